@@ -1,0 +1,138 @@
+import type { OutputMode } from "./connectors/connector.ts";
+import type { Relation } from "./plan/relation.ts";
+import type { AnyRow, StructType } from "./types/data-type.ts";
+
+/**
+ * The seam between the API and an engine. `engine/` (DuckDB, embedded) and `spark/` (Spark Connect) implement it and never see each
+ * other. Everything it takes is data, but for TypeScript functions inside plans and foreachBatch.
+ */
+export interface Backend {
+  readonly name: string;
+  /** Schema of a plan; throws Spark's analysis errors. May do I/O to infer a file's schema. */
+  schema(plan: Relation, conf: Conf): Promise<StructType>;
+  /** Rows of a batch plan, in chunks. */
+  run(plan: Relation, conf: Conf): AsyncIterable<readonly AnyRow[]>;
+  write(plan: Relation, target: BatchTarget, conf: Conf): Promise<void>;
+  /** Starts a streaming query; resolves once it is running, after `onQueryStarted`. */
+  stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle>;
+  explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** `spark.conf`: names and values as in Spark. */
+export type Conf = Readonly<Record<string, string>>;
+export type ExplainMode = "simple" | "extended" | "formatted";
+
+export interface BatchTarget {
+  readonly format: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly path: string | undefined;
+  readonly mode: "append" | "overwrite" | "error" | "ignore";
+  readonly partitionBy: readonly string[];
+}
+
+export type Trigger =
+  | { readonly kind: "default" }
+  | { readonly kind: "processing_time"; readonly intervalMs: number }
+  | { readonly kind: "available_now" }
+  | { readonly kind: "once" };
+
+export interface SinkTarget {
+  /** Unique within the query. */
+  readonly name: string;
+  readonly format: string;
+  readonly options: Readonly<Record<string, string>>;
+  readonly path: string | undefined;
+  readonly partitionBy: readonly string[];
+  /** Only for format `foreachBatch`: gets the rows as plain objects and the batch id. */
+  readonly foreachBatch?: (rows: readonly AnyRow[], batchId: number) => unknown;
+}
+
+export interface StreamTarget {
+  readonly queryName: string | null;
+  readonly outputMode: OutputMode;
+  readonly trigger: Trigger;
+  readonly checkpointLocation: string | undefined;
+  readonly sinks: readonly SinkTarget[];
+}
+
+/** Spark's StreamingQuery. https://spark.apache.org/docs/latest/api/scala/org/apache/spark/sql/streaming/StreamingQuery.html */
+export interface StreamingQueryHandle {
+  readonly id: string;
+  readonly runId: string;
+  readonly name: string | null;
+  readonly isActive: boolean;
+  readonly status: StreamingQueryStatus;
+  readonly lastProgress: StreamingQueryProgress | null;
+  readonly recentProgress: readonly StreamingQueryProgress[];
+  /** The failure that ended the query (STREAM_FAILED with its cause), or null. */
+  readonly exception: Error | null;
+  /** Resolves when all data available at the call is processed and delivered; throws the failure. */
+  processAllAvailable(): Promise<void>;
+  /** Resolves when the query has ended (true), or after the timeout (false); throws the failure. */
+  awaitTermination(timeoutMs?: number): Promise<boolean>;
+  /** Ends after the running batch. */
+  stop(): Promise<void>;
+  explain(extended?: boolean): string;
+}
+
+export interface StreamingQueryStatus {
+  readonly message: string;
+  readonly isDataAvailable: boolean;
+  readonly isTriggerActive: boolean;
+}
+
+/** Spark's StreamingQueryProgress, the same keys in the same order; maps sorted by key, empty maps and NaN left out. */
+export interface StreamingQueryProgress {
+  readonly id: string;
+  readonly runId: string;
+  readonly name: string | null;
+  /** Start of the trigger, ISO in UTC with milliseconds. */
+  readonly timestamp: string;
+  readonly batchId: number;
+  readonly batchDuration: number;
+  readonly numInputRows: number;
+  readonly inputRowsPerSecond?: number;
+  readonly processedRowsPerSecond?: number;
+  readonly durationMs: Readonly<Record<string, number>>;
+  readonly eventTime?: Readonly<Record<string, string>>;
+  readonly stateOperators: readonly StateOperatorProgress[];
+  readonly sources: readonly SourceProgress[];
+  /** Spark has one sink; with several, `sink` is the first and `sinks` lists all. */
+  readonly sink: SinkProgress;
+  readonly sinks?: readonly SinkProgress[];
+}
+
+export interface StateOperatorProgress {
+  readonly operatorName: string;
+  readonly numRowsTotal: number;
+  readonly numRowsUpdated: number;
+  readonly allUpdatesTimeMs: number;
+  readonly numRowsRemoved: number;
+  readonly allRemovalsTimeMs: number;
+  readonly commitTimeMs: number;
+  readonly memoryUsedBytes: number;
+  readonly numRowsDroppedByWatermark: number;
+  readonly numShufflePartitions: number;
+  readonly numStateStoreInstances: number;
+  readonly customMetrics?: Readonly<Record<string, number>>;
+}
+
+export interface SourceProgress {
+  readonly description: string;
+  readonly startOffset: unknown;
+  readonly endOffset: unknown;
+  readonly latestOffset: unknown;
+  readonly numInputRows: number;
+  readonly inputRowsPerSecond?: number;
+  readonly processedRowsPerSecond?: number;
+  readonly metrics?: Readonly<Record<string, string>>;
+}
+
+export interface SinkProgress {
+  readonly name?: string;
+  readonly guarantee?: string;
+  readonly description: string;
+  readonly numOutputRows: number;
+  readonly metrics?: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,59 @@
+import { channel } from "node:diagnostics_channel";
+
+/**
+ * What the running system tells about itself. Every part publishes here and none listens to another part:
+ * the dashboard, metrics, logs and tests subscribe. This module imports nothing of ours.
+ */
+export interface Events {
+  "query.started": { id: string; runId: string; name: string | null; timestamp: string };
+  "query.progress": { id: string; runId: string; name: string | null; progress: unknown };
+  "query.idle": { id: string; runId: string; timestamp: string };
+  "query.terminated": { id: string; runId: string; name: string | null; error: Error | null };
+  /** A retryable failure: the query starts again after `delayMs`. */
+  "query.restarting": { id: string; runId: string; attempt: number; delayMs: number; error: Error };
+  /** One point of the batch protocol was passed; crash tests stop the process at these. */
+  "batch.step": { queryId: string; batchId: number; step: BatchStep; sink?: string };
+  /** A record that could not be used, where it came from and why. */
+  "record.bad": { source: string; partition?: string; offset?: string; reason: string };
+  "server.listening": { server: string; host: string; port: number; wanted: number };
+  "server.error": { server: string; error: Error };
+  "client.error": { client: string; error: Error };
+  warning: { code: string; message: string; detail?: Record<string, unknown> };
+}
+
+/** The points of one micro-batch, in order (see docs/architecture.md, "The way of an event"). */
+export type BatchStep =
+  | "planned"
+  | "offsets-written"
+  | "ingested"
+  | "state-committed"
+  | "sink-before"
+  | "sink-after"
+  | "commits-written";
+
+const channels = new Map<string, ReturnType<typeof channel>>();
+
+function of(name: string): ReturnType<typeof channel> {
+  let c = channels.get(name);
+  if (c === undefined) {
+    c = channel(`millrace:${name}`);
+    channels.set(name, c);
+  }
+  return c;
+}
+
+/** Publishes an event; costs one comparison when nobody listens. */
+export function publish<K extends keyof Events>(name: K, event: Events[K]): void {
+  const c = of(name);
+  if (c.hasSubscribers) c.publish(event);
+}
+
+/** Calls `listener` for every event of that name until the returned function is called. */
+export function subscribe<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void {
+  const c = of(name);
+  const handler = (message: unknown): void => listener(message as Events[K]);
+  c.subscribe(handler);
+  return () => {
+    c.unsubscribe(handler);
+  };
+}

@@ -1,0 +1,58 @@
+import type { DataType, Value } from "../types/data-type.ts";
+
+/**
+ * Expressions as the user wrote them: names are not looked up yet. Frozen plain data with Spark Connect's vocabulary
+ * (`spark/connect/expressions.proto`); every operator and function is a `call`. `analyze` turns these into `ResolvedExpr`.
+ */
+export type Expr =
+  | { readonly kind: "literal"; readonly value: Value; readonly type: DataType }
+  /** A possibly dotted name, as in `col("window.start")`; back-quotes protect dots. */
+  | { readonly kind: "attribute"; readonly name: string; readonly planId?: number }
+  /** `*` or `f.*`. */
+  | { readonly kind: "star"; readonly target?: string; readonly planId?: number }
+  | { readonly kind: "call"; readonly name: string; readonly args: readonly Expr[]; readonly distinct?: boolean }
+  | {
+      readonly kind: "alias";
+      readonly child: Expr;
+      readonly name: string;
+      readonly metadata?: Readonly<Record<string, unknown>>;
+    }
+  | { readonly kind: "cast"; readonly child: Expr; readonly type: DataType; readonly mode: "ansi" | "try" }
+  | {
+      readonly kind: "sort_order";
+      readonly child: Expr;
+      readonly direction: "asc" | "desc";
+      readonly nulls: "first" | "last";
+    }
+  /** `a[0]`, `m["k"]`, `s.field`. */
+  | { readonly kind: "extract"; readonly child: Expr; readonly extraction: Expr }
+  | { readonly kind: "lambda"; readonly params: readonly string[]; readonly body: Expr }
+  | { readonly kind: "lambda_variable"; readonly name: string }
+  | {
+      readonly kind: "window";
+      readonly child: Expr;
+      readonly partitionBy: readonly Expr[];
+      readonly orderBy: readonly Expr[];
+      readonly frame?: WindowFrame;
+    }
+  | { readonly kind: "udf"; readonly fn: UserFunction; readonly args: readonly Expr[]; readonly type: DataType };
+
+export interface WindowFrame {
+  readonly type: "row" | "range";
+  readonly lower: FrameBound;
+  readonly upper: FrameBound;
+}
+export type FrameBound = "unbounded" | "current_row" | number | bigint;
+
+/**
+ * A TypeScript function inside a plan. The plan stays data: JSON and fingerprints carry `name` and a hash of the source,
+ * and only an engine calls `call`.
+ */
+export interface UserFunction {
+  readonly name: string;
+  readonly deterministic: boolean;
+  readonly call: Function;
+}
+
+/** Kinds of expression, for total tables: `Record<ExprKind, ...>`. */
+export type ExprKind = Expr["kind"];
