@@ -33,7 +33,12 @@ export type StateType<T> = { readonly dataType: DataType; readonly "~type"?: T }
 export interface StatefulProcessorHandle {
   getValueState<T>(name: string, type: StateType<T>, options?: { readonly ttlMs?: number }): ValueState<T>;
   getListState<T>(name: string, type: StateType<T>, options?: { readonly ttlMs?: number }): ListState<T>;
-  getMapState<A, T>(name: string, key: StateType<A>, type: StateType<T>, options?: { readonly ttlMs?: number }): MapState<A, T>;
+  getMapState<A, T>(
+    name: string,
+    key: StateType<A>,
+    type: StateType<T>,
+    options?: { readonly ttlMs?: number },
+  ): MapState<A, T>;
   registerTimer(expiryTimeMs: number): void;
   deleteTimer(expiryTimeMs: number): void;
   listTimers(): Iterable<number>;
