@@ -1,0 +1,149 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { MillraceError } from "./errors.ts";
+
+/** A held lock on a directory. */
+export interface DirectoryLock {
+  /** Gives the directory free. Calling it again does nothing. */
+  release(): Promise<void>;
+}
+
+/**
+ * Takes a directory for this process, creating it when it is missing; nobody else gets it until `release()` or the end of
+ * the process, however it ends. A lock left behind by a process that was killed is taken over. Meant for a directory on a
+ * local disk: processes are told apart by their id and start time, which another machine cannot see.
+ *
+ * Throws `DIRECTORY_IN_USE` (naming the holder's process id) while another holder lives, this process included, and
+ * `DIRECTORY_NOT_WRITABLE` when the directory cannot be made or written.
+ *
+ * ```ts
+ * const lock = await lockDirectory(".millrace/kafka");
+ * try { ... } finally { await lock.release(); }
+ * ```
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  const own: Holder = { pid: process.pid, started: (await startOf(process.pid)) ?? "0", boot: await bootId() };
+  const name = fileName(own);
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (error) {
+    throw notWritable(directory, error);
+  }
+  // Announce first, look around second: of two that come at once at least one sees the other, so never do both stay.
+  // Every file has a name of its own, so clearing a dead one can never hit a live one.
+  for (let attempt = 0; ; attempt++) {
+    await announce(directory, name);
+    const rival = await liveRival(directory, name, own.boot);
+    if (rival === undefined) break;
+    await rm(join(directory, name), { force: true });
+    if (attempt === 4) {
+      const who = rival.pid === process.pid ? "this process" : `process ${rival.pid}`;
+      throw new MillraceError("DIRECTORY_IN_USE", `The directory ${directory} is in use by ${who}.`, {
+        hint: "Stop that process, or choose another directory.",
+        parameters: { directory, pid: String(rival.pid) },
+      });
+    }
+    // Both may have stepped back at once; a random pause lets one of them through.
+    await new Promise((resolve) => setTimeout(resolve, 5 + Math.random() * 40));
+  }
+  let released: Promise<void> | undefined;
+  return {
+    release() {
+      released ??= rm(join(directory, name), { force: true });
+      return released;
+    },
+  };
+}
+
+interface Holder {
+  pid: number;
+  started: string;
+  boot: string;
+}
+
+const PREFIX = ".lock-";
+
+function fileName(h: Holder): string {
+  return `${PREFIX}${h.pid}-${h.started}-${h.boot}-${randomBytes(6).toString("hex")}`;
+}
+
+function parse(name: string): Holder | undefined {
+  const m = /^\.lock-(\d+)-([^-]+)-([^-]+)-[0-9a-f]{12}$/.exec(name);
+  return m ? { pid: Number(m[1]), started: m[2]!, boot: m[3]! } : undefined;
+}
+
+async function announce(directory: string, name: string): Promise<void> {
+  try {
+    const file = await open(join(directory, name), "wx");
+    await file.close();
+  } catch (error) {
+    throw notWritable(directory, error);
+  }
+}
+
+async function liveRival(directory: string, own: string, boot: string): Promise<Holder | undefined> {
+  for (const name of await readdir(directory)) {
+    if (name === own || !name.startsWith(PREFIX)) continue;
+    const holder = parse(name);
+    if (holder === undefined) continue;
+    if (await isAlive(holder, boot)) return holder;
+    await rm(join(directory, name), { force: true });
+  }
+  return undefined;
+}
+
+async function isAlive(h: Holder, boot: string): Promise<boolean> {
+  if (h.boot !== boot) return false;
+  try {
+    process.kill(h.pid, 0);
+  } catch (error) {
+    // EPERM: it lives, under another user.
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  const started = await startOf(h.pid);
+  // The id may have been given to a newer process since.
+  return started === undefined || h.started === "0" || started === h.started;
+}
+
+/** When a process started, in any notation that stays the same while it lives; undefined when the system does not tell. */
+async function startOf(pid: number): Promise<string | undefined> {
+  if (process.platform === "linux") {
+    try {
+      const stat = await readFile(`/proc/${pid}/stat`, "latin1");
+      // The second field is the command's name in parentheses and may hold anything; starttime is the 22nd field.
+      return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    } catch {
+      return undefined;
+    }
+  }
+  if (process.platform === "win32") return undefined;
+  try {
+    const { stdout } = await promisify(execFile)("ps", ["-o", "lstart=", "-p", String(pid)]);
+    return stdout.trim().replace(/[^0-9A-Za-z]+/g, "_") || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function bootId(): Promise<string> {
+  try {
+    return (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim().replaceAll("-", "");
+  } catch {
+    return "0";
+  }
+}
+
+function notWritable(directory: string, cause: unknown): MillraceError {
+  const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  if (reason === "ENOSPC") {
+    return new MillraceError("DISK_FULL", `No space is left for the directory ${directory}.`, { cause });
+  }
+  return new MillraceError("DIRECTORY_NOT_WRITABLE", `The directory ${directory} cannot be written (${reason}).`, {
+    hint: "Give this user write permission there, or choose another directory.",
+    cause,
+    parameters: { directory },
+  });
+}
