@@ -18,7 +18,8 @@ function platform(name) {
   const parts = name.split("/").at(-1).split("-");
   const os = parts.find((p) => p in OS);
   const cpu = parts.find((p) => p in CPU);
-  if (os === undefined || cpu === undefined) throw new Error(`cannot tell the platform of ${name}; add its entry by hand`);
+  if (os === undefined || cpu === undefined)
+    throw new Error(`cannot tell the platform of ${name}; add its entry by hand`);
   const libc = os !== "linux" ? undefined : parts.includes("musl") ? "musl" : "glibc";
   return { cpu: [cpu], ...(libc && { libc: [libc] }), os: [os] };
 }
@@ -45,7 +46,10 @@ for (const [where, entry] of Object.entries(packages)) {
 
 const root = packages[""];
 lock.packages = { "": root };
-for (const key of Object.keys(packages).filter((k) => k !== "").sort()) lock.packages[key] = packages[key];
+for (const key of Object.keys(packages)
+  .filter((k) => k !== "")
+  .sort())
+  lock.packages[key] = packages[key];
 const result = `${JSON.stringify(lock, null, 2)}\n`;
 if (result !== text) writeFileSync(path, result);
 console.log(`package-lock.json: ${added} platform packages added`);
