@@ -114,7 +114,9 @@ async function startOf(pid: number): Promise<string | undefined> {
     try {
       const stat = await readFile(`/proc/${pid}/stat`, "latin1");
       // The second field is the command's name in parentheses and may hold anything; starttime is the 22nd field.
-      return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      // A process that ended but was not yet collected by its parent holds nothing any more.
+      return fields[0] === "Z" || fields[0] === "X" ? "ended" : fields[19];
     } catch {
       return undefined;
     }
