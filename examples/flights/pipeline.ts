@@ -1,0 +1,124 @@
+import {
+  avg,
+  col,
+  count,
+  from_json,
+  max,
+  type SparkSession,
+  type StatefulProcessor,
+  type StatefulProcessorHandle,
+  schema,
+  Trigger,
+  t,
+  to_date,
+  type ValueState,
+  when,
+  window,
+} from "millrace";
+
+const Flight = schema({
+  ts: t.timestamp,
+  origin: t.string,
+  destination: t.string,
+  delay: t.int,
+  distance: t.int,
+});
+
+const Usual = schema({ hours: t.int, mean: t.double, squares: t.double });
+
+const Alert = schema({
+  hour: t.timestamp,
+  origin: t.string,
+  flights: t.long,
+  delay: t.double,
+  usual: t.double,
+  deviations: t.double,
+});
+
+/** Starts the three queries on the topic `flights`; `folder` keeps the lake and the checkpoints. */
+export async function startQueries(spark: SparkSession, folder: string) {
+  const flights = spark.readStream
+    .format("kafka")
+    .option("subscribe", "flights")
+    .option("startingOffsets", "earliest")
+    .load()
+    .select(from_json(col("value").cast("string"), Flight).as("flight"))
+    .select("flight.*")
+    .dropna("ts", "origin");
+
+  // 1. Every event to the lake, by day.
+  const lake = await flights
+    .withColumn("day", to_date(col("ts")))
+    .writeStream.queryName("lake")
+    .format("delta")
+    .partitionBy("day")
+    .trigger(Trigger.ProcessingTime("2 seconds"))
+    .option("checkpointLocation", `${folder}/checkpoints/lake`)
+    .start(`${folder}/lake/flights`);
+
+  // 2. How late each airport's flights leave, by scheduled hour: to the database, and the latest hour to the cache.
+  const hourly = flights
+    .withWatermark("ts", "1 day")
+    .groupBy(window("ts", "1 hour"), "origin")
+    .agg(
+      count("*").as("flights"),
+      avg("delay").as("delay"),
+      max("delay").as("worst"),
+      avg(when(col("delay").gt(15), 1).otherwise(0)).as("late"),
+    )
+    .select(col("window.start").as("hour"), "origin", "flights", "delay", "worst", "late");
+
+  const delays = await hourly.writeStream
+    .queryName("delays")
+    .outputMode("update")
+    .sink("database", (s) => s.format("postgres").option("dbtable", "delays").option("key", "hour,origin"))
+    .sink("cache", (s) =>
+      s.format("redis").option("key", "airport:{origin}").option("version", "hour").option("ttl", "7 days"),
+    )
+    .option("checkpointLocation", `${folder}/checkpoints/delays`)
+    .start();
+
+  // 3. Hours far above what is usual for that airport, once they are closed.
+  const unusual = hourly.groupByKey("origin").transformWithState({
+    processor: () => new UnusualDelays(),
+    schema: Alert,
+    orderBy: ["hour"],
+  });
+
+  const anomalies = await unusual.writeStream
+    .queryName("anomalies")
+    .outputMode("append")
+    .sink("database", (s) => s.format("postgres").option("dbtable", "alerts").option("key", "hour,origin"))
+    .sink("topic", (s) => s.format("kafka").option("topic", "alerts"))
+    .option("checkpointLocation", `${folder}/checkpoints/anomalies`)
+    .start();
+
+  return { lake, delays, anomalies };
+}
+
+type Hour = { hour: Date; origin: string; flights: bigint; delay: number | null };
+
+/** Welford's running mean and variance of an airport's hourly delay: https://doi.org/10.1080/00401706.1962.10490022 */
+class UnusualDelays implements StatefulProcessor<string, Hour, typeof Alert> {
+  #usual!: ValueState<{ hours: number; mean: number; squares: number }>;
+
+  init(handle: StatefulProcessorHandle) {
+    this.#usual = handle.getValueState("usual", Usual);
+  }
+
+  *handleInputRows(origin: string, rows: Iterable<Hour>) {
+    let { hours, mean, squares } = this.#usual.get() ?? { hours: 0, mean: 0, squares: 0 };
+    for (const { hour, flights, delay } of rows) {
+      if (delay === null) continue;
+      const deviations = (delay - mean) / Math.sqrt(squares / (hours - 1));
+      if (hours >= 100 && flights >= 5n && deviations > 3) {
+        yield { hour, origin, flights, delay, usual: mean, deviations };
+      }
+      hours++;
+      const step = delay - mean;
+      mean += step / hours;
+      squares += step * (delay - mean);
+    }
+    this.#usual.update({ hours, mean, squares });
+  }
+}
