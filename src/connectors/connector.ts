@@ -136,6 +136,12 @@ export interface SinkFactory {
    * no staging: the sink's own file or transaction is the stored output.
    */
   readonly atomic?: boolean;
+  /**
+   * Where the rows live. `durable` (default): they outlast the process, a query needs a checkpointLocation. `temporary`: nobody reads
+   * them later (console, foreachBatch), a temporary checkpoint will do. `process`: they live in this process only (memory), so a
+   * checkpoint with batches cannot be carried on by another process.
+   */
+  readonly durability?: "durable" | "temporary" | "process";
   /** Checks schema and options before anything runs; throws INVALID_OPTION, SINK_SCHEMA_MISMATCH or STREAMING_OUTPUT_MODE.*. Pure. */
   validate?(request: SinkRequest): void;
   openStream?(request: StreamSinkRequest): Promise<StreamSink> | StreamSink;
