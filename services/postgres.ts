@@ -110,7 +110,7 @@ async function installed(): Promise<string | undefined> {
       if (existsSync(join(DEBIAN, version, "bin", "initdb"))) return join(DEBIAN, version, "bin");
     }
   }
-  return (process.env["PATH"] ?? "")
+  return (process.env.PATH ?? "")
     .split(":")
     .find((f) => f !== "" && existsSync(join(f, "initdb")) && existsSync(join(f, "postgres")));
 }

@@ -66,7 +66,7 @@ export async function startRedis(
 }
 
 async function findServer(): Promise<{ path: string; libraries: string | undefined }> {
-  for (const folder of (process.env["PATH"] ?? "").split(":")) {
+  for (const folder of (process.env.PATH ?? "").split(":")) {
     for (const name of ["redis-server", "valkey-server"]) {
       if (folder !== "" && existsSync(join(folder, name))) return { path: join(folder, name), libraries: undefined };
     }

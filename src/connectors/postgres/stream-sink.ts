@@ -1,0 +1,352 @@
+import type pg from "pg";
+import { MillraceError } from "../../errors.ts";
+import type {
+  BatchWriteRequest,
+  Options,
+  SinkBatch,
+  SinkMarker,
+  SinkRequest,
+  SinkResult,
+  StreamSink,
+  StreamSinkRequest,
+} from "../connector.ts";
+import { addressOf, connect, type PostgresAddress, translate } from "./connection.ts";
+import { arraysSql } from "./encode.ts";
+import { checkTable, createTableSql, identifier, type TableName, tableExists, tableName } from "./table.ts";
+
+const MARKER_TABLE = "millrace_commits";
+
+/** What a sink works with, read from its options. */
+interface Target {
+  readonly address: PostgresAddress;
+  readonly table: TableName;
+  readonly marker: TableName;
+  readonly key: readonly string[];
+  readonly createTable: boolean;
+  readonly rowsPerStatement: number;
+}
+
+function targetOf(options: Options): Target {
+  const table = tableName(options["dbtable"] ?? "");
+  const schema = table.schema === undefined ? "" : `${identifier(table.schema)}.`;
+  return {
+    address: addressOf(options),
+    table,
+    // Beside the table, so that a role that may write to one schema only can keep its marker there.
+    marker: tableName(`${schema}${MARKER_TABLE}`),
+    key: keyOf(options),
+    createTable: (options["createTable"] ?? "true").toLowerCase() === "true",
+    rowsPerStatement: Math.max(1, Number(options["batchsize"] ?? 10_000)),
+  };
+}
+
+export function keyOf(options: Options): readonly string[] {
+  return (options["key"] ?? "")
+    .split(",")
+    .map((n) => n.trim())
+    .filter((n) => n !== "");
+}
+
+/** Options and key against the schema. @throws MillraceError INVALID_OPTION, MISSING_OPTION */
+export function validatePostgres(request: SinkRequest): void {
+  if ((request.options["dbtable"] ?? "") === "") {
+    throw new MillraceError("MISSING_OPTION", "The format postgres needs the option dbtable.", {
+      hint: 'Give the table as option("dbtable", "delays").',
+      parameters: { option: "dbtable" },
+    });
+  }
+  const { key } = targetOf(request.options);
+  const names = new Set(request.schema.fields.map((f) => f.name));
+  const unknown = key.filter((n) => !names.has(n));
+  if (unknown.length > 0) {
+    throw new MillraceError(
+      "INVALID_OPTION",
+      `The option key names ${unknown.join(", ")}; the rows have ${[...names].join(", ")}.`,
+      { hint: "Name columns of the query's result, separated by commas.", parameters: { option: "key" } },
+    );
+  }
+  if (request.outputMode === "update" && key.length === 0) {
+    throw new MillraceError("MISSING_OPTION", "Output mode update needs the option key.", {
+      hint: "Name the columns that identify a row, such as the grouping columns, or use output mode append.",
+      parameters: { option: "key" },
+    });
+  }
+  if (request.partitionBy.length > 0) {
+    throw new MillraceError("INVALID_OPTION", "The format postgres has no partitionBy.", {
+      hint: "Remove partitionBy; partition the table in PostgreSQL if it should be.",
+    });
+  }
+}
+
+export async function openPostgresSink(request: StreamSinkRequest): Promise<StreamSink> {
+  const sink = new PostgresSink(request);
+  await sink.prepare();
+  return sink;
+}
+
+class PostgresSink implements StreamSink {
+  readonly description: string;
+  readonly #request: StreamSinkRequest;
+  readonly #target: Target;
+  #client: pg.Client | undefined;
+  #types: readonly string[] = [];
+  /** Set when a batch had two rows of one key: from then on batches are reduced before they are sent. */
+  #reduces = false;
+
+  constructor(request: StreamSinkRequest) {
+    this.#request = request;
+    this.#target = targetOf(request.options);
+    this.description = `PostgresSink[${this.#target.address.label}, ${this.#target.table.label}]`;
+  }
+
+  async prepare(): Promise<void> {
+    await this.#work("prepare the table", async (client) => {
+      this.#types = await prepareTable(client, this.#target, this.#request);
+      await ensureMarkerTable(client, this.#target.marker);
+    });
+  }
+
+  async lastBatch(): Promise<SinkMarker | undefined> {
+    return await this.#work("read the last batch", (client) => this.#readMarker(client));
+  }
+
+  async addBatch(batch: SinkBatch): Promise<SinkResult> {
+    try {
+      return await this.#deliver(batch);
+    } catch (error) {
+      // 21000: ON CONFLICT DO UPDATE command cannot affect row a second time. Nothing was written; reduce and send again.
+      if (this.#reduces || this.#target.key.length === 0 || stateOf(error) !== "21000") throw error;
+      this.#reduces = true;
+      return await this.#deliver(batch);
+    }
+  }
+
+  async close(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+
+  async #deliver(batch: SinkBatch): Promise<SinkResult> {
+    const { key, rowsPerStatement } = this.#target;
+    const isSmall = batch.rowCount !== undefined && batch.rowCount <= rowsPerStatement;
+    const sql = arraysSql(batch.schema, {
+      chunkRows: isSmall ? undefined : rowsPerStatement,
+      lastByKey: this.#reduces ? key : [],
+    });
+    return await this.#work(`write batch ${batch.id}`, async (client) => {
+      if (isSmall && batch.outputMode !== "complete") return await this.#writeAtOnce(client, batch, sql);
+      return await this.#writeInTransaction(client, batch, sql);
+    });
+  }
+
+  /** One statement is one transaction: the marker decides, in the same statement, whether the rows are written. */
+  async #writeAtOnce(client: pg.Client, batch: SinkBatch, sql: string): Promise<SinkResult> {
+    let count = 0;
+    let values: readonly unknown[] = [];
+    for await (const chunk of batch.query(sql)) {
+      count += Number(chunk.columns[0]![0]);
+      values = chunk.columns.slice(1).map((c) => c[0]);
+    }
+    const mark = this.#markSql();
+    const text =
+      count === 0
+        ? `WITH marker AS (${mark}) SELECT count(*)::int AS marked FROM marker`
+        : `WITH marker AS (${mark}), written AS (${insertSql(this.#target, batch, this.#types, 5, "WHERE EXISTS (SELECT 1 FROM marker)")})
+           SELECT count(*)::int AS marked FROM marker`;
+    const result = await client.query({ text, values: [...this.#markValues(batch), ...(count === 0 ? [] : values)] });
+    if (result.rows[0]!.marked !== 1) await this.#expectSameBatch(client, batch);
+    return { metrics: { rowsWritten: `${count}` } };
+  }
+
+  async #writeInTransaction(client: pg.Client, batch: SinkBatch, sql: string): Promise<SinkResult> {
+    let count = 0;
+    await client.query("BEGIN");
+    try {
+      const marked = await client.query({ text: this.#markSql(), values: this.#markValues(batch) });
+      if (marked.rowCount !== 1) {
+        await this.#expectSameBatch(client, batch);
+        await client.query("ROLLBACK");
+        return { metrics: { rowsWritten: "0" } };
+      }
+      if (batch.outputMode === "complete") await client.query(`DELETE FROM ${this.#target.table.sql}`);
+      count = await insertAll(client, this.#target, batch, this.#types, sql);
+      await client.query("COMMIT");
+    } catch (error) {
+      await client.query("ROLLBACK").catch(() => undefined);
+      throw error;
+    }
+    return { metrics: { rowsWritten: `${count}` } };
+  }
+
+  #markSql(): string {
+    return `INSERT INTO ${this.#target.marker.sql} AS m (query_id, sink_name, batch_id, offsets_hash, committed_at)
+      VALUES ($1, $2, $3::bigint, $4, now())
+      ON CONFLICT (query_id, sink_name) DO UPDATE SET batch_id = excluded.batch_id, offsets_hash = excluded.offsets_hash,
+        committed_at = excluded.committed_at WHERE m.batch_id < excluded.batch_id RETURNING 1`;
+  }
+
+  #markValues(batch: SinkBatch): unknown[] {
+    return [this.#request.queryId, this.#request.sinkName, batch.id, batch.offsetsHash];
+  }
+
+  async #readMarker(client: pg.Client): Promise<SinkMarker | undefined> {
+    const found = await client.query({
+      text: `SELECT batch_id, offsets_hash FROM ${this.#target.marker.sql} WHERE query_id = $1 AND sink_name = $2`,
+      values: [this.#request.queryId, this.#request.sinkName],
+    });
+    const row = found.rows[0];
+    if (row === undefined) return undefined;
+    const batchId = Number(row.batch_id);
+    return row.offsets_hash === null ? { batchId } : { batchId, hash: row.offsets_hash };
+  }
+
+  /** The marker is not older than the batch: it must be the same batch. */
+  async #expectSameBatch(client: pg.Client, batch: SinkBatch): Promise<void> {
+    const held = await this.#readMarker(client);
+    if (held?.batchId === batch.id && (held.hash === undefined || held.hash === batch.offsetsHash)) return;
+    throw new MillraceError(
+      "CHECKPOINT_DIVERGED",
+      `The table ${this.#target.table.label} holds batch ${held?.batchId} of query ${this.#request.queryId} (sink ${this.#request.sinkName})${
+        held?.batchId === batch.id ? " with other offsets" : `, and batch ${batch.id} was delivered`
+      }.`,
+      {
+        hint: `The checkpoint is an older copy, or another one with the same id. Use the checkpoint that wrote the table, or start a new query into a new table.`,
+        parameters: { table: this.#target.table.label, batchId: `${batch.id}` },
+      },
+    );
+  }
+
+  /** Runs work on the connection, opening it first when there is none; after a broken connection the next call opens a new one. */
+  async #work<T>(doing: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+    this.#client ??= await connect(this.#target.address);
+    const client = this.#client;
+    try {
+      return await work(client);
+    } catch (error) {
+      const translated = translate(error, this.#target.address, doing, this.#target.table.label);
+      if (translated.code === "POSTGRES_UNREACHABLE") {
+        this.#client = undefined;
+        await client.end().catch(() => undefined);
+      }
+      throw translated;
+    }
+  }
+}
+
+function stateOf(error: unknown): string | undefined {
+  return ((error as MillraceError).cause as { code?: string } | undefined)?.code;
+}
+
+/** Creates the table when it is missing and allowed, and checks it. Gives the table's types for the columns of the rows. */
+async function prepareTable(client: pg.ClientBase, target: Target, request: SinkRequest): Promise<readonly string[]> {
+  if (!(await tableExists(client, target.table))) {
+    if (!target.createTable) {
+      throw new MillraceError(
+        "POSTGRES_FAILED",
+        `The table ${target.table.label} does not exist at ${target.address.label}.`,
+        {
+          hint: `Create it, or set createTable to true. A table that fits: ${createTableSql(target.table, request.schema, target.key)}.`,
+          parameters: { table: target.table.label },
+        },
+      );
+    }
+    await createOnce(client, createTableSql(target.table, request.schema, target.key));
+  }
+  return (await checkTable(client, target.table, request.schema, target.key)).types;
+}
+
+async function ensureMarkerTable(client: pg.ClientBase, marker: TableName): Promise<void> {
+  if (await tableExists(client, marker)) return;
+  await createOnce(
+    client,
+    `CREATE TABLE ${marker.sql} (query_id text NOT NULL, sink_name text NOT NULL, batch_id bigint NOT NULL,
+       offsets_hash text, committed_at timestamp with time zone NOT NULL, PRIMARY KEY (query_id, sink_name))`,
+  );
+}
+
+/** Another query may create the same table at the same moment: then it is there, which is all that was wanted. */
+async function createOnce(client: pg.ClientBase, sql: string): Promise<void> {
+  try {
+    await client.query(sql);
+  } catch (error) {
+    const state = (error as pg.DatabaseError).code;
+    const isRace = state === "42P07" || (state === "23505" && (error as pg.DatabaseError).schema === "pg_catalog");
+    if (!isRace) throw error;
+  }
+}
+
+/** `INSERT INTO t (...) SELECT * FROM unnest($n::type[], ...)`, with the upsert when there is a key. */
+function insertSql(
+  target: Target,
+  batch: SinkBatch,
+  types: readonly string[],
+  firstParameter: number,
+  condition: string,
+): string {
+  const names = batch.schema.fields.map((f) => f.name);
+  const arrays = types.map((type, i) => `$${firstParameter + i}::${type}[]`);
+  const columns = names.map(identifier).join(", ");
+  const rest = names.filter((n) => !target.key.includes(n));
+  const update =
+    rest.length === 0
+      ? "DO NOTHING"
+      : `DO UPDATE SET ${rest.map((n) => `${identifier(n)} = excluded.${identifier(n)}`).join(", ")}`;
+  const upsert = target.key.length === 0 ? "" : `ON CONFLICT (${target.key.map(identifier).join(", ")}) ${update}`;
+  return `INSERT INTO ${target.table.sql} (${columns}) SELECT * FROM unnest(${arrays.join(", ")}) ${condition} ${upsert}`;
+}
+
+async function insertAll(
+  client: pg.ClientBase,
+  target: Target,
+  batch: SinkBatch,
+  types: readonly string[],
+  sql: string,
+): Promise<number> {
+  const text = insertSql(target, batch, types, 1, "");
+  let count = 0;
+  for await (const chunk of batch.query(sql)) {
+    for (let row = 0; row < chunk.rowCount; row++) {
+      const rows = Number(chunk.columns[0]![row]);
+      if (rows === 0) continue;
+      count += rows;
+      await client.query({ text, values: chunk.columns.slice(1).map((c) => c[row]) });
+    }
+  }
+  return count;
+}
+
+/** `df.write.format("postgres")`: one transaction. */
+export async function writePostgres(request: BatchWriteRequest): Promise<void> {
+  const target = targetOf(request.options);
+  const client = await connect(target.address);
+  try {
+    await client.query("BEGIN");
+    const exists = await tableExists(client, target.table);
+    if (exists && request.mode === "error") {
+      throw new MillraceError(
+        "PATH_ALREADY_EXISTS",
+        `The table ${target.table.label} exists at ${target.address.label}.`,
+        {
+          hint: 'Use mode("append") or mode("overwrite").',
+        },
+      );
+    }
+    if (exists && request.mode === "ignore") return;
+    if (exists && request.mode === "overwrite") {
+      if ((request.options["truncate"] ?? "false").toLowerCase() === "true")
+        await client.query(`TRUNCATE ${target.table.sql}`);
+      else await client.query(`DROP TABLE ${target.table.sql}`);
+    }
+    const types = await prepareTable(client, target, request);
+    // Rows of a batch write may repeat a key anywhere, so they are reduced at once.
+    const sql = arraysSql(request.schema, { chunkRows: target.rowsPerStatement, lastByKey: target.key });
+    await insertAll(client, target, request.batch, types, sql);
+    await client.query("COMMIT");
+  } catch (error) {
+    throw translate(error, target.address, "write the table", target.table.label);
+  } finally {
+    // Ends an open transaction, which undoes it.
+    await client.end().catch(() => undefined);
+  }
+}
