@@ -1,0 +1,286 @@
+import { MillraceError } from "../errors.ts";
+import type { DataType, StructType } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
+import { sqlString, sqlType } from "./duckdb-types.ts";
+import { structSql } from "./literal.ts";
+
+/** `ansi` fails on a value that cannot be cast, `try` gives null. https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html#cast */
+export type CastMode = "ansi" | "try";
+
+/** SQL function for bytes that are not UTF-8, registered by `openDatabase`. */
+const UTF8_REPAIR = "millrace_utf8";
+
+const INTEGRAL = new Set(["byte", "short", "integer", "long"]);
+const FRACTIONAL = new Set(["float", "double"]);
+const NUMERIC = new Set([...INTEGRAL, ...FRACTIONAL, "decimal"]);
+
+/**
+ * DuckDB SQL that casts as Spark does (4.x, ANSI). `sql` may be repeated in the result, so it must not be volatile.
+ *
+ * @throws MillraceError DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION for a pair of types that Spark does not cast
+ */
+export function castSql(sql: string, from: DataType, to: DataType, mode: CastMode, timeZone: string): string {
+  if (sameType(from, to)) return sql;
+  if (from.kind === "null") return `CAST(NULL AS ${sqlType(to)})`;
+  const plain = (x: string): string => `${mode === "try" ? "TRY_CAST" : "CAST"}(${x} AS ${sqlType(to)})`;
+  const refuse = (): never => {
+    throw new MillraceError(
+      "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION",
+      `Cannot cast ${sqlName(from)} to ${sqlName(to)}.`,
+    );
+  };
+  switch (to.kind) {
+    case "string":
+      return toStringSql(sql, from, timeZone);
+    case "binary":
+      if (from.kind === "string") return `encode(${sql})`;
+      if (INTEGRAL.has(from.kind)) {
+        const width = { byte: 2, short: 4, integer: 8, long: 16 }[from.kind as "byte"];
+        return `from_hex(right(printf('%016x', CAST(${sql} AS BIGINT)), ${width}))`;
+      }
+      return refuse();
+    case "boolean":
+      if (from.kind === "string") {
+        const text = `lower(${trimmed(sql)})`;
+        return orFail(
+          `CASE WHEN ${text} IN ('t','true','y','yes','1') THEN true WHEN ${text} IN ('f','false','n','no','0') THEN false END`,
+          sql,
+          to,
+          mode,
+        );
+      }
+      if (NUMERIC.has(from.kind)) return `(${sql} <> 0)`;
+      return refuse();
+    case "byte":
+    case "short":
+    case "integer":
+    case "long":
+      if (from.kind === "string") {
+        // DuckDB alone would take 1.5, 1e3, 0x1F and 1_000.
+        return orFail(
+          `CASE WHEN regexp_full_match(${sql}, '\\s*[+-]?[0-9]+\\s*') THEN TRY_CAST(${sql} AS ${sqlType(to)}) END`,
+          sql,
+          to,
+          mode,
+        );
+      }
+      if (from.kind === "boolean" || INTEGRAL.has(from.kind)) return plain(sql);
+      // DuckDB rounds, Spark cuts off.
+      if (NUMERIC.has(from.kind)) return plain(`trunc(${sql})`);
+      if (from.kind === "timestamp")
+        return plain(`(epoch_us(${sql}) - ((epoch_us(${sql}) % 1000000) + 1000000) % 1000000) // 1000000`);
+      if (from.kind === "interval_day_time") return plain(`epoch_us(${sql}) // 1000000`);
+      return refuse();
+    case "float":
+    case "double":
+      if (from.kind === "string") {
+        return orFail(
+          `CASE WHEN NOT contains(${sql}, '_') THEN TRY_CAST(regexp_replace(${trimmed(sql)}, '^([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)[dDfF]$', '\\1') AS ${sqlType(to)}) END`,
+          sql,
+          to,
+          mode,
+        );
+      }
+      if (from.kind === "boolean" || NUMERIC.has(from.kind)) return plain(sql);
+      if (from.kind === "timestamp") return plain(`epoch_us(${sql}) / 1000000.0::DOUBLE`);
+      return refuse();
+    case "decimal":
+      if (from.kind === "string") {
+        return orFail(
+          `CASE WHEN NOT contains(${sql}, '_') THEN TRY_CAST(${trimmed(sql)} AS ${sqlType(to)}) END`,
+          sql,
+          to,
+          mode,
+        );
+      }
+      if (from.kind === "boolean") return plain(`CAST(${sql} AS INTEGER)`);
+      if (NUMERIC.has(from.kind)) return plain(sql);
+      if (from.kind === "timestamp") return plain(`CAST(epoch_us(${sql}) AS DECIMAL(38,6)) / 1000000`);
+      return refuse();
+    case "date":
+      if (from.kind === "string") return orFail(stringToDate(sql), sql, to, mode);
+      if (from.kind === "timestamp") return `CAST(${toLocal(sql, timeZone)} AS DATE)`;
+      if (from.kind === "timestamp_ntz") return `CAST(${sql} AS DATE)`;
+      return refuse();
+    case "timestamp":
+      if (from.kind === "string") return orFail(stringToTimestamp(sql, timeZone), sql, to, mode);
+      if (from.kind === "date") return fromLocal(`CAST(${sql} AS TIMESTAMP)`, timeZone);
+      if (from.kind === "timestamp_ntz") return fromLocal(sql, timeZone);
+      if (INTEGRAL.has(from.kind)) return `make_timestamptz(CAST(${sql} AS BIGINT) * 1000000)`;
+      if (from.kind === "decimal") return `make_timestamptz(CAST(floor(${sql} * 1000000) AS BIGINT))`;
+      if (FRACTIONAL.has(from.kind)) {
+        return `CASE WHEN isfinite(${sql}) THEN make_timestamptz(CAST(trunc(CAST(${sql} AS DOUBLE) * 1000000) AS BIGINT)) END`;
+      }
+      return refuse();
+    case "timestamp_ntz":
+      if (from.kind === "string") return orFail(`TRY_CAST(${dropZone(trimmed(sql))} AS TIMESTAMP)`, sql, to, mode);
+      if (from.kind === "date") return `CAST(${sql} AS TIMESTAMP)`;
+      if (from.kind === "timestamp") return toLocal(sql, timeZone);
+      return refuse();
+    case "interval_day_time":
+      if (from.kind === "string") return orFail(`TRY_CAST(${sql} AS INTERVAL)`, sql, to, mode);
+      if (INTEGRAL.has(from.kind)) return `to_microseconds(CAST(${sql} AS BIGINT) * 1000000)`;
+      return refuse();
+    case "array":
+      if (from.kind !== "array") return refuse();
+      return `list_transform(${sql}, lambda e: ${castSql("e", from.elementType, to.elementType, mode, timeZone)})`;
+    case "map":
+      if (from.kind !== "map") return refuse();
+      return `map_from_entries(list_transform(map_entries(${sql}), lambda e: ${structSql([
+        ["key", castSql("e.key", from.keyType, to.keyType, mode, timeZone)],
+        ["value", castSql("e.value", from.valueType, to.valueType, mode, timeZone)],
+      ])}))`;
+    case "struct":
+      if (from.kind !== "struct" || from.fields.length !== to.fields.length) return refuse();
+      return structCast(sql, from, to, mode, timeZone);
+    case "null":
+      return refuse();
+  }
+}
+
+/** Fields match by position, as in Spark (DuckDB matches them by name). */
+function structCast(sql: string, from: StructType, to: StructType, mode: CastMode, timeZone: string): string {
+  const fields = to.fields.map((f, i) => {
+    const source = from.fields[i]!;
+    const value = `struct_extract(${sql}, ${sqlString(source.name)})`;
+    return [f.name, castSql(value, source.type, f.type, mode, timeZone)] as const;
+  });
+  return `CASE WHEN ${sql} IS NOT NULL THEN ${structSql(fields)} END`;
+}
+
+/** Equal but for what may be null. */
+export function sameType(a: DataType, b: DataType): boolean {
+  if (a.kind !== b.kind) return false;
+  switch (a.kind) {
+    case "decimal":
+      return b.kind === "decimal" && a.precision === b.precision && a.scale === b.scale;
+    case "array":
+      return b.kind === "array" && sameType(a.elementType, b.elementType);
+    case "map":
+      return b.kind === "map" && sameType(a.keyType, b.keyType) && sameType(a.valueType, b.valueType);
+    case "struct":
+      return (
+        b.kind === "struct" &&
+        a.fields.length === b.fields.length &&
+        a.fields.every((f, i) => f.name === b.fields[i]!.name && sameType(f.type, b.fields[i]!.type))
+      );
+    default:
+      return true;
+  }
+}
+
+/** In ANSI mode a value that gave null fails, with Spark's message. */
+function orFail(attempt: string, sql: string, to: DataType, mode: CastMode): string {
+  if (mode === "try") return attempt;
+  const target = sqlName(to);
+  return `coalesce(${attempt}, CASE WHEN ${sql} IS NOT NULL THEN error('[CAST_INVALID_INPUT] The value ''' || ${sql} || ''' of the type "STRING" cannot be cast to "${target}" because it is malformed. Correct the value as per the syntax, or change its target type. Use \`try_cast\` to tolerate malformed input and return NULL instead.') END)`;
+}
+
+/** Spark's UTF8String.trimAll: spaces and control characters. */
+function trimmed(sql: string): string {
+  return `trim(${sql}, E' \\t\\n\\r\\f\\x0B')`;
+}
+
+export function isUtc(timeZone: string): boolean {
+  return /^(UTC|Etc\/UTC|GMT|Z|\+00:?00)$/i.test(timeZone);
+}
+
+/** The wall-clock TIMESTAMP of an instant. In UTC plain integer arithmetic serves, about ten times as fast as ICU. */
+export function toLocal(sql: string, timeZone: string): string {
+  return isUtc(timeZone) ? `make_timestamp(epoch_us(${sql}))` : `timezone(${sqlString(timeZone)}, ${sql})`;
+}
+
+/** The instant of a wall-clock TIMESTAMP. */
+export function fromLocal(sql: string, timeZone: string): string {
+  return isUtc(timeZone) ? `make_timestamptz(epoch_us(${sql}))` : `timezone(${sqlString(timeZone)}, ${sql})`;
+}
+
+/** `yyyy`, `yyyy-[m]m`, `yyyy-[m]m-[d]d`, and the last followed by `T` or a space and anything. */
+function stringToDate(sql: string): string {
+  const text = trimmed(sql);
+  return `CASE WHEN regexp_matches(${text}, '^[+-]?[0-9]{4,7}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?$') THEN TRY_CAST(regexp_replace(${text}, '[T ].*$', '') AS DATE) WHEN regexp_full_match(${text}, '[0-9]{4,7}') THEN TRY_CAST(${text} || '-01-01' AS DATE) WHEN regexp_full_match(${text}, '[0-9]{4,7}-[0-9]{1,2}') THEN TRY_CAST(${text} || '-01' AS DATE) END`;
+}
+
+/**
+ * Most timestamps in events carry no zone or a `Z`: with UTC as session zone these take DuckDB's zone-less parser, which is four times
+ * as fast as ICU's but would drop an offset such as +01:00, so those go the long way.
+ */
+function stringToTimestamp(sql: string, timeZone: string): string {
+  const text = trimmed(sql);
+  const withZone = `TRY_CAST(${text} AS TIMESTAMP WITH TIME ZONE)`;
+  const local = isUtc(timeZone)
+    ? `CASE WHEN regexp_matches(${sql}, ':.*[-+A-Ya-y]') THEN ${withZone} ELSE make_timestamptz(epoch_us(TRY_CAST(${text} AS TIMESTAMP))) END`
+    : withZone;
+  return `CASE WHEN strlen(${sql}) >= 10 THEN ${local} WHEN regexp_full_match(${text}, '[0-9]{4}(-[0-9]{1,2}(-[0-9]{1,2})?)?') THEN ${fromLocal(`CAST((${stringToDate(sql)}) AS TIMESTAMP)`, timeZone)} END`;
+}
+
+function dropZone(text: string): string {
+  return `regexp_replace(${text}, '(:[0-9.:]*)(Z|[+-][0-9:]+)$', '\\1')`;
+}
+
+// ----------------------------------------------------------------------------------------------------------------- to string
+
+/** Text of a value as Spark's `cast(... as string)` writes it. */
+function toStringSql(sql: string, from: DataType, timeZone: string): string {
+  switch (from.kind) {
+    case "binary":
+      // Spark keeps the bytes as they are; DuckDB's strings are UTF-8, so other bytes become U+FFFD, as they would be shown.
+      return `coalesce(TRY(decode(${sql})), ${UTF8_REPAIR}(${sql}))`;
+    case "float":
+    case "double":
+      return floatText(sql);
+    case "timestamp":
+      return `CAST(${toLocal(sql, timeZone)} AS VARCHAR)`;
+    case "interval_day_time":
+      return intervalText(sql);
+    case "array":
+      return (
+        `'[' || list_aggregate(list_transform(${sql}, lambda e: coalesce(${toStringSql("e", from.elementType, timeZone)}, 'null')), 'string_agg', ', ') || ']'`.replace(
+          /^/,
+          `CASE WHEN len(${sql}) = 0 THEN '[]' ELSE `,
+        ) + " END"
+      );
+    case "map": {
+      const entry = `lambda e: ${toStringSql("e.key", from.keyType, timeZone)} || ' -> ' || coalesce(${toStringSql("e.value", from.valueType, timeZone)}, 'null')`;
+      return `CASE WHEN cardinality(${sql}) = 0 THEN '{}' ELSE '{' || list_aggregate(list_transform(map_entries(${sql}), ${entry}), 'string_agg', ', ') || '}' END`;
+    }
+    case "struct": {
+      const parts = from.fields.map(
+        (f) => `coalesce(${toStringSql(`struct_extract(${sql}, ${sqlString(f.name)})`, f.type, timeZone)}, 'null')`,
+      );
+      const body = parts.length === 0 ? "''" : parts.join(" || ', ' || ");
+      return `CASE WHEN ${sql} IS NOT NULL THEN '{' || ${body} || '}' END`;
+    }
+    default:
+      return `CAST(${sql} AS VARCHAR)`;
+  }
+}
+
+/**
+ * Java's Double.toString: plain between 10^-3 and 10^7, else `1.5E10`. DuckDB writes the same shortest digits, but plain up to 10^16 and with
+ * another exponent form.
+ */
+function floatText(x: string): string {
+  const text = `CAST(${x} AS VARCHAR)`;
+  const digits = `replace(split_part(ltrim(${text}, '-'), '.', 1), '.', '')`;
+  const sign = `CASE WHEN ${x} < 0 THEN '-' ELSE '' END`;
+  const allDigits = `rtrim(replace(ltrim(${text}, '-'), '.', ''), '0')`;
+  // 1e+20, 1.5e-05
+  const mantissa = `split_part(ltrim(${text}, '-'), 'e', 1)`;
+  const exponent = `CAST(CAST(split_part(${text}, 'e', 2) AS INTEGER) AS VARCHAR)`;
+  return `CASE WHEN ${x} IS NULL THEN NULL WHEN isnan(${x}) THEN 'NaN' WHEN isinf(${x}) THEN CASE WHEN ${x} > 0 THEN 'Infinity' ELSE '-Infinity' END WHEN ${x} = 0 OR (abs(${x}) >= 0.001 AND abs(${x}) < 10000000) THEN ${text} WHEN contains(${text}, 'e') THEN ${sign} || CASE WHEN contains(${mantissa}, '.') THEN ${mantissa} ELSE ${mantissa} || '.0' END || 'E' || ${exponent} WHEN abs(${x}) < 1 THEN ${smallText(x, text, sign)} ELSE ${sign} || left(${allDigits}, 1) || '.' || CASE WHEN length(${allDigits}) > 1 THEN substr(${allDigits}, 2) ELSE '0' END || 'E' || CAST(length(${digits}) - 1 AS VARCHAR) END`;
+}
+
+/** 0.00012 (DuckDB writes it plain) as 1.2E-4. */
+function smallText(_x: string, text: string, sign: string): string {
+  const fraction = `split_part(${text}, '.', 2)`;
+  const significant = `ltrim(${fraction}, '0')`;
+  return `${sign} || left(${significant}, 1) || '.' || CASE WHEN length(${significant}) > 1 THEN substr(${significant}, 2) ELSE '0' END || 'E-' || CAST(length(${fraction}) - length(${significant}) + 1 AS VARCHAR)`;
+}
+
+/** Spark's `INTERVAL '1 02:03:04.5' DAY TO SECOND`. */
+function intervalText(sql: string): string {
+  const us = `epoch_us(${sql})`;
+  const a = `abs(${us})`;
+  return `'INTERVAL ''' || CASE WHEN ${us} < 0 THEN '-' ELSE '' END || (${a} // 86400000000) || ' ' || printf('%02d:%02d:%02d', (${a} // 3600000000) % 24, (${a} // 60000000) % 60, (${a} // 1000000) % 60) || CASE WHEN ${a} % 1000000 = 0 THEN '' ELSE '.' || rtrim(printf('%06d', ${a} % 1000000), '0') END || ''' DAY TO SECOND'`;
+}

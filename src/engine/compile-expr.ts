@@ -1,0 +1,265 @@
+import { MillraceError, nearest } from "../errors.ts";
+import type { FunctionDef, SqlTypes } from "../functions/index.ts";
+import { functions } from "../functions/index.ts";
+import type { FrameBound, UserFunction, WindowFrame } from "../plan/expr.ts";
+import type { ResolvedExpr, ResolvedRelation, SortKey } from "../plan/resolved.ts";
+import type { DataType, Value } from "../types/data-type.ts";
+import { castSql, toLocal } from "./cast.ts";
+import { sqlString, sqlType } from "./duckdb-types.ts";
+import { literalSql } from "./literal.ts";
+
+/** What compiling needs to know beside the plan. */
+export interface CompileContext {
+  /**
+   * SQL (a table expression with columns `c<id>`) of a node that somebody else computes: scans, stateful operators, TypeScript
+   * functions over rows. Undefined: the compiler compiles the node itself.
+   */
+  leaf?(node: ResolvedRelation): string | undefined;
+  /** The batch's time: `current_timestamp` and its like, so that a batch that runs again gives the same rows. */
+  readonly timestampMs: number;
+  /** Spark's `spark.sql.session.timeZone`. */
+  readonly timeZone: string;
+  /** The SQL call of a TypeScript function (engine/udf.ts registers it). */
+  udf(fn: UserFunction, args: readonly { readonly sql: string; readonly type: DataType }[], type: DataType): string;
+}
+
+/** The SQL name of a column. */
+export function columnName(id: number): string {
+  return `c${id}`;
+}
+
+/** DuckDB SQL of a scalar, aggregate or window expression over columns `c<id>`; its type is `sqlType(expr.type)`. */
+export function compileExpr(expr: ResolvedExpr, ctx: CompileContext): string {
+  switch (expr.kind) {
+    case "literal":
+      return literalSql(expr.value, expr.type);
+    case "column":
+      return columnName(expr.id);
+    case "call":
+      return compileCall(expr, ctx);
+    case "cast": {
+      if (expr.child.kind === "literal" && expr.child.value === null) return literalSql(null, expr.type);
+      return castSql(bracket(compileExpr(expr.child, ctx)), expr.child.type, expr.type, expr.mode, ctx.timeZone);
+    }
+    case "get_field": {
+      const child = compileExpr(expr.child, ctx);
+      const name = sqlString(expr.name);
+      // A field of an array of structs is the array of that field.
+      if (expr.child.type.kind === "array") return `list_transform(${child}, lambda e: struct_extract(e, ${name}))`;
+      return `struct_extract(${child}, ${name})`;
+    }
+    case "get_item": {
+      const child = compileExpr(expr.child, ctx);
+      const key = compileExpr(expr.key, ctx);
+      if (expr.child.type.kind === "map") return `map_extract_value(${child}, ${key})`;
+      if (expr.key.kind === "literal" && typeof expr.key.value === "number" && expr.key.value >= 0) {
+        return `list_extract(${child}, ${expr.key.value + 1})`;
+      }
+      // DuckDB counts negative positions from the end.
+      return `CASE WHEN ${bracket(key)} >= 0 THEN list_extract(${child}, CAST(${key} AS BIGINT) + 1) END`;
+    }
+    case "lambda":
+      return `lambda ${expr.params.map((p) => lambdaName(p.name)).join(", ")}: ${compileExpr(expr.body, ctx)}`;
+    case "lambda_variable":
+      return lambdaName(expr.name);
+    case "over":
+      return attachOver(compileExpr(expr.child, ctx), overClause(expr, ctx));
+    case "udf":
+      return ctx.udf(
+        expr.fn,
+        expr.args.map((a) => ({ sql: compileExpr(a, ctx), type: a.type })),
+        expr.type,
+      );
+  }
+}
+
+// A prefix keeps lambda parameters apart from columns (`c5`) and SQL words.
+function lambdaName(name: string): string {
+  return `"p_${name.replaceAll('"', '""')}"`;
+}
+
+/** Brackets around everything but names, numbers and calls. */
+export function bracket(sql: string): string {
+  return /^(?:[A-Za-z_]\w*|\d+|"(?:[^"]|"")*"|'(?:[^']|'')*')$/.test(sql) || isOneCall(sql) ? sql : `(${sql})`;
+}
+
+/** Whether the text is `name(...)` or `(...)`, the bracket closing at the end. */
+function isOneCall(sql: string): boolean {
+  const open = /^[A-Za-z_]*\(/.exec(sql);
+  return open !== null && closing(sql, open[0].length - 1) === sql.length - 1;
+}
+
+/** The position of the bracket that closes the one at `open`. */
+function closing(sql: string, open: number): number {
+  let depth = 0;
+  for (let i = open; i < sql.length; i++) {
+    const c = sql[i];
+    if (c === "'" || c === '"') {
+      i = sql.indexOf(c, i + 1);
+      if (i < 0) return -1;
+    } else if (c === "(") depth++;
+    else if (c === ")" && --depth === 0) return i;
+  }
+  return -1;
+}
+
+/** The row of the function table, which the analyser has found before. */
+export function functionOf(name: string): FunctionDef {
+  const def = functions.get(name);
+  if (def === undefined) {
+    const near = nearest(name, functions.keys());
+    throw new MillraceError("UNRESOLVED_ROUTINE", `Cannot resolve routine \`${name}\`.`, {
+      hint: near === undefined ? undefined : `Did you mean \`${near}\`?`,
+    });
+  }
+  return def;
+}
+
+/** Types of a call for the function table's SQL. */
+export function callTypes(expr: { readonly args: readonly ResolvedExpr[]; readonly type: DataType }): SqlTypes {
+  return { args: expr.args.map((a) => a.type), result: expr.type, literals: expr.args.map(literalOf) };
+}
+
+function literalOf(expr: ResolvedExpr): Value | undefined {
+  return expr.kind === "literal" ? expr.value : expr.kind === "cast" ? literalOf(expr.child) : undefined;
+}
+
+type Call = Extract<ResolvedExpr, { kind: "call" }>;
+
+function compileCall(expr: Call, ctx: CompileContext): string {
+  const now = batchTime(expr, ctx);
+  if (now !== undefined) return now;
+  const def = functionOf(expr.name);
+  const args = expr.args.map((a) => (a.kind === "lambda" ? compileExpr(a, ctx) : bracket(compileExpr(a, ctx))));
+  if (def.kind === "aggregate") return compileAggregate(def, args, expr);
+  const types = callTypes(expr);
+  if (def.sql !== undefined) return def.sql(args, types);
+  return `${def.name}(${args.join(", ")})`;
+}
+
+/** Functions of the clock and the session take the batch's time, not the machine's. */
+function batchTime(expr: Call, ctx: CompileContext): string | undefined {
+  if (expr.args.length > 0) return undefined;
+  const instant = `make_timestamptz(${ctx.timestampMs}000)`;
+  switch (expr.name) {
+    case "current_timestamp":
+    case "now":
+      return instant;
+    case "current_date":
+      return `CAST(${toLocal(instant, ctx.timeZone)} AS DATE)`;
+    case "localtimestamp":
+      return toLocal(instant, ctx.timeZone);
+    case "unix_timestamp":
+      return `CAST(${Math.floor(ctx.timestampMs / 1000)} AS BIGINT)`;
+    case "current_timezone":
+      return sqlString(ctx.timeZone);
+    default:
+      return undefined;
+  }
+}
+
+/** An aggregate in one go: `final(partial(args))`. */
+export function compileAggregate(def: FunctionDef, args: string[], expr: Call): string {
+  const types = callTypes(expr);
+  const whole = (given: string[]): string => {
+    if (def.aggregate !== undefined) return def.aggregate.final(def.aggregate.partial(given, types), types);
+    return def.sql !== undefined ? def.sql(given, types) : `${def.name}(${given.join(", ")})`;
+  };
+  if (!expr.distinct || args.length === 0) return whole(args);
+  // min and max do not mind duplicates.
+  if (def.name === "min" || def.name === "max") return whole(args);
+  const [first] = args;
+  // `count(DISTINCT a, b)` counts the combinations without nulls.
+  const one =
+    args.length === 1
+      ? first!
+      : `CASE WHEN ${args.map((a) => `${a} IS NOT NULL`).join(" AND ")} THEN row(${args.join(", ")}) END`;
+  const marker = "\u0001";
+  const text = whole([marker]);
+  // DISTINCT can only stand where the argument is the whole argument of the aggregate; a cast around it may go inside.
+  return text
+    .replaceAll(`(${marker})`, `(DISTINCT ${one})`)
+    .replace(/\(CAST\(\u0001 AS ([A-Z0-9 (),]+?)\)\)/g, (_, type) => `(DISTINCT CAST(${one} AS ${type}))`)
+    .replaceAll(marker, () => {
+      throw new MillraceError("UNSUPPORTED_FEATURE", `\`${def.name}\` does not take DISTINCT.`, {
+        hint: "Remove the duplicates before the aggregation, with `dropDuplicates`.",
+      });
+    });
+}
+
+// --------------------------------------------------------------------------------------------------------------- windows, order
+
+/** `ORDER BY` items; nulls first or last as Spark says. */
+export function orderBy(keys: readonly SortKey[], ctx: CompileContext): string {
+  return keys
+    .map((k) => `${bracket(compileExpr(k.expr, ctx))} ${k.direction.toUpperCase()} NULLS ${k.nulls.toUpperCase()}`)
+    .join(", ");
+}
+
+type Over = Extract<ResolvedExpr, { kind: "over" }>;
+
+function overClause(expr: Over, ctx: CompileContext): string {
+  const parts: string[] = [];
+  if (expr.partitionBy.length > 0) {
+    parts.push(`PARTITION BY ${expr.partitionBy.map((e) => compileExpr(e, ctx)).join(", ")}`);
+  }
+  if (expr.orderBy.length > 0) parts.push(`ORDER BY ${orderBy(expr.orderBy, ctx)}`);
+  if (expr.frame !== undefined && !isRanking(expr.child)) parts.push(frameSql(expr.frame));
+  return `OVER (${parts.join(" ")})`;
+}
+
+/** Functions over the whole partition take no frame; Spark writes one nevertheless. */
+function isRanking(expr: ResolvedExpr): boolean {
+  return expr.kind === "call" && functionOf(expr.name).kind === "window";
+}
+
+function frameSql(frame: WindowFrame): string {
+  const bound = (b: FrameBound, side: "PRECEDING" | "FOLLOWING"): string => {
+    if (b === "unbounded") return `UNBOUNDED ${side}`;
+    if (b === "current_row" || Number(b) === 0) return "CURRENT ROW";
+    return Number(b) < 0 ? `${-Number(b)} PRECEDING` : `${Number(b)} FOLLOWING`;
+  };
+  return `${frame.type === "row" ? "ROWS" : "RANGE"} BETWEEN ${bound(frame.lower, "PRECEDING")} AND ${bound(frame.upper, "FOLLOWING")}`;
+}
+
+/** Names of DuckDB's aggregates and window functions that the function table uses. */
+const OVER_TARGET =
+  /^(?:sum|count|avg|min|max|list|first|last|any_value|arg_min|arg_max|min_by|max_by|median|mode|quantile_cont|quantile_disc|approx_quantile|approx_count_distinct|stddev_samp|stddev_pop|var_samp|var_pop|covar_samp|covar_pop|corr|skewness|kurtosis|kurtosis_pop|regr_\w+|bool_and|bool_or|bit_and|bit_or|bit_xor|string_agg|product|histogram|count_if|countif|fsum|row_number|rank|dense_rank|percent_rank|cume_dist|ntile|lag|lead|first_value|last_value|nth_value)$/i;
+
+/** Puts the OVER clause behind each aggregate in the text: `CAST(sum(x) AS BIGINT)` becomes `CAST(sum(x) OVER (...) AS BIGINT)`. */
+export function attachOver(sql: string, over: string): string {
+  let out = "";
+  let i = 0;
+  while (i < sql.length) {
+    const c = sql[i]!;
+    if (c === "'" || c === '"') {
+      const end = sql.indexOf(c, i + 1);
+      out += sql.slice(i, end + 1);
+      i = end + 1;
+      continue;
+    }
+    const word = /^[A-Za-z_]\w*/.exec(sql.slice(i));
+    if (word === null) {
+      out += c;
+      i++;
+      continue;
+    }
+    const after = i + word[0].length;
+    if (sql[after] === "(" && OVER_TARGET.test(word[0])) {
+      let end = closing(sql, after) + 1;
+      const filter = /^\s*FILTER\s*\(/i.exec(sql.slice(end));
+      if (filter !== null) end = closing(sql, end + filter[0].length - 1) + 1;
+      out += `${sql.slice(i, end)} ${over}`;
+      i = end;
+    } else {
+      out += word[0];
+      i = after;
+    }
+  }
+  return out;
+}
+
+/** Casts a SQL expression to the DuckDB type of a Spark type; free where it has that type. */
+export function typed(sql: string, type: DataType): string {
+  return `CAST(${sql} AS ${sqlType(type)})`;
+}
