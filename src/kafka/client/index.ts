@@ -1,0 +1,26 @@
+export {
+  type AbortedTransaction,
+  type ClusterInfo,
+  EARLIEST,
+  type FetchedPartition,
+  type FetchLimits,
+  type FetchPartition,
+  type IsolationLevel,
+  KafkaClient,
+  LATEST,
+  type NewTopic,
+  type PartitionInfo,
+  type PartitionOffset,
+  type TopicInfo,
+  type TopicPartition,
+} from "./client.ts";
+export { brokerError, errorName, isRetriable } from "./errors.ts";
+export {
+  type KafkaClientOptions,
+  type ProducerOptions,
+  parseKafkaOptions,
+  parseServers,
+  type SaslOptions,
+  SECRET_SETTINGS,
+} from "./options.ts";
+export { KafkaProducer, type ProducerRecord } from "./producer.ts";
