@@ -1,7 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { ArgumentType, FunctionSignature } from "../plan/resolved.ts";
-import { sqlName } from "../types/ddl.ts";
 import type { DataType, Value } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
 
 /**
  * One row of the function table: Spark's name and typing, DuckDB's SQL, and an example that runs as a test.

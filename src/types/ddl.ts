@@ -61,7 +61,7 @@ const PARSED: Readonly<Record<string, AtomicKind>> = {
 export function toDdl(schema: StructType): string {
   return schema.fields
     .map((f) => {
-      const comment = f.metadata?.["comment"];
+      const comment = f.metadata?.comment;
       return `${quoteName(f.name)} ${sqlName(f.type)}${f.nullable ? "" : " NOT NULL"}${
         typeof comment === "string" ? ` COMMENT '${comment.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'` : ""
       }`;

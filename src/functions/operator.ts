@@ -1,0 +1,156 @@
+import { MillraceError } from "../errors.ts";
+import { boundedDecimal, commonType, decimalOf, isIntegral, isNumeric, isOrderable } from "../plan/coercion.ts";
+import type { DataType } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
+import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
+import { duckdbType } from "./duckdb-type.ts";
+import {
+  any,
+  BOOLEAN,
+  boolean,
+  DATE,
+  DOUBLE,
+  INT,
+  INTERVAL,
+  numeric,
+  rest,
+  string,
+  TIMESTAMP,
+  typeOf,
+} from "./params.ts";
+
+const fn = family("operator");
+
+type Decimal = Extract<DataType, { kind: "decimal" }>;
+type DecimalRule = (a: Decimal, b: Decimal) => Decimal;
+
+/** Spark's result types of decimal arithmetic, https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html */
+const DECIMAL: Record<string, DecimalRule> = {
+  "+": (a, b) => {
+    const s = Math.max(a.scale, b.scale);
+    return boundedDecimal(Math.max(a.precision - a.scale, b.precision - b.scale) + s + 1, s);
+  },
+  "*": (a, b) => boundedDecimal(a.precision + b.precision + 1, a.scale + b.scale),
+  "/": (a, b) => {
+    const s = Math.max(6, a.scale + b.precision + 1);
+    return boundedDecimal(a.precision - a.scale + b.scale + s, s);
+  },
+  "%": (a, b) => {
+    const s = Math.max(a.scale, b.scale);
+    return boundedDecimal(Math.min(a.precision - a.scale, b.precision - b.scale) + s, s);
+  },
+};
+DECIMAL["-"] = DECIMAL["+"]!;
+
+function mismatch(name: string, a: DataType, b: DataType): MillraceError {
+  return new MillraceError(
+    "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES",
+    `Cannot resolve "(a ${name} b)" due to data type mismatch: the left and right operands of the binary operator have incompatible types ("${sqlName(a)}" and "${sqlName(b)}").`,
+    { parameters: { left: `"${sqlName(a)}"`, right: `"${sqlName(b)}"` } },
+  );
+}
+
+/** Casts of the two operands of an arithmetic operator. */
+const arithmetic =
+  (name: string): NonNullable<Options["coerce"]> =>
+  ([a, b]) => {
+    const x = a!;
+    const y = b!;
+    if (name === "+" || name === "-") {
+      if (x.kind === "interval_day_time" && y.kind === "interval_day_time") return [x, y];
+      if (y.kind === "interval_day_time" || (name === "+" && x.kind === "interval_day_time")) {
+        const side = (t: DataType): DataType =>
+          t.kind === "interval_day_time" || t.kind === "timestamp_ntz" ? t : TIMESTAMP;
+        return [side(x), side(y)];
+      }
+      const isDay = (t: DataType): boolean => t.kind === "date";
+      const isTime = (t: DataType): boolean => t.kind === "timestamp" || t.kind === "timestamp_ntz";
+      if (isDay(x) && isIntegral(y) && y.kind !== "long") return [x, INT];
+      if (name === "+" && isIntegral(x) && x.kind !== "long" && isDay(y)) return [INT, y];
+      if (name === "-" && isDay(x) && isDay(y)) return [x, y];
+      if (name === "-" && (isTime(x) || isDay(x)) && (isTime(y) || isDay(y))) return [TIMESTAMP, TIMESTAMP];
+    }
+    if (name === "*" && x.kind === "interval_day_time" && isNumeric(y)) return [x, DOUBLE];
+    if (name === "*" && y.kind === "interval_day_time" && isNumeric(x)) return [DOUBLE, y];
+    if (name === "/" && x.kind === "interval_day_time" && isNumeric(y)) return [x, DOUBLE];
+    const type = commonType(x, y);
+    if (type?.kind === "null") return [DOUBLE, DOUBLE];
+    if (type === undefined || !isNumeric(type)) throw mismatch(name, x, y);
+    if (type.kind === "decimal") return [decimalOf(x) ?? type, decimalOf(y) ?? type];
+    return name === "/" ? [DOUBLE, DOUBLE] : [type, type];
+  };
+
+const arithmeticResult =
+  (name: string): Result =>
+  ([a, b]) => {
+    const x = a!;
+    const y = b!;
+    if (x.kind === "decimal" && y.kind === "decimal") return DECIMAL[name]!(x, y);
+    if (x.kind === "interval_day_time" || y.kind === "interval_day_time") {
+      return isNumeric(x) || isNumeric(y) || x.kind === y.kind ? INTERVAL : x.kind === "interval_day_time" ? y : x;
+    }
+    if (x.kind === "date" && y.kind === "date") return INTERVAL;
+    if (x.kind === "date" || y.kind === "date") return DATE;
+    if (x.kind === "timestamp") return INTERVAL;
+    return x;
+  };
+
+const cast = (sql: string, type: DataType): string => `CAST(${sql} AS ${duckdbType(type)})`;
+const divideByZero = raise(
+  "DIVIDE_BY_ZERO",
+  "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.",
+);
+const isZero = (b: string, then: string, otherwise: string): string =>
+  `CASE WHEN ${b} = 0 THEN ${then} ELSE ${otherwise} END`;
+
+/** Both operands of a comparison are cast to their common type, which must have an order. */
+const comparison =
+  (name: string): NonNullable<Options["coerce"]> =>
+  ([a, b]) => {
+    const type = commonType(a!, b!);
+    if (type === undefined || !isOrderable(type)) throw mismatch(name, a!, b!);
+    return [type, type];
+  };
+
+const compare = (
+  name: string,
+  sqlOperator: string,
+  example: readonly [string, unknown],
+  o: Options = {},
+): FunctionDef =>
+  fn(name, [any, any], BOOLEAN, example, ([a, b]) => `(${a} ${sqlOperator} ${b})`, { coerce: comparison(name), ...o });
+
+const arith = (
+  name: string,
+  example: readonly [string, unknown],
+  sql: NonNullable<FunctionDef["sql"]>,
+  o: Options = {},
+): FunctionDef => fn(name, [any, any], arithmeticResult(name), example, sql, { coerce: arithmetic(name), ...o });
+
+export const operators: readonly FunctionDef[] = [
+  arith("+", ["1 + 2", 3], ([a, b], { result: r }) => cast(`(${a} + ${b})`, r)),
+  arith("-", ["5 - 3", 2], ([a, b], { result: r, args: [x] }) =>
+    x?.kind === "date" && r.kind === "interval_day_time" ? `to_days(${a} - ${b})` : cast(`(${a} - ${b})`, r),
+  ),
+  arith("*", ["2 * 3", 6], ([a, b], { result: r }) => cast(`(${a} * ${b})`, r)),
+  arith("/", ["3 / 2", 1.5], ([a, b], { result: r }) => isZero(b!, divideByZero, cast(`(${a} / ${b})`, r)), {
+    nullable: "args",
+  }),
+  arith("%", ["7 % 3", 1], ([a, b], { result: r }) => isZero(b!, divideByZero, cast(`(${a} % ${b})`, r)), {
+    aliases: ["mod"],
+  }),
+  fn("negative", [numeric], typeOf(0), ["negative(1)", -1], ([a]) => `(-${a})`),
+  compare("==", "=", ["2 == 2", true], { aliases: ["="] }),
+  compare("<=>", "IS NOT DISTINCT FROM", ["NULL <=> NULL", true], { nullable: "never" }),
+  compare("<", "<", ["1 < 2", true]),
+  compare("<=", "<=", ["2 <= 2", true]),
+  compare(">", ">", ["2 > 1", true]),
+  compare(">=", ">=", ["2 >= 1", true]),
+  fn("and", [boolean, boolean], BOOLEAN, ["true and false", false], ([a, b]) => `(${a} AND ${b})`),
+  fn("or", [boolean, boolean], BOOLEAN, ["true or false", true], ([a, b]) => `(${a} OR ${b})`),
+  fn("not", [boolean], BOOLEAN, ["not true", false], ([a]) => `(NOT ${a})`, { aliases: ["!"] }),
+  fn("isnull", [any], BOOLEAN, ["isnull(1)", false], ([a]) => `(${a} IS NULL)`, { nullable: "never" }),
+  fn("isnotnull", [any], BOOLEAN, ["isnotnull(1)", true], ([a]) => `(${a} IS NOT NULL)`, { nullable: "never" }),
+];
+void rest;
+void string;

@@ -1,0 +1,95 @@
+import { MillraceError } from "../errors.ts";
+import { canImplicitlyCast, commonTypeOf, isAtomic, isIntegral, isNumeric, isOrderable } from "../plan/coercion.ts";
+import type { ArgumentType } from "../plan/resolved.ts";
+import type { DataType } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
+import type { Options, Param, Result } from "./define.ts";
+
+/** The vocabulary of the function table: types and parameters, so that a row stays one line. */
+
+export const BOOLEAN: DataType = { kind: "boolean" };
+export const INT: DataType = { kind: "integer" };
+export const LONG: DataType = { kind: "long" };
+export const DOUBLE: DataType = { kind: "double" };
+export const STRING: DataType = { kind: "string" };
+export const BINARY: DataType = { kind: "binary" };
+export const DATE: DataType = { kind: "date" };
+export const TIMESTAMP: DataType = { kind: "timestamp" };
+export const NULL: DataType = { kind: "null" };
+export const INTERVAL: DataType = { kind: "interval_day_time" };
+
+const param = (what: string, accept: Param["accept"]): Param => ({ what, accept });
+const castTo =
+  (type: DataType): Param["accept"] =>
+  ({ type: from }) =>
+    canImplicitlyCast(from, type) ? type : undefined;
+
+/** Any type. */
+export const any = param('"ANY"', ({ type }) => type);
+export const orderable = param('"ORDERED"', ({ type }) => (isOrderable(type) ? type : undefined));
+export const boolean = param('"BOOLEAN"', castTo(BOOLEAN));
+export const string = param('"STRING"', castTo(STRING));
+export const int = param('"INT"', castTo(INT));
+export const long = param('"BIGINT"', castTo(LONG));
+export const double = param('"DOUBLE"', castTo(DOUBLE));
+export const date = param('"DATE"', castTo(DATE));
+export const timestamp = param('"TIMESTAMP"', castTo(TIMESTAMP));
+export const binary = param('"BINARY"', castTo(BINARY));
+/** A string or binary, as it is; anything else becomes a string. */
+export const text = param('"STRING" or "BINARY"', (arg) => (arg.type.kind === "binary" ? BINARY : string.accept(arg)));
+/** A number as it is; a string becomes a double. */
+export const numeric = param('"NUMERIC"', ({ type }) =>
+  isNumeric(type) ? type : type.kind === "string" || type.kind === "null" ? DOUBLE : undefined,
+);
+export const integral = param('"INTEGRAL"', ({ type }) =>
+  isIntegral(type) ? type : type.kind === "string" || type.kind === "null" ? LONG : undefined,
+);
+export const interval = param('"INTERVAL"', ({ type }) => (type.kind === "interval_day_time" ? type : undefined));
+export const array = param('"ARRAY"', ({ type }) => (type.kind === "array" ? type : undefined));
+export const map = param('"MAP"', ({ type }) => (type.kind === "map" ? type : undefined));
+export const struct = param('"STRUCT"', ({ type }) => (type.kind === "struct" ? type : undefined));
+export const arrayOrMap = param('"ARRAY" or "MAP"', ({ type }) =>
+  type.kind === "array" || type.kind === "map" ? type : undefined,
+);
+/** A lambda of so many parameters; its own types are asked by the result. */
+export const lambda = param('"LAMBDA"', (arg) => (arg.lambda ? arg.type : undefined));
+/** A string that must be a literal, such as the unit of date_trunc. */
+export const literalString = param("foldable STRING", (arg) => (typeof arg.literal === "string" ? STRING : undefined));
+
+export const opt = (p: Param): Param => ({ ...p, optional: true });
+export const rest = (p: Param): Param => ({ ...p, rest: true });
+
+/** The result has the type of argument `i`. */
+export const typeOf =
+  (i: number): Result =>
+  (types) =>
+    types[i] ?? NULL;
+
+/** All arguments from `from` on (to `to`) are cast to their least common type. */
+export function common(name: string, from = 0, to = Number.POSITIVE_INFINITY): NonNullable<Options["coerce"]> {
+  return (types) => {
+    const affected = types.slice(from, to);
+    const type = commonTypeOf(affected);
+    if (affected.length > 0 && type === undefined) throw differing(name, affected);
+    return types.map((t, i) => (i >= from && i < to ? type : t));
+  };
+}
+
+export function differing(name: string, types: readonly DataType[]): MillraceError {
+  const list = types.map((t) => `"${sqlName(t)}"`).join(", ");
+  return new MillraceError(
+    "DATATYPE_MISMATCH",
+    `Cannot resolve "${name}" due to data type mismatch: the arguments should all be of one type, but they are [${list}].`,
+    { parameters: { functionName: name, dataType: list } },
+  );
+}
+
+/** The type of a lambda's body for the given parameter types. */
+export function bodyOf(
+  arg: ArgumentType | undefined,
+  params: readonly { type: DataType; nullable: boolean }[],
+): { type: DataType; nullable: boolean } {
+  return arg?.lambda?.(params) ?? { type: NULL, nullable: true };
+}
+
+export const isSimple = isAtomic;

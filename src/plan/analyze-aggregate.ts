@@ -1,0 +1,228 @@
+import { MillraceError } from "../errors.ts";
+import type { Value } from "../types/data-type.ts";
+import type { Builder } from "./analyze-base.ts";
+import { Scope } from "./analyze-scope.ts";
+import { timeWindows } from "./analyze-window.ts";
+import { isOrderable } from "./coercion.ts";
+import type { Expr } from "./expr.ts";
+import type { Relation } from "./relation.ts";
+import { columnOf, resolveCall } from "./resolve-expr.ts";
+import type { Field, NamedExpr, ResolvedExpr } from "./resolved.ts";
+import type { Node } from "./scope.ts";
+import { exprName, exprText } from "./sql-text.ts";
+import { exprKey, mapResolvedExpr } from "./walk.ts";
+
+type Pivot = Extract<Relation, { kind: "aggregate" }>;
+
+interface Named {
+  readonly name: string;
+  readonly expr: ResolvedExpr;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+export function resolveAggregate(
+  b: Builder,
+  input: Node,
+  grouping: readonly Expr[],
+  aggregates: readonly Expr[],
+  group: "groupby" | "rollup" | "cube" = "groupby",
+): Node {
+  const scope = new Scope(b, input, { timeWindow: timeWindows(b) });
+  const keys = grouping.map((g) => keyOf(b, scope, g, group !== "groupby"));
+  const named: Named[] = [];
+  for (const a of aggregates) {
+    if (a.kind === "star") named.push(...scope.exprs.star(a));
+    else {
+      const expr = scope.exprs.resolve(a);
+      const inner = a.kind === "alias" ? a.child : a;
+      const own = expr.kind === "column" && inner.kind === "call" ? expr.name : undefined;
+      named.push({
+        name: a.kind === "alias" ? a.name : (own ?? exprName(a)),
+        expr,
+        ...(a.kind === "alias" && a.metadata && { metadata: a.metadata }),
+      });
+    }
+  }
+  const sets = groupingSets(group, keys.length);
+  return aggregateOver(b, scope.withHidden(), keys, named, sets, true);
+}
+
+function groupingSets(group: "groupby" | "rollup" | "cube", n: number): (readonly number[])[] | undefined {
+  if (group === "groupby") return undefined;
+  if (group === "rollup") return Array.from({ length: n + 1 }, (_, i) => Array.from({ length: n - i }, (_, k) => k));
+  const sets: number[][] = [];
+  for (let mask = 2 ** n - 1; mask >= 0; mask--) {
+    sets.push(Array.from({ length: n }, (_, k) => k).filter((k) => mask & (1 << (n - 1 - k))));
+  }
+  return sets;
+}
+
+function keyOf(b: Builder, scope: Scope, g: Expr, sets: boolean): NamedExpr {
+  const expr = scope.exprs.resolve(g);
+  if (b.hasAggregate(expr)) {
+    throw new MillraceError("GROUP_BY_AGGREGATE", `Aggregate functions are not allowed in GROUP BY, but found "${exprText(g)}".`, {
+      parameters: { sqlExpr: exprText(g) },
+    });
+  }
+  if (!isOrderable(expr.type)) {
+    throw new MillraceError("DATATYPE_MISMATCH", `The expression "${exprText(g)}" cannot be used as a grouping expression because its data type is not an orderable data type.`);
+  }
+  const own = expr.kind === "column" ? b.fieldIn(scope.node, expr.id) : undefined;
+  const inner = g.kind === "alias" ? g.child : g;
+  const name = g.kind === "alias" ? g.name : own && inner.kind === "call" ? own.name : exprName(g);
+  if (own && own.name === name && !sets) return { field: own, expr };
+  const field = b.derived(name, expr);
+  return { field: sets ? b.remember({ ...field, nullable: true }) : field, expr };
+}
+
+/**
+ * Splits aggregate calls from the expressions over them. `withKeys`: the keys come first in the output, as in `groupBy(...).agg(...)`.
+ */
+export function aggregateOver(
+  b: Builder,
+  input: Node,
+  keys: readonly NamedExpr[],
+  named: readonly Named[],
+  sets?: readonly (readonly number[])[],
+  withKeys = false,
+): Node {
+  const byKey = new Map(keys.map((k) => [exprKey(k.expr), k.field]));
+  // A grouping column may also be meant by its alias's field itself.
+  const calls: { field: Field; expr: ResolvedExpr }[] = [];
+  const byCall = new Map<string, Field>();
+  let direct = true;
+
+  const split = (e: ResolvedExpr, output: string): ResolvedExpr => {
+    const key = byKey.get(exprKey(e));
+    if (key) return columnOf(key);
+    if (b.isAggregate(e)) {
+      for (const arg of e.kind === "call" ? e.args : []) {
+        if (b.hasAggregate(arg)) {
+          throw new MillraceError("UNSUPPORTED_OPERATION", "It is not allowed to use an aggregate function in the argument of another aggregate function.", {
+            hint: "Aggregate twice, one groupBy after the other.",
+          });
+        }
+      }
+      const k = exprKey(e);
+      let field = byCall.get(k);
+      if (field === undefined) {
+        field = b.derived(output, e);
+        byCall.set(k, field);
+        calls.push({ field, expr: e });
+      }
+      return columnOf(field);
+    }
+    if (e.kind === "over" && e.child.kind === "call") {
+      const child = { ...e.child, args: e.child.args.map((a) => split(a, exprKey(a))) };
+      return {
+        ...e,
+        child,
+        partitionBy: e.partitionBy.map((p) => split(p, output)),
+        orderBy: e.orderBy.map((o) => ({ ...o, expr: split(o.expr, output) })),
+      };
+    }
+    if (e.kind === "column") {
+      throw new MillraceError(
+        "MISSING_AGGREGATION",
+        `The non-aggregating expression "${e.name}" is based on columns which are not participating in the GROUP BY clause.`,
+        {
+          hint: `Add the columns or the expression to the GROUP BY, aggregate the expression, or use "any_value(${e.name})" if you do not care which of the values within a group is returned.`,
+          parameters: { expression: `"${e.name}"`, expressionAnyValue: `"any_value(${e.name})"` },
+        },
+      );
+    }
+    return mapResolvedExpr(e, (c) => split(c, `_${calls.length}`));
+  };
+
+  const outputs = named.map((n): { name: string; expr: ResolvedExpr; metadata?: Readonly<Record<string, unknown>> } => {
+    const before = calls.length;
+    const expr = split(n.expr, n.name);
+    const fresh = expr.kind === "column" && calls.length === before + 1 && calls[before]!.field.id === expr.id;
+    if (!fresh || n.metadata) direct = false;
+    return { name: n.name, expr, ...(n.metadata && { metadata: n.metadata }) };
+  });
+  if (!withKeys && keys.length > 0) direct = false;
+
+  const fields = [...keys.map((k) => k.field), ...calls.map((c) => c.field)];
+  const kept = new Map(input.columns.map((c) => [c.field.id, c.qualifiers]));
+  const node: Node = {
+    rel: {
+      kind: "aggregate",
+      input: input.rel,
+      keys,
+      calls,
+      ...(sets && { sets }),
+      fields,
+      streaming: input.rel.streaming,
+    },
+    columns: fields.map((field) => ({ field, qualifiers: kept.get(field.id) ?? [] })),
+    hidden: [],
+    plans: input.plans,
+  };
+  if (direct) return node;
+  const own = new Set<number>(withKeys ? keys.map((k) => k.field.id) : []);
+  const exprs = [
+    ...(withKeys ? keys.map((k): NamedExpr => ({ field: k.field, expr: columnOf(k.field) })) : []),
+    ...outputs.map(({ name, expr, metadata }): NamedExpr => {
+      const field = expr.kind === "column" ? fields.find((f) => f.id === expr.id) : undefined;
+      if (field && field.name === name && !metadata && !own.has(field.id)) {
+        own.add(field.id);
+        return { field, expr };
+      }
+      return { field: b.derived(name, expr, metadata), expr };
+    }),
+  ];
+  return b.project(node, exprs);
+}
+
+/**
+ * `groupBy(...).pivot(column, values).agg(...)`: first grouped by the keys and the pivot column, then each value's row becomes
+ * columns. A combination without rows is null, as in Spark.
+ */
+export function resolvePivot(b: Builder, input: Node, r: Pivot): Node {
+  if (input.rel.streaming) {
+    throw new MillraceError("UNSUPPORTED_OPERATION", "pivot is not supported on streaming DataFrames/Datasets.");
+  }
+  const pivot = r.pivot!;
+  const first = resolveAggregate(b, input, [...r.grouping, { kind: "alias", child: pivot.column, name: "__pivot" }], r.aggregates);
+  const all = first.rel.fields;
+  const keyCount = r.grouping.length;
+  const pivotField = all[keyCount]!;
+  const results = all.slice(keyCount + 1);
+  const equals = b.env.catalog.lookup("<=>")!;
+  const choose = b.env.catalog.lookup("if")!;
+  const any = b.env.catalog.lookup("any_value")!;
+  const named: Named[] = [];
+  for (const value of pivot.values) {
+    const literal = literalOf(value);
+    const isValue = resolveCall(equals, [{ expr: columnOf(pivotField) }, { expr: literal }], false);
+    for (const result of results) {
+      const none: ResolvedExpr = { kind: "literal", value: null, type: { kind: "null" }, nullable: true };
+      const cell = resolveCall(choose, [{ expr: isValue }, { expr: columnOf(result) }, { expr: none }], false);
+      const ignoreNulls: ResolvedExpr = { kind: "literal", value: true, type: { kind: "boolean" }, nullable: false };
+      const expr = resolveCall(any, [{ expr: cell }, { expr: ignoreNulls }], false);
+      const label = value === null ? "null" : value instanceof Date ? value.toISOString() : String(value);
+      named.push({ name: results.length === 1 ? label : `${label}_${result.name}`, expr });
+    }
+  }
+  const keys = all.slice(0, keyCount).map((field): NamedExpr => ({ field, expr: columnOf(field) }));
+  return aggregateOver(b, first, keys, named, undefined, true);
+}
+
+function literalOf(value: Value): ResolvedExpr {
+  const kind =
+    value === null
+      ? "null"
+      : typeof value === "boolean"
+        ? "boolean"
+        : typeof value === "bigint"
+          ? "long"
+          : typeof value === "number"
+            ? Number.isInteger(value)
+              ? "integer"
+              : "double"
+            : value instanceof Date
+              ? "timestamp"
+              : "string";
+  return { kind: "literal", value, type: { kind }, nullable: value === null };
+}

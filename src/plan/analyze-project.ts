@@ -1,0 +1,93 @@
+import type { DataType } from "../types/data-type.ts";
+import { MillraceError } from "../errors.ts";
+import { aggregateOver } from "./analyze-aggregate.ts";
+import type { Builder } from "./analyze-base.ts";
+import { Scope } from "./analyze-scope.ts";
+import { timeWindows } from "./analyze-window.ts";
+import type { Expr } from "./expr.ts";
+import { columnOf } from "./resolve-expr.ts";
+import type { Field, FunctionSignature, NamedExpr, ResolvedExpr } from "./resolved.ts";
+import type { Node } from "./scope.ts";
+import { exprName } from "./sql-text.ts";
+
+/** An expression, or a column handed on as it is. */
+export type ProjectItem = Expr | { readonly field: Field };
+
+/** `select`: stars are expanded, windows and generators go below, and aggregates make it a global aggregate. */
+export function resolveProject(b: Builder, input: Node, items: readonly ProjectItem[]): Node {
+  let generatorName: string | undefined;
+  const scope: Scope = new Scope(b, input, {
+    timeWindow: timeWindows(b),
+    generator: (signature, args, type) => generate(b, scope, signature, args, type, generatorName),
+  });
+  const named: { name: string; expr: ResolvedExpr; field?: Field; metadata?: Readonly<Record<string, unknown>> }[] = [];
+  for (const item of items) {
+    if ("field" in item) {
+      named.push({ name: item.field.name, expr: columnOf(item.field), field: item.field });
+    } else if (item.kind === "star") {
+      named.push(...scope.exprs.star(item));
+    } else {
+      generatorName = item.kind === "alias" ? item.name : undefined;
+      const inner = item.kind === "alias" ? item.child : item;
+      const outputs = inner.kind === "call" ? generatorOutputs(b, scope, inner) : undefined;
+      if (outputs) {
+        for (const field of outputs) named.push({ name: field.name, expr: columnOf(field), field });
+        continue;
+      }
+      const expr = scope.exprs.resolve(inner);
+      named.push({
+        name: item.kind === "alias" ? item.name : expr.kind === "column" && inner.kind !== "attribute" ? expr.name : exprName(item),
+        expr,
+        ...(item.kind === "alias" && item.metadata && { metadata: item.metadata }),
+      });
+    }
+  }
+  if (named.some((n) => b.hasAggregate(n.expr))) return aggregateOver(b, scope.node, [], named);
+  const used = new Set<number>();
+  const exprs = named.map(({ name, expr, field, metadata }): NamedExpr => {
+    // A bare column keeps its identity, the first time that it is selected.
+    const own = field ?? (expr.kind === "column" ? b.fieldIn(scope.node, expr.id) : undefined);
+    if (own && own.name === name && !metadata && !used.has(own.id)) {
+      used.add(own.id);
+      return { field: own, expr };
+    }
+    return { field: b.derived(name, expr, metadata), expr };
+  });
+  const below = scope.withHidden();
+  return { ...b.project(below, exprs), hidden: b.project(scope.node, exprs).hidden };
+}
+
+function generatorOutputs(b: Builder, scope: Scope, e: Extract<Expr, { kind: "call" }>): readonly Field[] | undefined {
+  if (b.env.catalog.lookup(e.name)?.kind !== "generator") return undefined;
+  scope.exprs.resolve(e);
+  return scope.generated;
+}
+
+/** Puts a generate node below; gives its first column. Outer forms are named `..._outer`. */
+function generate(
+  b: Builder,
+  scope: Scope,
+  signature: FunctionSignature,
+  args: readonly ResolvedExpr[],
+  type: DataType,
+  alias: string | undefined,
+): ResolvedExpr {
+  if (scope.generated) {
+    throw new MillraceError("UNSUPPORTED_OPERATION", "Only one generator is allowed per SELECT clause.", {
+      hint: "Use two selects, one after the other.",
+    });
+  }
+  const outer = signature.name.endsWith("_outer");
+  // A generator's type is an array of structs: one struct per row it makes.
+  const row = type.kind === "array" && type.elementType.kind === "struct" ? type.elementType.fields : [];
+  const outputs = row.map((f) => b.field(row.length === 1 && alias ? alias : f.name, f.type, f.nullable || outer));
+  const input = scope.node.rel;
+  const generator: ResolvedExpr = { kind: "call", name: signature.name, args, distinct: false, type, nullable: true };
+  scope.node = {
+    ...scope.node,
+    rel: { kind: "generate", input, generator, outputs, outer, fields: [...input.fields, ...outputs], streaming: input.streaming },
+    columns: [...scope.node.columns, ...outputs.map((field) => ({ field, qualifiers: [] }))],
+  };
+  scope.generated = outputs;
+  return columnOf(outputs[0]!);
+}

@@ -1,0 +1,78 @@
+import type { Builder } from "./analyze-base.ts";
+import type { Expr } from "./expr.ts";
+import { columnOf, type ExprHooks, ExprResolver } from "./resolve-expr.ts";
+import type { Field, NamedExpr, ResolvedExpr, ResolvedNode, ResolvedRelation } from "./resolved.ts";
+import { type Node, unresolved } from "./scope.ts";
+
+/** Expressions over one relation; puts time windows, generators and hidden columns that they need below. */
+export class Scope {
+  node: Node;
+  readonly exprs: ExprResolver;
+  /** Columns of the generator that stands in this select. */
+  generated: readonly Field[] | undefined;
+  readonly #analyzer: Builder;
+  readonly #start: Node;
+  readonly #hidden = new Set<number>();
+
+  constructor(analyzer: Builder, node: Node, more: { timeWindow?: (scope: Scope, args: readonly Expr[]) => ResolvedExpr; generator?: ExprHooks["generator"]; hidden?: boolean } = {}) {
+    this.#analyzer = analyzer;
+    this.node = node;
+    this.#start = node;
+    this.exprs = new ExprResolver({
+      catalog: analyzer.env.catalog,
+      same: analyzer.same,
+      node: () => this.node,
+      ...(more.timeWindow && { timeWindow: (args) => more.timeWindow!(this, args) }),
+      ...(more.generator && { generator: more.generator }),
+      ...(more.hidden !== false && { useHidden: (field) => this.#hidden.add(field.id) }),
+    });
+  }
+
+  /** The relation with the hidden columns that were used. */
+  withHidden(): Node {
+    if (this.#hidden.size === 0) return this.node;
+    const wanted = this.node.hidden.filter((c) => this.#hidden.has(c.field.id));
+    const rel = expose(this.node.rel, wanted.map((c) => c.field));
+    return { ...this.node, rel, columns: [...this.node.columns, ...wanted] };
+  }
+
+  /** Puts the node over the relation; hidden columns that were used are fetched from below and dropped above again. */
+  finish(make: (input: ResolvedRelation) => ResolvedNode): Node {
+    if (this.#hidden.size === 0) return this.#analyzer.over(this.node, make(this.node.rel));
+    const exposed = this.withHidden().rel;
+    const upper = { ...make(exposed), fields: exposed.fields, streaming: exposed.streaming };
+    const exprs = this.#start.rel.fields.map((field): NamedExpr => ({ field, expr: columnOf(field) }));
+    return {
+      ...this.#start,
+      rel: { kind: "project", input: upper, exprs, fields: this.#start.rel.fields, streaming: upper.streaming },
+    };
+  }
+}
+
+/** The relation with more of the columns below it in its output. */
+function expose(r: ResolvedRelation, wanted: readonly Field[]): ResolvedRelation {
+  const missing = wanted.filter((w) => !r.fields.some((f) => f.id === w.id));
+  if (missing.length === 0) return r;
+  const fields = [...r.fields, ...missing];
+  switch (r.kind) {
+    case "project":
+      return {
+        ...r,
+        input: expose(r.input, missing),
+        exprs: [...r.exprs, ...missing.map((field): NamedExpr => ({ field, expr: columnOf(field) }))],
+        fields,
+      };
+    case "filter":
+    case "sort":
+    case "limit":
+    case "offset":
+    case "sample":
+    case "watermark":
+      return { ...r, input: expose(r.input, missing), fields };
+    case "join":
+      return r;
+    default:
+      throw unresolved(missing[0]!.name, r.fields.map((field) => ({ field, qualifiers: [] })));
+  }
+}
+

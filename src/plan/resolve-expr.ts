@@ -1,0 +1,417 @@
+import { MillraceError, nearest } from "../errors.ts";
+import type { DataType, StructField, Value } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
+import { canCast, isIntegral, sameType } from "./coercion.ts";
+import type { Expr } from "./expr.ts";
+import { nameParts, quoted } from "./names.ts";
+import type { ArgumentType, Field, FunctionCatalog, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
+import { ambiguous, type Match, matches, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
+import { exprName, exprText } from "./sql-text.ts";
+
+/** What a relation offers to the expressions in it. */
+export interface ExprHooks {
+  readonly catalog: FunctionCatalog;
+  readonly same: SameName;
+  /** The scope to look names up in. */
+  node(): Node;
+  /** A call of `window(...)`: gives the column of a time_window node put below. */
+  timeWindow?(args: readonly Expr[]): ResolvedExpr;
+  /** A call of `explode(...)`: gives the column of a generate node put below. */
+  generator?(signature: FunctionSignature, args: readonly ResolvedExpr[], type: DataType): ResolvedExpr;
+  /** A column that is only there as hidden was used. */
+  useHidden?(field: Field): void;
+}
+
+interface LambdaScope {
+  readonly names: ReadonlyMap<string, { readonly name: string; readonly type: DataType; readonly nullable: boolean }>;
+  readonly outer: LambdaScope | undefined;
+}
+
+const STRING: DataType = { kind: "string" };
+const BOOLEAN: DataType = { kind: "boolean" };
+
+/** Looks names up, types every expression, and writes implicit casts out. */
+export class ExprResolver {
+  readonly #hooks: ExprHooks;
+  #lambdas: LambdaScope | undefined;
+
+  constructor(hooks: ExprHooks) {
+    this.#hooks = hooks;
+  }
+
+  resolve(e: Expr): ResolvedExpr {
+    switch (e.kind) {
+      case "literal":
+        return { kind: "literal", value: e.value, type: e.type, nullable: e.value === null };
+      case "attribute":
+        return this.#attribute(e.name, e.planId);
+      case "alias":
+        return this.resolve(e.child);
+      case "cast":
+        return castExpr(this.resolve(e.child), e.type, e.mode, () => exprText(e));
+      case "call":
+        return this.#call(e);
+      case "extract":
+        return this.#extract(this.resolve(e.child), e.extraction, () => exprText(e));
+      case "lambda_variable":
+        return this.#lambdaVariable(e.name);
+      case "udf":
+        return { kind: "udf", fn: e.fn, args: e.args.map((a) => this.resolve(a)), type: e.type, nullable: true };
+      case "window":
+        return this.#over(e);
+      case "star":
+        throw invalid("The star may only stand in select, count or struct", `as in select("*")`);
+      case "sort_order":
+        throw invalid(`"${exprText(e)}" is an order, not a value`, "Use asc() and desc() in orderBy only.");
+      case "lambda":
+        throw invalid(`The lambda "${exprText(e)}" stands outside of a function that takes one`, "");
+    }
+  }
+
+  sortKey(e: Expr): SortKey {
+    if (e.kind === "sort_order") {
+      return { expr: this.resolve(e.child), direction: e.direction, nulls: e.nulls };
+    }
+    return { expr: this.resolve(e), direction: "asc", nulls: "first" };
+  }
+
+  /** Columns that a star stands for: `*`, `f.*` of a struct or of an alias. */
+  star(e: Extract<Expr, { kind: "star" }>): { readonly name: string; readonly expr: ResolvedExpr; readonly field?: Field }[] {
+    const node = this.#hooks.node();
+    if (e.target === undefined) {
+      const planFields = e.planId === undefined ? undefined : node.plans.get(e.planId);
+      const ids = planFields && new Set(planFields.map((f) => f.id));
+      return node.columns
+        .filter((c) => ids === undefined || ids.has(c.field.id))
+        .map((c) => ({ name: c.field.name, expr: columnOf(c.field), field: c.field }));
+    }
+    const parts = nameParts(e.target);
+    const qualified = node.columns.filter((c) => parts.length === 1 && c.qualifiers.some((q) => this.#hooks.same(q, parts[0]!)));
+    if (qualified.length > 0) {
+      return qualified.map((c) => ({ name: c.field.name, expr: columnOf(c.field), field: c.field }));
+    }
+    const struct = this.#attribute(e.target, e.planId);
+    if (struct.type.kind !== "struct") {
+      throw new MillraceError(
+        "DATATYPE_MISMATCH",
+        `Cannot expand ${quoted(parts)}.*: it has the type "${sqlName(struct.type)}", not a struct.`,
+      );
+    }
+    return struct.type.fields.map((f) => ({ name: f.name, expr: getField(struct, f) }));
+  }
+
+  #attribute(name: string, planId: number | undefined): ResolvedExpr {
+    const parts = nameParts(name);
+    for (let s = this.#lambdas; s !== undefined; s = s.outer) {
+      const v = s.names.get(parts[0]!);
+      if (v !== undefined) {
+        return this.#path({ kind: "lambda_variable", name: v.name, type: v.type, nullable: v.nullable }, parts.slice(1));
+      }
+    }
+    const node = this.#hooks.node();
+    const match = planId === undefined ? this.#find(parts, node) : this.#bound(parts, planId, node);
+    if (match === undefined) throw unresolved(name, node.columns);
+    return this.#path(columnOf(match.field), match.path);
+  }
+
+  #find(parts: readonly string[], node: Node): Match | undefined {
+    const found = matches(node.columns, parts, this.#hooks.same);
+    if (found.length > 1) throw ambiguous(parts, found, node.columns);
+    return found[0] ?? this.#findHidden(parts, node.hidden);
+  }
+
+  #findHidden(parts: readonly string[], hidden: readonly ScopeColumn[]): Match | undefined {
+    if (this.#hooks.useHidden === undefined) return undefined;
+    const found = matches(hidden, parts, this.#hooks.same);
+    if (found.length > 1) throw ambiguous(parts, found, hidden);
+    if (found[0]) this.#hooks.useHidden(found[0].field);
+    return found[0];
+  }
+
+  /** `df.col("x")`: looked up in the output of that very relation, which must still be there. */
+  #bound(parts: readonly string[], planId: number, node: Node): Match | undefined {
+    const fields = node.plans.get(planId);
+    if (fields === undefined) {
+      throw new MillraceError(
+        "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
+        `The column ${quoted(parts)} belongs to a DataFrame that is not part of this one.`,
+        { hint: 'Use col("name"), or a column of the DataFrame that the method is called on.', parameters: { objectName: quoted(parts) } },
+      );
+    }
+    const found = matches(
+      fields.map((field) => ({ field, qualifiers: [] })),
+      parts,
+      this.#hooks.same,
+    );
+    if (found.length > 1) throw ambiguous(parts, found, node.columns);
+    const match = found[0];
+    if (match === undefined) return undefined;
+    if (node.columns.some((c) => c.field.id === match.field.id)) return match;
+    if (this.#hooks.useHidden && node.hidden.some((c) => c.field.id === match.field.id)) {
+      this.#hooks.useHidden(match.field);
+      return match;
+    }
+    throw new MillraceError(
+      "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
+      `The column ${quoted(parts)} was replaced or dropped since the DataFrame it is bound to.`,
+      { hint: 'Use col("name") for the column as it is now.', parameters: { objectName: quoted(parts) } },
+    );
+  }
+
+  #path(start: ResolvedExpr, path: readonly string[]): ResolvedExpr {
+    let e = start;
+    for (const name of path) {
+      e = this.#extract(e, { kind: "literal", value: name, type: STRING }, () => name);
+    }
+    return e;
+  }
+
+  #extract(child: ResolvedExpr, extraction: Expr, text: () => string): ResolvedExpr {
+    const name = extraction.kind === "literal" && typeof extraction.value === "string" ? extraction.value : undefined;
+    const type = child.type;
+    switch (type.kind) {
+      case "struct":
+        if (name !== undefined) return getField(child, this.#structField(type.fields, name));
+        break;
+      case "array": {
+        if (name !== undefined && type.elementType.kind === "struct") {
+          const field = this.#structField(type.elementType.fields, name);
+          const param = { name: "element", type: type.elementType, nullable: type.containsNull };
+          const body = getField({ kind: "lambda_variable", ...param }, field);
+          const lambda: ResolvedExpr = { kind: "lambda", params: [param], body, type: body.type, nullable: body.nullable };
+          return {
+            kind: "call",
+            name: "transform",
+            args: [child, lambda],
+            distinct: false,
+            type: { kind: "array", elementType: body.type, containsNull: body.nullable },
+            nullable: child.nullable,
+          };
+        }
+        const key = this.resolve(extraction);
+        if (isIntegral(key.type)) {
+          return { kind: "get_item", child, key, type: type.elementType, nullable: true };
+        }
+        break;
+      }
+      case "map": {
+        const key = castExpr(this.resolve(extraction), type.keyType, "ansi", text);
+        return { kind: "get_item", child, key, type: type.valueType, nullable: true };
+      }
+    }
+    throw new MillraceError(
+      "DATATYPE_MISMATCH",
+      `Cannot extract "${exprText(extraction)}" from a value of the type "${sqlName(type)}".`,
+      { hint: "A struct has fields, an array whole-number positions, a map keys." },
+    );
+  }
+
+  #structField(fields: readonly StructField[], name: string): StructField {
+    const found = fields.filter((f) => this.#hooks.same(f.name, name));
+    if (found.length === 1) return found[0]!;
+    if (found.length > 1) {
+      throw new MillraceError("AMBIGUOUS_REFERENCE", `Ambiguous reference to the struct field ${quoted(name)}.`, {
+        parameters: { name: quoted(name) },
+      });
+    }
+    const names = fields.map((f) => quoted(f.name)).join(", ");
+    throw new MillraceError("FIELD_NOT_FOUND", `No such struct field ${quoted(name)} in ${names}.`, {
+      parameters: { fieldName: quoted(name), fields: names },
+    });
+  }
+
+  #lambdaVariable(name: string): ResolvedExpr {
+    for (let s = this.#lambdas; s !== undefined; s = s.outer) {
+      const v = s.names.get(name);
+      if (v !== undefined) return { kind: "lambda_variable", name: v.name, type: v.type, nullable: v.nullable };
+    }
+    throw unresolved(name, this.#hooks.node().columns);
+  }
+
+  signature(name: string): FunctionSignature {
+    const signature = this.#hooks.catalog.lookup(name);
+    if (signature) return signature;
+    const near = nearest(name, this.#hooks.catalog.names());
+    throw new MillraceError("UNRESOLVED_ROUTINE", `Cannot resolve routine \`${name}\`.`, {
+      hint: near ? `Did you mean ${near}?` : undefined,
+      parameters: { routineName: `\`${name}\`` },
+    });
+  }
+
+  #call(e: Extract<Expr, { kind: "call" }>): ResolvedExpr {
+    const lower = e.name.toLowerCase();
+    if (lower === "window" && this.#hooks.timeWindow) return this.#hooks.timeWindow(e.args);
+    if (lower === "window" || lower === "session_window") {
+      throw new MillraceError(
+        lower === "window" ? "UNSUPPORTED_OPERATION" : "UNSUPPORTED_FEATURE",
+        lower === "window"
+          ? "window(...) may stand in groupBy and select only."
+          : "session_window is not supported by this engine.",
+        { hint: lower === "window" ? undefined : "Use window(...), or keep sessions in transformWithState." },
+      );
+    }
+    if (lower === "struct") return this.#struct(e.args);
+    let given: Expr[] = [...e.args];
+    if (lower === "count" && given.length === 1 && given[0]!.kind === "star" && given[0]!.target === undefined) given = [];
+    // count(1) counts rows, whatever the literal.
+    if (lower === "count" && e.distinct !== true && given.length === 1 && given[0]!.kind === "literal" && given[0]!.value !== null) {
+      given = [];
+    }
+    const signature = this.signature(e.name);
+    const args = this.#args(given);
+    const resolved = resolveCall(signature, args, e.distinct === true);
+    if (signature.kind === "generator") {
+      if (this.#hooks.generator && resolved.kind === "call") {
+        return this.#hooks.generator(signature, resolved.args, resolved.type);
+      }
+      throw new MillraceError("UNSUPPORTED_OPERATION", `The generator ${signature.name} may stand in select only.`, {
+        hint: `Use df.select(${signature.name}(...).as("name")).`,
+      });
+    }
+    return resolved;
+  }
+
+  #args(exprs: readonly Expr[]): CallArg[] {
+    const args: CallArg[] = [];
+    for (const a of exprs) {
+      if (a.kind === "star") args.push(...this.star(a).map((s) => ({ expr: s.expr })));
+      else if (a.kind === "lambda") args.push({ lambda: (types) => this.#lambda(a, types) });
+      else args.push({ expr: this.resolve(a) });
+    }
+    return args;
+  }
+
+  #lambda(e: Extract<Expr, { kind: "lambda" }>, types: readonly { type: DataType; nullable: boolean }[]): ResolvedExpr {
+    if (e.params.length > types.length) {
+      throw invalid(`The lambda takes ${e.params.length} parameters, the function gives ${types.length}`, "");
+    }
+    const params = e.params.map((name, i) => ({ name, type: types[i]!.type, nullable: types[i]!.nullable }));
+    const outer = this.#lambdas;
+    this.#lambdas = { names: new Map(params.map((p) => [p.name, p])), outer };
+    try {
+      const body = this.resolve(e.body);
+      return { kind: "lambda", params, body, type: body.type, nullable: body.nullable };
+    } finally {
+      this.#lambdas = outer;
+    }
+  }
+
+  /** `struct(a, b.c, x as y)`: names come from the expressions. */
+  #struct(exprs: readonly Expr[]): ResolvedExpr {
+    const parts: { name: string; expr: ResolvedExpr }[] = [];
+    for (const [i, e] of exprs.entries()) {
+      if (e.kind === "star") parts.push(...this.star(e));
+      else {
+        const named = e.kind === "alias" || e.kind === "attribute" || e.kind === "extract" || e.kind === "cast";
+        parts.push({ name: named ? exprName(e) : `col${i + 1}`, expr: this.resolve(e) });
+      }
+    }
+    const args = parts.flatMap((p): CallArg[] => [
+      { expr: { kind: "literal", value: p.name, type: STRING, nullable: false } },
+      { expr: p.expr },
+    ]);
+    return resolveCall(this.signature("named_struct"), args, false);
+  }
+
+  #over(e: Extract<Expr, { kind: "window" }>): ResolvedExpr {
+    const child = this.resolve(e.child);
+    const kind = child.kind === "call" ? this.#hooks.catalog.lookup(child.name)?.kind : undefined;
+    if (child.kind !== "call" || (kind !== "aggregate" && kind !== "window")) {
+      throw invalid(`"${exprText(e.child)}" is neither an aggregate nor a window function`, "Call over(...) on one of these.");
+    }
+    return {
+      kind: "over",
+      child,
+      partitionBy: e.partitionBy.map((p) => this.resolve(p)),
+      orderBy: e.orderBy.map((o) => this.sortKey(o)),
+      ...(e.frame && { frame: e.frame }),
+      type: child.type,
+      nullable: child.nullable,
+    };
+  }
+
+  /** A condition of filter, join or when: must be boolean. */
+  condition(e: Expr): ResolvedExpr {
+    const condition = this.resolve(e);
+    if (condition.type.kind === "boolean") return condition;
+    if (condition.type.kind === "null" || condition.type.kind === "string") return castExpr(condition, BOOLEAN, "ansi", () => "");
+    throw new MillraceError(
+      "DATATYPE_MISMATCH",
+      `The condition "${exprText(e)}" has the type "${sqlName(condition.type)}", not "BOOLEAN".`,
+      { parameters: { sqlExpr: `"${exprText(e)}"`, filter: `"${exprText(e)}"`, type: `"${sqlName(condition.type)}"` } },
+    );
+  }
+}
+
+export type CallArg =
+  | { readonly expr: ResolvedExpr; readonly lambda?: undefined }
+  | { readonly lambda: (types: readonly { type: DataType; nullable: boolean }[]) => ResolvedExpr; readonly expr?: undefined };
+
+/** Types a call by its signature and writes the casts of its arguments out. */
+export function resolveCall(signature: FunctionSignature, args: readonly CallArg[], distinct: boolean): ResolvedExpr {
+  const bodies: (ResolvedExpr | undefined)[] = args.map(() => undefined);
+  const types = args.map((a, i): ArgumentType => {
+    if (a.expr) {
+      const literal = a.expr.kind === "literal" ? a.expr.value : undefined;
+      return { type: a.expr.type, nullable: a.expr.nullable, ...(literal !== undefined && { literal }) };
+    }
+    return {
+      type: { kind: "null" },
+      nullable: true,
+      lambda: (params) => {
+        const body = a.lambda(params);
+        bodies[i] = body;
+        return { type: body.type, nullable: body.nullable };
+      },
+    };
+  });
+  const { type, nullable, casts } = signature.resolve(types);
+  const resolved = args.map((a, i): ResolvedExpr => {
+    if (a.lambda) {
+      const body = bodies[i];
+      if (body) return body;
+      throw invalid(`${signature.name} takes no lambda as argument ${i + 1}`, "");
+    }
+    const cast = casts?.[i];
+    return cast ? castExpr(a.expr, cast, "ansi", () => signature.name) : a.expr;
+  });
+  return { kind: "call", name: signature.name, args: resolved, distinct, type, nullable };
+}
+
+/** A cast, left out where the type is right already and folded where that is exact. */
+export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", text: () => string): ResolvedExpr {
+  if (sameType(e.type, type)) return e;
+  if (!canCast(e.type, type)) {
+    throw new MillraceError(
+      "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION",
+      `Cannot resolve "${text()}" due to data type mismatch: cannot cast "${sqlName(e.type)}" to "${sqlName(type)}".`,
+      { parameters: { srcType: `"${sqlName(e.type)}"`, targetType: `"${sqlName(type)}"` } },
+    );
+  }
+  if (e.kind === "literal") {
+    const value = foldCast(e.value, e.type, type);
+    if (value !== undefined) return { kind: "literal", value, type, nullable: e.nullable };
+  }
+  return { kind: "cast", child: e, mode, type, nullable: mode === "try" || e.nullable };
+}
+
+function foldCast(value: Value, from: DataType, to: DataType): Value | undefined {
+  if (value === null) return null;
+  if (!isIntegral(from) || (typeof value !== "number" && typeof value !== "bigint")) return undefined;
+  if (to.kind === "long") return BigInt(value);
+  if (to.kind === "double" && typeof value === "number") return value;
+  if (to.kind === "integer" && from.kind !== "long") return value;
+  return undefined;
+}
+
+export function columnOf(field: Field): ResolvedExpr {
+  return { kind: "column", id: field.id, name: field.name, type: field.type, nullable: field.nullable };
+}
+
+export function getField(child: ResolvedExpr, field: StructField): ResolvedExpr {
+  return { kind: "get_field", child, name: field.name, type: field.type, nullable: child.nullable || field.nullable };
+}
+
+function invalid(message: string, hint: string): MillraceError {
+  return new MillraceError("INVALID_ARGUMENT", `${message}.`, { hint: hint || undefined });
+}
