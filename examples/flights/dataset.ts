@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 
 /** Three million US flights of 2001-01-01 to 2001-07-01: date, delay (minutes), distance (miles), origin, destination. */
 export const FLIGHTS_FILE = join(
@@ -22,6 +22,7 @@ export const FLIGHTS_IN_ORDER = `
 
 /** A DuckDB of its own: neither the replay nor the oracle shares anything with the engine under test. */
 export async function openDuckDB(): Promise<DuckDBConnection> {
+  const { DuckDBInstance } = await import("@duckdb/node-api");
   const instance = await DuckDBInstance.create(":memory:", {
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",

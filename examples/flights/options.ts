@@ -10,6 +10,8 @@ export interface FlightsOptions {
   readonly fresh: boolean;
   readonly json: boolean;
   readonly verify: boolean;
+  /** With --once: the servers stay up after the summary. */
+  readonly keep: boolean;
   readonly help: boolean;
 }
 
@@ -26,6 +28,7 @@ Usage: npm start -- [options]
   --dir D      where everything is kept (default: .millrace)
   --fresh      start over: remove what an earlier run left in the folder
   --verify     compare the results with an oracle computed from the Parquet file (with --once)
+  --keep       keep the servers running after the summary, until Ctrl-C (with --once; on a terminal this is the default)
   --json       print the summary as one line of JSON
   --help       show this text
 
@@ -42,6 +45,7 @@ const KNOWN = {
   dir: { type: "string" },
   fresh: { type: "boolean" },
   json: { type: "boolean" },
+  keep: { type: "boolean" },
   verify: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
@@ -66,7 +70,9 @@ export function parseOptions(args: readonly string[], total: number): FlightsOpt
       throw new UsageError(`Option '${token.rawName}' needs a value. See --help.`);
   }
   const once = values.once === true;
-  if (values.verify === true && !once) throw new UsageError("Option '--verify' needs '--once'.");
+  for (const name of ["verify", "keep"] as const) {
+    if (values[name] === true && !once) throw new UsageError(`Option '--${name}' needs '--once'.`);
+  }
   const limit = number("limit", values.limit, total);
   if (!Number.isInteger(limit) || limit > total)
     throw new UsageError(`Option '--limit' takes a whole number up to ${total}, got '${values.limit}'.`);
@@ -78,6 +84,8 @@ export function parseOptions(args: readonly string[], total: number): FlightsOpt
     fresh: values.fresh === true,
     json: values.json === true,
     verify: values.verify === true,
+    keep:
+      once && !values.json && (values.keep === true || (process.stdin.isTTY === true && process.stdout.isTTY === true)),
     help: values.help === true,
   };
 }

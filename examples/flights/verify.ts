@@ -82,11 +82,18 @@ const ALERTS = {
   deviations: "DOUBLE",
 };
 
+interface DeltaFile {
+  readonly path: string;
+  readonly partition: Record<string, string | null>;
+  /** As the log counts them. */
+  readonly rows: number;
+}
+
 /** The files that the Delta log says are part of the table now. https://github.com/delta-io/delta/blob/master/PROTOCOL.md */
-export function deltaFiles(table: string): { path: string; partition: Record<string, string | null> }[] {
+export function deltaFiles(table: string): DeltaFile[] {
   const log = join(table, "_delta_log");
   if (!existsSync(log)) return [];
-  const files = new Map<string, Record<string, string | null>>();
+  const files = new Map<string, DeltaFile>();
   const versions = readdirSync(log)
     .filter((name) => /^\d{20}\.json$/.test(name))
     .sort();
@@ -96,10 +103,17 @@ export function deltaFiles(table: string): { path: string; partition: Record<str
       if (line === "") continue;
       const action = JSON.parse(line);
       if (action.remove) files.delete(action.remove.path);
-      if (action.add) files.set(action.add.path, action.add.partitionValues);
+      if (action.add) {
+        const { path, partitionValues, stats } = action.add;
+        files.set(path, {
+          path: join(table, decodeURIComponent(path)),
+          partition: partitionValues,
+          rows: JSON.parse(stats ?? "{}").numRecords ?? 0,
+        });
+      }
     }
   });
-  return [...files].map(([path, partition]) => ({ path: join(table, decodeURIComponent(path)), partition }));
+  return [...files.values()];
 }
 
 async function readLake(connection: DuckDBConnection, table: string): Promise<void> {

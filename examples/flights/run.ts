@@ -1,0 +1,131 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { SparkSession } from "millrace";
+import type { StreamingQueryProgress } from "../../src/backend.ts";
+import { lockDirectory } from "../../src/dir-lock.ts";
+import { MillraceError } from "../../src/errors.ts";
+import { subscribe } from "../../src/events.ts";
+import { startStack } from "../../src/stack.ts";
+import { loadFlights } from "./dataset.ts";
+import type { FlightsOptions } from "./options.ts";
+import { startQueries } from "./pipeline.ts";
+import { createTopics, replay } from "./replay.ts";
+import { commandsText, countResults, type Summary, summaryText } from "./summary.ts";
+import { verify } from "./verify.ts";
+
+/** Runs the example; resolves to the exit code. */
+export async function run(options: FlightsOptions): Promise<number> {
+  const end = endSignal();
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const closing: (() => Promise<unknown>)[] = [];
+  try {
+    const folder = resolve(options.dir);
+    if (options.fresh) await startOver(folder);
+    const loading = loadFlights(options.limit);
+    loading.catch(() => {}); // awaited below
+    const stack = await startStack({ directory: folder });
+    closing.push(() => stack.stop());
+    const addresses = { ...stack.addresses, lake: join(folder, "lake/flights") };
+    await createTopics(addresses.kafka);
+    if (!options.once) say(commandsText(addresses));
+
+    const watched = watchProgress();
+    const spark = SparkSession.builder().appName("flights").getOrCreate();
+    closing.push(() => spark.stop());
+    const queries = Object.values(await startQueries(spark, folder));
+    const failure = Promise.all(queries.map((query) => query.awaitTermination()));
+    failure.catch(() => end.abort());
+
+    const flights = await loading;
+    const startedAt = performance.now();
+    const sent = await replay(flights, { kafka: addresses.kafka, speed: options.speed, signal: end.signal });
+    if (options.once) {
+      await Promise.race([Promise.all(queries.map((query) => query.processAllAvailable())), aborted(end.signal)]);
+    } else if (!end.signal.aborted) {
+      say("All flights are sent. Ctrl-C ends.");
+      await aborted(end.signal);
+    }
+    const busySeconds = (performance.now() - startedAt) / 1000;
+    for (const query of queries) await query.stop();
+    await failure;
+
+    const counts = await countResults(addresses);
+    const summary: Summary = {
+      ...counts,
+      eventsPerSecond: sent > 0 ? Math.round(sent / busySeconds) : null,
+      firstResultMs: watched.firstResultMs,
+      lateRows: watched.lateRows,
+      seconds: Math.round(performance.now() / 100) / 10,
+      peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
+      addresses,
+      ...(options.verify && {
+        differences: (await verify({ ...addresses, folder, events: counts.events })).differences,
+      }),
+    };
+    process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `\n${summaryText(summary)}`);
+    if (options.once && !options.json) {
+      process.stdout.write(`\nLook at it:\n${commandsText(addresses)}`);
+      if (options.keep && !end.signal.aborted) {
+        say("\nThe servers run until Ctrl-C.");
+        await aborted(end.signal);
+      } else {
+        say("\nThe servers have stopped; `npm start` starts them again.");
+      }
+    }
+    return summary.differences === undefined || summary.differences.length === 0 ? 0 : 1;
+  } catch (error) {
+    // An error of ours says what happened and what to do; of any other the stack helps.
+    console.error(error instanceof MillraceError ? error.message : error);
+    return 1;
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}
+
+/** Fires at the first Ctrl-C, SIGTERM, or when the process that started this one is gone; the second Ctrl-C ends at once. */
+function endSignal(): AbortController {
+  const end = new AbortController();
+  const stop = (): void => {
+    if (end.signal.aborted) process.exit(130);
+    end.abort();
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  process.on("SIGHUP", stop);
+  process.on("disconnect", stop);
+  process.channel?.unref();
+  return end;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** Counts late rows and notes when the first hours were delivered. */
+function watchProgress(): { lateRows: number; firstResultMs: number | null } {
+  const watched: { lateRows: number; firstResultMs: number | null } = { lateRows: 0, firstResultMs: null };
+  subscribe("query.progress", ({ name, progress }) => {
+    const { stateOperators, sink } = progress as StreamingQueryProgress;
+    for (const operator of stateOperators) watched.lateRows += operator.numRowsDroppedByWatermark;
+    if (name === "delays" && sink.numOutputRows > 0) watched.firstResultMs ??= Math.round(performance.now());
+  });
+  return watched;
+}
+
+/** What the example and its servers keep in the folder. */
+const OURS = ["kafka", "postgres", "redis", "lake", "checkpoints"];
+
+async function startOver(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  const lock = await lockDirectory(folder);
+  try {
+    for (const name of readdirSync(folder)) {
+      if (OURS.includes(name)) rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 3 });
+    }
+  } finally {
+    await lock.release();
+  }
+}
