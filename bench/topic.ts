@@ -1,0 +1,16 @@
+import { loadFlights } from "../examples/flights/dataset.ts";
+import { createTopics, replay } from "../examples/flights/replay.ts";
+import { type Stack, startStack } from "../src/stack.ts";
+
+/** An embedded stack whose topic `flights` holds `count` flights; the log is filled before anything is measured. */
+export async function stackWithFlights(
+  directory: string,
+  count: number,
+): Promise<Stack & { readonly fillPerSecond: number }> {
+  const stack = await startStack({ directory });
+  await createTopics(stack.addresses.kafka);
+  const flights = await loadFlights(count);
+  const startedAt = performance.now();
+  await replay(flights, { kafka: stack.addresses.kafka, speed: Number.POSITIVE_INFINITY });
+  return Object.assign(stack, { fillPerSecond: (count / (performance.now() - startedAt)) * 1000 });
+}
