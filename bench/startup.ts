@@ -1,7 +1,7 @@
 /** Process start -> first result of a small query, and its parts: the bare Node, and loading the package. */
 import { spawn } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { report } from "./measurement.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -30,7 +30,9 @@ const programs: Record<string, { code: string; goal?: string }> = {
 };
 
 for (const [what, { code, goal }] of Object.entries(programs)) {
-  const file = join(import.meta.dirname, `.startup-${process.pid}.ts`);
+  // Below the repository, so that the program finds the package by its own name.
+  const file = join(root, ".millrace", `startup-${process.pid}.ts`);
+  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, code);
   const times: number[] = [];
   try {
