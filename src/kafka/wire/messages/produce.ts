@@ -1,11 +1,11 @@
 import { api } from "../api.ts";
 import { array, bool, int16, int32, int64, nullableString, records, since, string, struct, uuid } from "../codec.ts";
 
-/** Produce, key 0. */
+/** Produce, key 0. Versions 0-2 are read to be refused. */
 export const produce = api({
   key: 0,
   name: "Produce",
-  versions: "3-13",
+  versions: "0-13",
   flexible: 9,
   request: struct({
     transactionalId: since("3+", nullableString, null),
