@@ -1,0 +1,758 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { publish } from "../events.ts";
+import { type Backend, BackendDied } from "./backend.ts";
+import {
+  Client,
+  mergeTrace,
+  mergeTraits,
+  NO_TRAITS,
+  sqlOf,
+  statementName,
+  type Trace,
+  type Traits,
+  traitsOf,
+} from "./client.ts";
+import {
+  B,
+  cstring,
+  errorResponse,
+  F,
+  MAX_MESSAGE,
+  MessageReader,
+  message,
+  messages,
+  ProtocolViolation,
+  parameterStatus,
+  readStartup,
+  ready,
+  SYNC,
+  type TransactionStatus,
+} from "./protocol.ts";
+import { identifier, RESET_SESSION, setAll, startupSettings } from "./settings.ts";
+import { Unit } from "./unit.ts";
+
+export interface FrontOptions {
+  backend: Backend;
+  /** A client that holds a transaction without using it for this long, while others wait, is disconnected. */
+  idleInTransactionMs: number;
+  /** A client that does not read its rows for this long, while others wait, is disconnected. */
+  stalledWriteMs: number;
+  /** How long a cancelled statement may go on before the database is restarted under it. */
+  cancelGraceMs: number;
+}
+
+/** Settings whose value PostgreSQL tells a client without being asked. */
+const REPORTED = [
+  "application_name",
+  "client_encoding",
+  "DateStyle",
+  "default_transaction_read_only",
+  "in_hot_standby",
+  "integer_datetimes",
+  "IntervalStyle",
+  "is_superuser",
+  "scram_iterations",
+  "search_path",
+  "server_encoding",
+  "server_version",
+  "session_authorization",
+  "standard_conforming_strings",
+  "TimeZone",
+];
+
+const PAUSE_READING = 16 * 1024 * 1024;
+const PAUSE_WRITING = 1024 * 1024;
+
+/**
+ * Lets many clients share one PostgreSQL session. One client at a time has the database: from its first message to the
+ * end of its transaction. In between, the front puts the session into the state that the next client left it in.
+ */
+export class Front {
+  readonly #options: FrontOptions;
+  readonly #backend: Backend;
+  readonly #server: Server;
+  readonly #clients = new Map<number, Client>();
+  /** Clients with something to run, in the order of their turn. */
+  readonly #queue = new Set<Client>();
+  /** Clients that left and whose traces are still in the session. */
+  readonly #departed = new Set<Client>();
+  #owner: Client | undefined;
+  #running: Client | undefined;
+  #pumping = false;
+  #closed = false;
+  #isReady = false;
+  /** Named statements that the session knows, and whose they are; "" is the unnamed one. */
+  readonly #loaded = new Map<string, Client>();
+  #settingsOf: Client | undefined;
+  #reported = new Map<string, string>();
+  /** The running statement waits for more data of its COPY. */
+  #copyWaits = false;
+  #copying = false;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #cancelTimer: NodeJS.Timeout | undefined;
+  #cancelled = false;
+  #restarting: Promise<void> | undefined;
+  #idleWork: (() => Promise<void>) | undefined;
+  #drained: (() => void) | undefined;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+    this.#backend = options.backend;
+    this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
+    this.#backend.onDeath = (error) => {
+      publish("server.error", { server: "postgres", error });
+      if (this.#running === undefined) this.#restart().catch(() => {});
+    };
+  }
+
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, exclusive: true }, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", (error) => publish("server.error", { server: "postgres", error }));
+        const address = this.#server.address();
+        resolve(typeof address === "object" && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** The database answers: those who came early are let in. */
+  async started(): Promise<void> {
+    await this.#readReported();
+    this.#isReady = true;
+    this.#pump();
+  }
+
+  /** Nobody will be served: tells those who wait. */
+  failed(error: Error): void {
+    this.#closed = true;
+    for (const c of this.#clients.values()) {
+      this.#dismiss(c, "57P03", `the database cannot start: ${error.message}`);
+    }
+    this.#server.close();
+  }
+
+  async #readReported(): Promise<void> {
+    const names = REPORTED.map((n) => `'${n}'`).join();
+    this.#reported = new Map(
+      (await this.#sql(`SELECT name, setting FROM pg_settings WHERE name IN (${names})`)).map((r) => [
+        r[0]!,
+        r[1] ?? "",
+      ]),
+    );
+    this.#reported.set("session_authorization", "postgres");
+    this.#reported.set("is_superuser", "on");
+  }
+
+  // Connections
+
+  #accept(socket: Socket): void {
+    const c = new Client(socket);
+    this.#clients.set(c.pid, c);
+    let early = Buffer.alloc(0);
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        c.lastActive = performance.now();
+        if (c.startup.size > 0) this.#receive(c, chunk);
+        else early = this.#receiveStartup(c, Buffer.concat([early, chunk]));
+      } catch (error) {
+        if (!(error instanceof ProtocolViolation)) throw error;
+        this.#dismiss(c, "08P01", error.message);
+      }
+    });
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => this.#left(c));
+  }
+
+  #receiveStartup(c: Client, bytes: Buffer): Buffer<ArrayBuffer> {
+    let rest = bytes;
+    for (;;) {
+      const packet = readStartup(rest);
+      if (packet === undefined) return Buffer.from(rest);
+      rest = rest.subarray(packet.length);
+      const { startup } = packet;
+      switch (startup.kind) {
+        case "ssl":
+        case "gss":
+          c.socket.write("N");
+          break;
+        case "cancel":
+          this.#cancel(startup.pid, startup.secret);
+          c.socket.end();
+          return Buffer.alloc(0);
+        case "unknown":
+          this.#dismiss(c, "0A000", `unsupported frontend protocol ${startup.code >>> 16}.${startup.code & 0xffff}`);
+          return Buffer.alloc(0);
+        case "startup": {
+          c.startup = startup.parameters;
+          if (!c.startup.has("user")) {
+            this.#dismiss(c, "28000", "no PostgreSQL user name specified in startup packet");
+            return Buffer.alloc(0);
+          }
+          const unknown = [...startup.parameters.keys()].filter((k) => k.startsWith("_pq_."));
+          if (startup.minor > 0 || unknown.length > 0) {
+            const count = Buffer.alloc(8);
+            count.writeInt32BE(unknown.length, 4);
+            c.socket.write(message(0x76, count, ...unknown));
+          }
+          this.#enqueue(c);
+          if (rest.length > 0) this.#receive(c, rest);
+          return Buffer.alloc(0);
+        }
+      }
+    }
+  }
+
+  #receive(c: Client, chunk: Buffer): void {
+    if (c.gone) return;
+    const piece = c.reader.push(chunk);
+    if (piece === undefined) return;
+    const copying = this.#copying && this.#running === c;
+    c.add(piece, copying);
+    if (copying) {
+      if (this.#copyWaits) this.#feedCopy(c);
+    } else if (c.runnable > 0) this.#enqueue(c);
+    if (c.pendingBytes > PAUSE_READING && c.runnable > 0) c.socket.pause();
+    if (c.pendingBytes > MAX_MESSAGE) this.#dismiss(c, "54000", "too many messages without a Sync");
+  }
+
+  #enqueue(c: Client): void {
+    this.#queue.add(c);
+    this.#pump();
+    this.#watchIdle();
+  }
+
+  #left(c: Client): void {
+    if (c.gone && !this.#clients.has(c.pid)) return;
+    c.gone = true;
+    this.#clients.delete(c.pid);
+    this.#queue.delete(c);
+    if (c.startup.size === 0) return;
+    this.#departed.add(c);
+    if (this.#running === c) {
+      this.#backend.cancel();
+      if (this.#copyWaits) this.#feedCopy(c);
+    }
+    this.#pump();
+  }
+
+  /** Ends a connection with a reason, as PostgreSQL's FATAL does. */
+  #dismiss(c: Client, sqlState: string, text: string, hint?: string): void {
+    if (!c.socket.destroyed) {
+      c.socket.end(errorResponse("FATAL", sqlState, text, hint));
+      // A client that does not read would keep the socket for ever.
+      setTimeout(() => c.socket.destroy(), 1000).unref();
+    }
+    this.#left(c);
+  }
+
+  // The turn
+
+  #pump(): void {
+    if (this.#pumping || !this.#isReady) return;
+    this.#pumping = true;
+    this.#loop()
+      .catch((error: unknown) => {
+        publish("server.error", { server: "postgres", error: error as Error });
+      })
+      .finally(() => {
+        this.#pumping = false;
+        this.#drained?.();
+        this.#watchIdle();
+      });
+  }
+
+  async #loop(): Promise<void> {
+    for (;;) {
+      try {
+        if (this.#restarting) await this.#restarting;
+        if (this.#closed) return;
+        if (this.#departed.size > 0 && (this.#owner === undefined || this.#owner.gone)) {
+          await this.#sweep();
+          continue;
+        }
+        const c = this.#next();
+        if (c !== undefined) await this.#turn(c);
+        else if (this.#idleWork !== undefined && this.#owner === undefined) {
+          const work = this.#idleWork;
+          this.#idleWork = undefined;
+          await work();
+        } else return;
+      } catch (error) {
+        if (!(error instanceof BackendDied)) throw error;
+        if (this.#closed) return;
+        await this.#restart();
+      }
+    }
+  }
+
+  #next(): Client | undefined {
+    if (this.#owner !== undefined) return this.#owner.runnable > 0 ? this.#owner : undefined;
+    for (const c of this.#queue) {
+      // To the end of the line: whoever pipelines much gets one turn per round.
+      this.#queue.delete(c);
+      if (c.gone || (c.greeted && c.runnable === 0)) continue;
+      return c;
+    }
+    return undefined;
+  }
+
+  async #turn(c: Client): Promise<void> {
+    this.#running = c;
+    clearTimeout(this.#idleTimer);
+    try {
+      if (!c.greeted) await this.#greet(c);
+      else await this.#unit(c);
+    } catch (error) {
+      if (!(error instanceof BackendDied)) throw error;
+      this.#interrupted(c);
+      throw error;
+    } finally {
+      this.#running = undefined;
+      this.#copying = false;
+      this.#copyWaits = false;
+      clearTimeout(this.#cancelTimer);
+      this.#cancelTimer = undefined;
+    }
+    c.lastActive = performance.now();
+    this.#owner = c.holds ? c : undefined;
+    if (c.socket.isPaused() && c.pendingBytes < PAUSE_READING) c.socket.resume();
+    if (c.gone) return;
+    if (this.#owner === undefined && c.runnable > 0) this.#queue.add(c);
+  }
+
+  /** The first turn: settings of the startup packet, and PostgreSQL's greeting. */
+  async #greet(c: Client): Promise<void> {
+    c.greeted = true;
+    const reported = new Map(this.#reported);
+    const wanted = startupSettings(c.startup);
+    if (wanted.size > 0) {
+      c.settings = wanted;
+      try {
+        await this.#enter(c, true);
+        await this.#captureSettings(c);
+        for (const [name, value] of c.settings) if (reported.has(name)) reported.set(name, value);
+      } catch (error) {
+        if (error instanceof BackendDied) throw error;
+        c.settings = new Map();
+        this.#settingsOf = undefined;
+        this.#dismiss(c, "22023", (error as Error).message);
+        return;
+      }
+    }
+    const key = Buffer.alloc(8);
+    key.writeInt32BE(c.pid, 0);
+    key.writeInt32BE(c.secret, 4);
+    this.#write(
+      c,
+      Buffer.concat([
+        message(0x52, Buffer.alloc(4)),
+        ...[...reported].map(([name, value]) => parameterStatus(name, value)),
+        message(0x4b, key),
+        ready("I"),
+      ]),
+    );
+  }
+
+  async #unit(c: Client): Promise<void> {
+    if (!c.holds) await this.#enter(c, false);
+    const unit = c.takeUnit();
+    const last = unit.at(-1)!;
+    if (last[0] === F.terminate) {
+      c.socket.end();
+      this.#left(c);
+      return;
+    }
+    const traits = traitsOfUnit(c, unit);
+    if (traits.names && !c.midSequence) await this.#loadOnly(c);
+    const run = new Unit(c, this.#loaded, unit, traits);
+    await this.#exec(c, run, [...run.before, ...unit]);
+    c.carried = mergeTrace(c.carried, run.trace);
+    if (!c.holds) {
+      const trace = c.carried;
+      c.carried = undefined;
+      await this.#leave(c, trace);
+    }
+  }
+
+  async #exec(c: Client, run: Unit, bytes: Buffer[]): Promise<void> {
+    const reader = new MessageReader();
+    let status: TransactionStatus | undefined;
+    let swallow = run.before.length;
+    await this.#backend.exec(bytes, {
+      out: (chunk, taken) => {
+        const piece = reader.push(chunk);
+        if (piece === undefined) return taken();
+        const keep: Buffer[] = [];
+        let from = 0;
+        let at = 0;
+        for (const m of messages(piece)) {
+          let drop = false;
+          switch (m[0]) {
+            case B.parseComplete:
+            case B.closeComplete:
+              if (swallow > 0) {
+                swallow--;
+                drop = true;
+              } else run.effect(m[0]);
+              break;
+            case B.error:
+              if (swallow > 0) run.abandoned(run.before.length - swallow);
+              swallow = 0;
+              break;
+            case B.commandComplete:
+              run.tag(m);
+              break;
+            case B.copyIn:
+              this.#copying = true;
+              break;
+            case B.notification:
+              this.#notify(c, run.trace, m);
+              drop = true;
+              break;
+            case B.ready:
+              status = String.fromCharCode(m[5]!) as TransactionStatus;
+              break;
+          }
+          if (drop) {
+            if (at > from) keep.push(piece.subarray(from, at));
+            from = at + m.length;
+          }
+          at += m.length;
+        }
+        if (from === 0) this.#write(c, piece, taken);
+        else {
+          if (at > from) keep.push(piece.subarray(from, at));
+          if (keep.length > 0) this.#write(c, Buffer.concat(keep), taken);
+          else taken();
+        }
+      },
+      need: () => {
+        this.#copyWaits = true;
+        this.#feedCopy(c);
+      },
+    });
+    run.finish();
+    if (status !== undefined) {
+      c.status = status;
+      c.midSequence = false;
+    } else c.midSequence = true;
+  }
+
+  #feedCopy(c: Client): void {
+    if (c.gone) {
+      this.#copyWaits = false;
+      this.#backend.more([message(F.copyFail, "the client is gone")]);
+      return;
+    }
+    if (c.pending.length === 0) {
+      c.lastActive = performance.now();
+      if (c.socket.isPaused()) c.socket.resume();
+      this.#watchIdle();
+      return;
+    }
+    this.#copyWaits = false;
+    const given = c.takeAll();
+    const end = given.findIndex((m) => m[0] === F.terminate);
+    this.#backend.more(end < 0 ? given : [...given.slice(0, end), message(F.copyFail, "the client is leaving")]);
+    if (end >= 0) c.socket.end();
+  }
+
+  #write(c: Client, bytes: Buffer, taken?: () => void): void {
+    if (c.gone || c.socket.destroyed) {
+      taken?.();
+      return;
+    }
+    const before = c.socket.writableLength;
+    if (before < PAUSE_WRITING) {
+      c.socket.write(bytes);
+      taken?.();
+      return;
+    }
+    const stalled = setTimeout(() => {
+      if (this.#queue.size > 0) {
+        c.socket.destroy();
+        this.#left(c);
+      } else stalled.refresh();
+    }, this.#options.stalledWriteMs);
+    stalled.unref();
+    c.socket.write(bytes, () => {
+      clearTimeout(stalled);
+      taken?.();
+    });
+  }
+
+  /** The transaction of its client was lost with the thread. */
+  #interrupted(c: Client): void {
+    const inTransaction = c.holds;
+    c.status = "I";
+    c.midSequence = false;
+    if (this.#owner === c) this.#owner = undefined;
+    if (this.#cancelled && !inTransaction && !c.gone) {
+      this.#write(
+        c,
+        Buffer.concat([errorResponse("ERROR", "57014", "canceling statement due to user request"), ready("I")]),
+      );
+      if (c.runnable > 0) this.#queue.add(c);
+      return;
+    }
+    const text = this.#cancelled
+      ? "terminating connection: its statement was canceled and its transaction rolled back"
+      : "terminating connection because the database restarted";
+    this.#dismiss(c, "57P01", text);
+  }
+
+  #restart(): Promise<void> {
+    this.#restarting ??= (async () => {
+      const owner = this.#owner;
+      if (owner !== undefined) {
+        this.#owner = undefined;
+        owner.status = "I";
+        owner.midSequence = false;
+        if (!owner.gone) this.#dismiss(owner, "57P01", "terminating connection because the database restarted");
+      }
+      this.#loaded.clear();
+      this.#settingsOf = undefined;
+      this.#cancelled = false;
+      await this.#backend.kill();
+      try {
+        await this.#backend.start();
+      } catch (error) {
+        publish("server.error", { server: "postgres", error: error as Error });
+        this.failed(error as Error);
+        throw error;
+      }
+      const channels = new Set([...this.#clients.values()].flatMap((c) => [...c.channels]));
+      for (const channel of channels) await this.#sql(`LISTEN ${identifier(channel)}`);
+    })().finally(() => {
+      this.#restarting = undefined;
+    });
+    return this.#restarting;
+  }
+
+  #cancel(pid: number, secret: number): void {
+    const c = this.#clients.get(pid);
+    if (c === undefined || c.secret !== secret) return;
+    if (this.#running === c) {
+      this.#backend.cancel();
+      if (this.#copyWaits) {
+        this.#copyWaits = false;
+        this.#backend.more([message(F.copyFail, "canceling statement due to user request")]);
+        return;
+      }
+      // Between two rows of output PostgreSQL looks at the request; a statement that puts out nothing has to be ended with its thread.
+      this.#cancelTimer ??= setTimeout(() => {
+        this.#cancelled = true;
+        this.#backend.kill().catch(() => {});
+      }, this.#options.cancelGraceMs);
+      return;
+    }
+    if (!this.#queue.has(c) || c.holds || !c.greeted) return;
+    // It waits for its turn: nothing has run, so dropping the piece is the whole of it.
+    const unit = c.takeUnit();
+    const type = unit.at(-1)?.[0];
+    if (type !== F.query && type !== F.sync) {
+      c.pending.unshift(...unit);
+      return;
+    }
+    this.#queue.delete(c);
+    this.#write(
+      c,
+      Buffer.concat([errorResponse("ERROR", "57014", "canceling statement due to user request"), ready("I")]),
+    );
+    if (c.runnable > 0) this.#enqueue(c);
+  }
+
+  /** While somebody waits, whoever holds the database without using it has only so long. */
+  #watchIdle(): void {
+    clearTimeout(this.#idleTimer);
+    const holder = this.#copyWaits ? this.#running : this.#running === undefined ? this.#owner : undefined;
+    if (holder === undefined || holder.gone || this.#queue.size === 0 || (!this.#copyWaits && holder.runnable > 0))
+      return;
+    const left = holder.lastActive + this.#options.idleInTransactionMs - performance.now();
+    if (left > 0) {
+      this.#idleTimer = setTimeout(() => this.#watchIdle(), Math.ceil(left));
+      return;
+    }
+    this.#dismiss(
+      holder,
+      "25P03",
+      "terminating connection due to idle-in-transaction timeout",
+      "The embedded database runs one transaction at a time and others were waiting for this one.",
+    );
+  }
+
+  // Session state
+
+  /** Puts the session into the state of `c`. */
+  async #enter(c: Client, strict: boolean): Promise<void> {
+    const before = this.#settingsOf;
+    if (before === c && !strict) return;
+    this.#settingsOf = c;
+    if (!strict && (before === undefined || before.settings.size === 0) && c.settings.size === 0) return;
+    try {
+      await this.#sql(`${RESET_SESSION}${setAll(c.settings)}`);
+    } catch (error) {
+      if (strict || error instanceof BackendDied) throw error;
+      // One of them is no longer valid (a role that was dropped): the others still count.
+      for (const [name, value] of [...c.settings]) {
+        await this.#sql(setAll(new Map([[name, value]]))).catch(() => c.settings.delete(name));
+      }
+    }
+  }
+
+  /** After the end of a transaction: remembers what it changed in the session. */
+  async #leave(c: Client, run: Trace): Promise<void> {
+    c.usesTemporary ||= run.traits.temporary;
+    c.usesAdvisory ||= run.traits.advisory;
+    c.usesCursor ||= run.traits.cursor;
+    if (run.traits.settings || run.tags.has("SET") || run.tags.has("RESET")) await this.#captureSettings(c);
+    if (run.traits.names && intersects(run.tags, ["PREPARE", "DEALLOCATE", "DEALLOCATE ALL", "DISCARD ALL"])) {
+      await this.#captureStatements(c);
+    }
+    if (run.traits.listen && intersects(run.tags, ["LISTEN", "UNLISTEN", "DISCARD ALL"])) {
+      await this.#captureChannels(c, run);
+    }
+  }
+
+  async #captureSettings(c: Client): Promise<void> {
+    const rows = await this.#sql(
+      "SELECT name, setting FROM pg_settings WHERE source = 'session' " +
+        "UNION ALL SELECT 'role', current_setting('role') WHERE current_setting('role') <> 'none' " +
+        "UNION ALL SELECT 'session_authorization', session_user WHERE session_user <> 'postgres'",
+    );
+    c.settings = new Map(rows.map((r) => [r[0]!, r[1] ?? ""]));
+    this.#settingsOf = c;
+  }
+
+  /** SQL's PREPARE and DEALLOCATE, which do not show in the protocol. */
+  async #captureStatements(c: Client): Promise<void> {
+    const rows = await this.#sql("SELECT name, from_sql, statement FROM pg_prepared_statements");
+    const present = new Map(rows.map((r) => [r[0]!, r]));
+    for (const [name, owner] of this.#loaded) {
+      if (present.has(name)) continue;
+      this.#loaded.delete(name);
+      if (owner === c) c.statements.delete(name);
+    }
+    for (const [name, fromSql, statement] of rows) {
+      if (fromSql !== "t" || this.#loaded.has(name!)) continue;
+      c.statements.set(name!, { parse: undefined, sql: statement!, traits: traitsOf(statement!) });
+      this.#loaded.set(name!, c);
+    }
+  }
+
+  async #captureChannels(c: Client, run: Trace): Promise<void> {
+    const active = new Set((await this.#sql("SELECT pg_listening_channels()")).map((r) => r[0]!));
+    if (intersects(run.tags, ["UNLISTEN", "DISCARD ALL"])) {
+      for (const channel of [...c.channels]) if (!active.has(channel)) c.channels.delete(channel);
+      // Its UNLISTEN took the others' channels too.
+      for (const other of this.#clients.values()) {
+        for (const channel of other.channels) {
+          if (!active.has(channel)) await this.#sql(`LISTEN ${identifier(channel)}`);
+        }
+      }
+    }
+    for (const channel of run.listened) if (active.has(channel)) c.channels.add(channel);
+  }
+
+  /** Makes the session know the statements of `c` and no others, before SQL that names statements. */
+  async #loadOnly(c: Client): Promise<void> {
+    await this.#sql("DEALLOCATE ALL");
+    this.#loaded.clear();
+    for (const [name, s] of c.statements) {
+      if (name === "") continue;
+      if (s.sql !== undefined) await this.#sql(s.sql);
+      else await this.#backend.exec([s.parse!, SYNC], { out: (_, taken) => taken() });
+      this.#loaded.set(name, c);
+    }
+  }
+
+  #notify(from: Client, trace: Trace, m: Buffer): void {
+    const { text: channel } = cstring(m, 9);
+    const copy = Buffer.from(m);
+    copy.writeInt32BE(from.pid, 5);
+    for (const c of this.#clients.values()) {
+      const listens =
+        c.channels.has(channel) || (c === from && (trace.listened.has(channel) || c.carried?.listened.has(channel)));
+      if (listens) this.#write(c, copy);
+    }
+  }
+
+  /** Removes what departed clients left in the session. */
+  async #sweep(): Promise<void> {
+    for (const c of this.#departed) {
+      if (this.#owner === c) {
+        this.#running = c;
+        const quiet = { out: (_: Buffer, taken: () => void) => taken() };
+        if (c.midSequence) await this.#backend.exec([SYNC], quiet);
+        if (c.holds) await this.#sql("ROLLBACK");
+        this.#owner = undefined;
+        this.#running = undefined;
+        c.status = "I";
+        c.midSequence = false;
+      }
+      const closes: Buffer[] = [];
+      for (const [name, owner] of this.#loaded) {
+        if (owner !== c) continue;
+        this.#loaded.delete(name);
+        closes.push(message(F.close, Buffer.from("S"), name));
+      }
+      if (closes.length > 0) await this.#backend.exec([...closes, SYNC], { out: (_, taken) => taken() });
+      const others = [...this.#clients.values()];
+      if (c.usesCursor && !others.some((o) => o.usesCursor)) await this.#sql("CLOSE ALL");
+      if (c.usesTemporary && !others.some((o) => o.usesTemporary)) await this.#sql("DISCARD TEMP");
+      if (c.usesAdvisory && !others.some((o) => o.usesAdvisory)) await this.#sql("SELECT pg_advisory_unlock_all()");
+      for (const channel of c.channels) {
+        if (!others.some((o) => o.channels.has(channel))) await this.#sql(`UNLISTEN ${identifier(channel)}`);
+      }
+      this.#departed.delete(c);
+    }
+  }
+
+  #sql(text: string): Promise<(string | null)[][]> {
+    // A simple query drops the unnamed statement.
+    this.#loaded.delete("");
+    return this.#backend.sql(text);
+  }
+
+  /** Runs SQL of the server's own once nobody else wants the database. */
+  whenIdle(work: (sql: (text: string) => Promise<(string | null)[][]>) => Promise<void>): void {
+    this.#idleWork = () => work((text) => this.#sql(text));
+    this.#pump();
+  }
+
+  /** Closes the listener, lets running statements end, and disconnects everybody. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#idleTimer);
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#isReady = false;
+    if (this.#copyWaits && this.#running) {
+      this.#copyWaits = false;
+      this.#backend.more([message(F.copyFail, "the server is shutting down")]);
+    }
+    if (this.#pumping) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+      });
+    }
+    for (const c of [...this.#clients.values()]) {
+      this.#dismiss(c, "57P01", "terminating connection due to administrator command");
+    }
+    await closed;
+  }
+}
+
+function traitsOfUnit(c: Client, unit: Buffer[]): Traits {
+  let traits = NO_TRAITS;
+  for (const m of unit) {
+    if (m[0] === F.query || m[0] === F.parse) traits = mergeTraits(traits, traitsOf(sqlOf(m)));
+    else if (m[0] === F.bind) traits = mergeTraits(traits, c.statements.get(statementName(m)!)?.traits ?? NO_TRAITS);
+  }
+  return traits;
+}
+
+function intersects(set: Set<string>, names: string[]): boolean {
+  return names.some((n) => set.has(n));
+}
