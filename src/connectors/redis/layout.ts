@@ -2,6 +2,7 @@ import { MillraceError, nearest } from "../../errors.ts";
 import { quoteIdentifier, sqlString } from "../../formats/duckdb-types.ts";
 import type { DataType, StructType } from "../../types/data-type.ts";
 import type { Options } from "../connector.ts";
+import { durationMs } from "../duration.ts";
 
 /** How rows lie in the cache, read from the sink's options. */
 export interface Layout {
@@ -88,7 +89,7 @@ export function layoutOf(options: Options, schema: StructType): Layout {
     keyLabel: keyParts.map((part, i) => (i % 2 === 1 ? `{${part}}` : part)).join(""),
     type,
     fields,
-    ttlMs: options["ttl"] === undefined ? undefined : durationMs("ttl", options["ttl"]),
+    ttlMs: options["ttl"] === undefined ? undefined : Math.max(1, durationMs("ttl", options["ttl"])),
     version,
     rowsPerTransaction: Math.max(1, Number(options["batchsize"] ?? 1000)),
   };
@@ -99,41 +100,6 @@ function list(text: string): string[] {
     .split(",")
     .map((n) => n.trim())
     .filter((n) => n !== "");
-}
-
-const UNITS: readonly (readonly [RegExp, number])[] = [
-  [/^(ms|millis|milliseconds?)$/, 1],
-  [/^(s|secs?|seconds?)$/, 1000],
-  [/^(m|mins?|minutes?)$/, 60_000],
-  [/^(h|hours?)$/, 3_600_000],
-  [/^(d|days?)$/, 86_400_000],
-  [/^(w|weeks?)$/, 604_800_000],
-];
-
-/** `36 hours`, `90s`, `1 day 12 hours` in milliseconds. @throws MillraceError INVALID_OPTION */
-export function durationMs(option: string, text: string): number {
-  let total = 0;
-  let rest = text
-    .trim()
-    .toLowerCase()
-    .replace(/^interval\s+/, "");
-  while (rest !== "") {
-    const match = /^(\d+(?:\.\d+)?)\s*([a-z]+)\s*/.exec(rest);
-    const unit = UNITS.find(([name]) => match !== null && name.test(match[2]!));
-    if (match === null || unit === undefined) {
-      total = Number.NaN;
-      break;
-    }
-    total += Number(match[1]) * unit[1];
-    rest = rest.slice(match[0].length);
-  }
-  if (!(total >= 1)) {
-    throw new MillraceError("INVALID_OPTION", `The option ${option} is ${JSON.stringify(text)}.`, {
-      hint: "Give a duration such as 36 hours or 90 seconds.",
-      parameters: { option },
-    });
-  }
-  return Math.round(total);
 }
 
 /** How two versions compare: as numbers, or as texts of equal length and rising order. @throws MillraceError INVALID_OPTION */
