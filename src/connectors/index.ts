@@ -1,6 +1,7 @@
 import { MillraceError, nearest } from "../errors.ts";
 import type { Connector } from "./connector.ts";
 import { consoleConnector } from "./console.ts";
+import { delta } from "./delta.ts";
 import { csv, json, parquet } from "./file.ts";
 import { memory } from "./memory.ts";
 import { memoryStream } from "./memory-stream.ts";
@@ -13,6 +14,7 @@ import { redis } from "./redis.ts";
 export const connectors: readonly Connector[] = [
   consoleConnector,
   csv,
+  delta,
   json,
   memory,
   memoryStream,
