@@ -15,6 +15,14 @@ export {
   type TopicPartition,
 } from "./client.ts";
 export { brokerError, errorName, isRetriable } from "./errors.ts";
+export { KAFKA_COLUMNS, type KafkaColumn } from "./ingest/columns.ts";
+export {
+  keyOf,
+  type OffsetRange,
+  RangeReader,
+  type RangeReaderOptions,
+  type ReadResult,
+} from "./ingest/range-reader.ts";
 export {
   type KafkaClientOptions,
   type ProducerOptions,
