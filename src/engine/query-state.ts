@@ -1,0 +1,177 @@
+import { existsSync, statSync } from "node:fs";
+import { MillraceError } from "../errors.ts";
+import { type Connection, type Database, openDatabase } from "./duckdb.ts";
+import { sqlString } from "./duckdb-types.ts";
+import type { SavedWatermarks } from "./watermark.ts";
+
+/** Version of the layout of the tables below. */
+const FORMAT = 1;
+/** Beyond this much write-ahead log the next quiet moment writes it into the database file. */
+const CHECKPOINT_WAL_BYTES = 128 * 1024 * 1024;
+
+/**
+ * The state database of one query: state tables of its operators, the output rows of the last batch (`output`) and, in table `batch`,
+ * which batch they belong to. One DuckDB transaction changes all of it, so it always shows exactly one batch.
+ */
+export class QueryState {
+  readonly database: Database;
+  /** Runs the batches; TEMP tables live on it. */
+  readonly connection: Connection;
+  readonly #path: string | undefined;
+
+  private constructor(database: Database, connection: Connection, path: string | undefined) {
+    this.database = database;
+    this.connection = connection;
+    this.#path = path;
+  }
+
+  /** Opens or creates the database; a path of undefined makes one in memory, for plans that stage nothing. */
+  static async open(path: string | undefined, options: QueryStateOptions): Promise<QueryState> {
+    let database: Database;
+    try {
+      database = await openDatabase(path ?? ":memory:", {
+        threads: options.threads,
+        memoryLimit: options.memoryLimit,
+        tempDirectory: options.temporaryPath,
+        timeZone: options.timeZone,
+        inUse: "CHECKPOINT_IN_USE",
+      });
+    } catch (error) {
+      if (path !== undefined && error instanceof MillraceError && error.code === "ENGINE_FAILED") {
+        throw new MillraceError("CHECKPOINT_CORRUPT", `The state database ${path} cannot be opened: ${error.message}`, {
+          cause: error,
+          hint: "Restore the checkpoint from a copy, or start with a new checkpointLocation.",
+        });
+      }
+      throw error;
+    }
+    try {
+      const connection = await database.connect();
+      // automatic checkpoints would stop a batch in the middle of its transaction; `compact` does it between batches
+      await connection.exec(`SET GLOBAL checkpoint_threshold = '16GB'; SET GLOBAL preserve_insertion_order = true`);
+      const state = new QueryState(database, connection, path);
+      if (path !== undefined) await state.#prepare(options);
+      return state;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  async #prepare({ queryId, shape, engineVersion }: QueryStateOptions): Promise<void> {
+    const { connection } = this;
+    const tables = await connection.query(
+      "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND database_name = current_database() AND NOT temporary",
+    );
+    const names = new Set(tables.columns[0] as string[]);
+    if (names.size === 0) {
+      await connection.transaction(() =>
+        connection.exec(`
+          CREATE TABLE query(format INTEGER, id VARCHAR, shape VARCHAR, engine VARCHAR);
+          INSERT INTO query VALUES (${FORMAT}, ${sqlString(queryId)}, ${sqlString(shape)}, ${sqlString(engineVersion)});
+          CREATE TABLE batch(id BIGINT, offsets_hash VARCHAR, timestamp_ms BIGINT, late_ms BIGINT, watermarks VARCHAR, output_rows BIGINT);`),
+      );
+      return;
+    }
+    if (!names.has("query") || !names.has("batch")) throw this.#corrupt("its tables are missing");
+    const found = (await connection.query("SELECT format, id, shape FROM query")).rows[0];
+    if (found === undefined) throw this.#corrupt("it does not say whose it is");
+    if (found.format !== FORMAT) {
+      throw new MillraceError(
+        "CHECKPOINT_INCOMPATIBLE",
+        `The state database has format ${found.format}, not ${FORMAT}.`,
+        {
+          hint: "It was written by another version: go on with that version, or start with a new checkpointLocation.",
+        },
+      );
+    }
+    if (found.id !== queryId) {
+      throw new MillraceError(
+        "CHECKPOINT_DIVERGED",
+        `The state database belongs to query ${found.id}, the checkpoint's metadata to query ${queryId}.`,
+        { hint: "Restore all of the checkpoint from one moment, or start with a new checkpointLocation." },
+      );
+    }
+    if (found.shape !== shape) {
+      throw new MillraceError(
+        "STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA",
+        `The stateful operators of the query have changed. In the checkpoint: ${describeShape(String(found.shape))}; now: ${describeShape(shape)}.`,
+        {
+          hint: "State can only be carried on by the same grouping keys, aggregates and processors: start with a new checkpointLocation.",
+        },
+      );
+    }
+  }
+
+  /** The batch that the database holds, or undefined before the first. */
+  async current(): Promise<StoredBatch | undefined> {
+    const row = (await this.connection.query("SELECT * FROM batch")).rows[0];
+    if (row === undefined) return undefined;
+    return {
+      batchId: Number(row.id),
+      offsetsHash: String(row.offsets_hash),
+      timestampMs: Number(row.timestamp_ms),
+      lateMs: Number(row.late_ms),
+      watermarks: JSON.parse(String(row.watermarks)) as SavedWatermarks,
+      outputRows: Number(row.output_rows),
+    };
+  }
+
+  /** The statements that make the database show `batch`, to run inside its transaction; `output_rows` counts table `output`. */
+  static markSql(batch: Omit<StoredBatch, "outputRows">): string {
+    return `DELETE FROM batch; INSERT INTO batch SELECT ${batch.batchId}, ${sqlString(batch.offsetsHash)}, ${batch.timestampMs}, ${batch.lateMs}, ${sqlString(JSON.stringify(batch.watermarks))}, count(*) FROM output;`;
+  }
+
+  /** Writes a long write-ahead log into the database file; only between batches, when nothing reads. */
+  async compact(atLeastBytes = CHECKPOINT_WAL_BYTES): Promise<void> {
+    if (this.#path === undefined || this.walBytes() < atLeastBytes) return;
+    await this.connection.exec("CHECKPOINT");
+  }
+
+  walBytes(): number {
+    if (this.#path === undefined) return 0;
+    return statSync(`${this.#path}.wal`, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  #corrupt(what: string): MillraceError {
+    return new MillraceError("CHECKPOINT_CORRUPT", `The state database ${this.#path} cannot be used: ${what}.`, {
+      hint: "Restore the checkpoint from a copy, or start with a new checkpointLocation.",
+    });
+  }
+}
+
+export interface QueryStateOptions {
+  readonly queryId: string;
+  /** What the state depends on: the stateful operators with their keys and columns, as JSON. */
+  readonly shape: string;
+  readonly engineVersion: string;
+  readonly threads: number;
+  readonly memoryLimit: string;
+  readonly temporaryPath: string;
+  readonly timeZone: string;
+}
+
+export interface StoredBatch {
+  readonly batchId: number;
+  readonly offsetsHash: string;
+  readonly timestampMs: number;
+  /** The watermark that the batch used, which is the next one's late watermark. */
+  readonly lateMs: number;
+  /** The watermarks after the batch. */
+  readonly watermarks: SavedWatermarks;
+  readonly outputRows: number;
+}
+
+/** Whether a checkpoint has a state database already. */
+export function stateExists(path: string): boolean {
+  return existsSync(path);
+}
+
+function describeShape(shape: string): string {
+  const operators = JSON.parse(shape) as readonly unknown[];
+  return operators.length === 0 ? "none" : operators.map((operator) => JSON.stringify(operator)).join(", ");
+}

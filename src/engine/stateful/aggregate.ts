@@ -1,0 +1,289 @@
+import type { OutputMode } from "../../connectors/connector.ts";
+import { MillraceError } from "../../errors.ts";
+import type { FunctionDef, SqlTypes } from "../../functions/index.ts";
+import { columnOf } from "../../plan/resolve-expr.ts";
+import type { Field, ResolvedExpr, ResolvedRelation } from "../../plan/resolved.ts";
+import { callTypes, columnName, compileExpr, functionOf, windowOf, windowStruct } from "../compile.ts";
+import type { Connection } from "../duckdb.ts";
+import { sqlType } from "../duckdb-types.ts";
+import {
+  atOrBefore,
+  type EventTimeStats,
+  eventTimeField,
+  type OperatorBatch,
+  type OperatorOptions,
+  type OperatorResult,
+  reading,
+  type StatefulOperator,
+  timestampSql,
+} from "./operator.ts";
+
+type AggregateNode = Extract<ResolvedRelation, { kind: "aggregate" }>;
+type Call = Extract<ResolvedExpr, { kind: "call" }>;
+
+interface Key {
+  readonly field: Field;
+  readonly expr: ResolvedExpr;
+  readonly name: string;
+  /** Set for a window: only its start is kept. */
+  readonly durationMicros: bigint | undefined;
+  readonly type: string;
+}
+
+interface Aggregate {
+  readonly field: Field;
+  readonly call: Call;
+  readonly def: FunctionDef;
+  readonly types: SqlTypes;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+}
+
+/**
+ * A streaming aggregation. Each batch is aggregated by itself (`partial`), the groups that it touched are looked up together and
+ * merged, and written back together. Output: append the closed groups, update the touched ones, complete all.
+ */
+export class StreamingAggregate implements StatefulOperator {
+  readonly operatorName = "stateStoreSave";
+  readonly node: AggregateNode;
+  readonly input: ResolvedRelation;
+  readonly reads: ResolvedRelation;
+  readonly #mode: OutputMode;
+  readonly #state: string;
+  readonly #merged: string;
+  readonly #closed: string;
+  readonly #keys: readonly Key[];
+  readonly #aggregates: readonly Aggregate[];
+  readonly #eventKey: Key | undefined;
+  /** Column of the input whose event times are measured here; see fuse-watermark.ts. */
+  readonly #eventTime: number | undefined;
+  #rows = 0;
+  #rowsBefore = 0;
+
+  constructor(node: AggregateNode, input: ResolvedRelation, eventTime: number | undefined, options: OperatorOptions) {
+    this.node = node;
+    this.input = input;
+    this.#mode = options.outputMode;
+    this.#eventTime = eventTime;
+    this.#state = `op${options.index}_state`;
+    this.#merged = `op${options.index}_merged`;
+    this.#closed = `op${options.index}_closed`;
+    this.#keys = node.keys.map(({ field, expr }, i) => {
+      const durationMicros = windowOf(expr, node.input)?.durationMicros;
+      const start = field.type.kind === "struct" ? field.type.fields[0]?.type : undefined;
+      const type = durationMicros !== undefined && start !== undefined ? start : field.type;
+      return { field, expr, name: `k${i}`, durationMicros, type: sqlType(type) };
+    });
+    this.#aggregates = node.calls.map(({ field, expr }, i) => {
+      if (expr.kind !== "call") throw new MillraceError("INTERNAL", `An aggregate holds a ${expr.kind}, not a call.`);
+      const def = functionOf(expr.name);
+      if (def.aggregate === undefined || !def.aggregate.streaming || expr.distinct) {
+        throw new MillraceError(
+          "UNSUPPORTED_OPERATION",
+          `${expr.distinct ? "Distinct aggregations are" : `The aggregate \`${expr.name}\` is`} not supported on streaming data.`,
+          { hint: expr.distinct ? "Use approx_count_distinct." : "Its state would have to keep every row." },
+        );
+      }
+      const types = callTypes(expr);
+      const columns = def.aggregate.state(types.args).map((column) => ({
+        name: `s${i}_${column.name}`,
+        type: sqlType(column.type),
+      }));
+      return { field, call: expr, def, types, columns };
+    });
+    const measured = input.fields.find((field) => field.id === eventTime);
+    this.reads = reading(input, [
+      ...this.#keys.map((key) => key.expr),
+      ...this.#aggregates.flatMap((a) => a.call.args),
+      ...(measured === undefined ? [] : [columnOf(measured)]),
+    ]);
+    const eventField = eventTimeField(this.#keys.map((key) => key.field));
+    this.#eventKey = options.outputMode === "complete" ? undefined : this.#keys.find((key) => key.field === eventField);
+  }
+
+  get shape(): Readonly<Record<string, unknown>> {
+    return {
+      operator: this.operatorName,
+      keys: this.#keys.map((key) => `${key.type}${key.durationMicros === undefined ? "" : `/${key.durationMicros}us`}`),
+      aggregates: this.#aggregates.map((a) => `${a.call.name}(${a.columns.map((c) => c.type).join(",")})`),
+    };
+  }
+
+  async open(connection: Connection): Promise<void> {
+    const columns = [
+      ...this.#keys.map((key) => `${key.name} ${key.type}`),
+      ...this.#stateColumns().map((column) => `${quoted(column.name)} ${column.type}`),
+    ];
+    await connection.exec(`CREATE TABLE IF NOT EXISTS ${this.#state}(${columns.join(", ") || "none BOOLEAN"})`);
+    this.#rows = Number((await connection.query(`SELECT count(*) AS n FROM ${this.#state}`)).rows[0]!.n);
+    this.#rowsBefore = this.#rows;
+  }
+
+  hasWork(nextWatermarkMs: number, watermarkMs: number): boolean {
+    return this.#eventKey !== undefined && nextWatermarkMs > watermarkMs;
+  }
+
+  async run(batch: OperatorBatch): Promise<OperatorResult> {
+    const { connection } = batch;
+    const started = performance.now();
+    await connection.exec(this.#mergeSql(batch));
+    const stats = (await connection.query(this.#statsSql())).rows[0]!;
+    const updated = Number(stats.updated);
+    const inserted = Number(stats.groups) - updated;
+    const writes: string[] = [];
+    if (updated > 0) {
+      writes.push(`DELETE FROM ${this.#state} WHERE rowid IN (SELECT rid FROM ${this.#merged} WHERE rid IS NOT NULL)`);
+    }
+    if (updated + inserted > 0) {
+      const names = [...this.#keys.map((key) => key.name), ...this.#stateColumns().map((c) => quoted(c.name))];
+      writes.push(
+        `INSERT INTO ${this.#state} SELECT ${names.join(", ") || "true"} FROM ${this.#merged} WHERE NOT late`,
+      );
+    }
+    if (writes.length > 0) await connection.exec(writes.join("; "));
+    const updatesMs = performance.now() - started;
+    const removalStart = performance.now();
+    const removed = await this.#evict(batch);
+    this.#rowsBefore = this.#rows;
+    this.#rows += inserted - removed;
+    return {
+      output: this.#outputSql(),
+      metrics: {
+        rowsTotal: this.#rows,
+        rowsUpdated: updated + inserted,
+        rowsRemoved: removed,
+        rowsDroppedByWatermark: Number(stats.late),
+        updatesMs,
+        removalsMs: performance.now() - removalStart,
+      },
+      eventTime: eventTimeOf(stats),
+    };
+  }
+
+  rolledBack(): void {
+    this.#rows = this.#rowsBefore;
+  }
+
+  /** The groups of the batch merged with their state; `rid` is the state row that each replaces, `late` marks what must not count. */
+  #mergeSql({ context, input, lateMs }: OperatorBatch): string {
+    const keys = this.#keys.map((key) => {
+      const sql = compileExpr(key.expr, context);
+      return `${key.durationMicros === undefined ? sql : `struct_extract(${sql}, 'start')`} AS ${key.name}`;
+    });
+    const partials = this.#aggregates.flatMap(({ def, call, types, columns }) => {
+      const args = call.args.map((arg) => `(${compileExpr(arg, context)})`);
+      return def
+        .aggregate!.partial(args, types)
+        .map((sql, i) => `CAST(${sql} AS ${columns[i]!.type}) AS ${quoted(columns[i]!.name)}`);
+    });
+    const time = this.#eventTime === undefined ? undefined : columnName(this.#eventTime);
+    const times =
+      time === undefined
+        ? []
+        : [
+            `min(${time}) AS t_min`,
+            `max(${time}) AS t_max`,
+            `sum(CAST(epoch_ms(${time}) AS DOUBLE)) AS t_sum`,
+            `count(${time}) AS t_count`,
+          ];
+    const group = this.#keys.length === 0 ? "" : ` GROUP BY ${this.#keys.map((_, i) => i + 1).join(", ")}`;
+    const partial = `SELECT ${[...keys, ...partials, "count(*) AS n", ...times].join(", ")} FROM ${input}${group}`;
+
+    const merged = this.#aggregates.flatMap(({ def, types, columns }) => {
+      const left = columns.map((c) => `st.${quoted(c.name)}`);
+      const right = columns.map((c) => `p.${quoted(c.name)}`);
+      return def.aggregate!.merge(left, right, types).map((sql, i) => {
+        const { name, type } = columns[i]!;
+        return `CASE WHEN st.rid IS NULL THEN ${right[i]} ELSE CAST(${sql} AS ${type}) END AS ${quoted(name)}`;
+      });
+    });
+    const on = this.#keys.map((key) => {
+      // plain equality lets DuckDB skip the parts of the state that hold other keys
+      const equal = key.durationMicros !== undefined || !key.field.nullable;
+      return `p.${key.name} ${equal ? "=" : "IS NOT DISTINCT FROM"} st.${key.name}`;
+    });
+    const late = this.#eventKey === undefined ? "false" : this.#closedSql(`p.${this.#eventKey.name}`, lateMs);
+    return `CREATE OR REPLACE TEMP TABLE ${this.#merged} AS SELECT ${[
+      ...this.#keys.map((key) => `p.${key.name}`),
+      ...merged,
+      "p.n",
+      ...(time === undefined ? [] : ["t_min", "t_max", "t_sum", "t_count"]),
+      "st.rid",
+      `coalesce(${late}, false) AS late`,
+    ].join(
+      ", ",
+    )} FROM (${partial}) p LEFT JOIN (SELECT *, rowid AS rid FROM ${this.#state}) st ON ${on.join(" AND ") || "true"}`;
+  }
+
+  #statsSql(): string {
+    const times =
+      this.#eventTime === undefined
+        ? ""
+        : ", epoch_ms(min(t_min)) AS t_min, epoch_ms(max(t_max)) AS t_max, sum(t_sum) AS t_sum, sum(t_count) AS t_count";
+    return `SELECT count(*) FILTER (NOT late) AS groups, count(rid) FILTER (NOT late) AS updated, coalesce(sum(n) FILTER (late), 0) AS late${times} FROM ${this.#merged}`;
+  }
+
+  /** Removes closed groups; in append mode they are the output. */
+  async #evict({ connection, lateMs, evictMs }: OperatorBatch): Promise<number> {
+    const key = this.#eventKey;
+    if (key === undefined) return 0;
+    // groups at or before the old watermark are gone already and late rows were kept out
+    if (evictMs <= lateMs) {
+      if (this.#mode === "append")
+        await connection.exec(`CREATE OR REPLACE TEMP TABLE ${this.#closed} AS FROM ${this.#state} LIMIT 0`);
+      return 0;
+    }
+    const closed = this.#closedSql(key.name, evictMs);
+    if (this.#mode === "append") {
+      await connection.exec(
+        `CREATE OR REPLACE TEMP TABLE ${this.#closed} AS FROM ${this.#state} WHERE ${closed}; DELETE FROM ${this.#state} WHERE ${closed}`,
+      );
+      return Number((await connection.query(`SELECT count(*) AS n FROM ${this.#closed}`)).rows[0]!.n);
+    }
+    return Number((await connection.query(`DELETE FROM ${this.#state} WHERE ${closed}`)).columns[0]?.[0] ?? 0);
+  }
+
+  #closedSql(column: string, watermarkMs: number): string {
+    const key = this.#eventKey!;
+    if (key.durationMicros === undefined) return atOrBefore(column, key.field, watermarkMs);
+    const kind = key.field.type.kind === "struct" ? key.field.type.fields[0]?.type.kind : undefined;
+    return `${column} <= ${timestampSql(watermarkMs * 1000 - Number(key.durationMicros), kind)}`;
+  }
+
+  #outputSql(): string {
+    const table = this.#mode === "append" ? this.#closed : this.#mode === "update" ? this.#merged : this.#state;
+    const keys = this.#keys.map((key) => {
+      const value =
+        key.durationMicros === undefined
+          ? key.name
+          : windowStruct(`epoch_us(${key.name})`, key.durationMicros, key.field);
+      return `${value} AS ${columnName(key.field.id)}`;
+    });
+    const results = this.#aggregates.map(({ def, types, columns, field }) => {
+      const sql = def.aggregate!.final(
+        columns.map((c) => quoted(c.name)),
+        types,
+      );
+      return `CAST(${sql} AS ${sqlType(field.type)}) AS ${columnName(field.id)}`;
+    });
+    return `(SELECT ${[...keys, ...results].join(", ") || "1 AS none"} FROM ${table}${this.#mode === "update" ? " WHERE NOT late" : ""})`;
+  }
+
+  #stateColumns(): { readonly name: string; readonly type: string }[] {
+    return this.#aggregates.flatMap((aggregate) => aggregate.columns);
+  }
+}
+
+function eventTimeOf(stats: Record<string, unknown>): EventTimeStats | undefined {
+  const count = Number(stats.t_count ?? 0);
+  if (count === 0) return undefined;
+  return {
+    count,
+    minMs: Number(stats.t_min),
+    maxMs: Number(stats.t_max),
+    avgMs: Number(stats.t_sum) / count,
+  };
+}
+
+function quoted(name: string): string {
+  return `"${name}"`;
+}

@@ -1,0 +1,251 @@
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir, totalmem } from "node:os";
+import { join, resolve } from "node:path";
+import type { Conf, StreamingQueryHandle, StreamTarget } from "../backend.ts";
+import type { Connector, SinkFactory } from "../connectors/connector.ts";
+import { foreachBatchFactory } from "../connectors/foreach-batch.ts";
+import { resolveOptions } from "../connectors/options.ts";
+import { type DirectoryLock, lockDirectory } from "../dir-lock.ts";
+import { MillraceError } from "../errors.ts";
+import { publish } from "../events.ts";
+import type { ResolvedRelation } from "../plan/resolved.ts";
+import type { StructType } from "../types/data-type.ts";
+import type { RunnerParts } from "./batch-runner.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Connection } from "./duckdb.ts";
+import { iso, ProgressLog } from "./progress.ts";
+import { StreamingQuery } from "./query-handle.ts";
+import { QueryRun, type QuerySetup, type ResolvedSink } from "./query-run.ts";
+import { restartPolicy } from "./restart.ts";
+import { confNumber, streamConf } from "./stream-conf.ts";
+import { planStream, type StreamPlan } from "./stream-plan.ts";
+
+/** What a streaming query needs of its surroundings. */
+export interface StreamDeps {
+  /** The connector of a format; throws DATA_SOURCE_NOT_FOUND. */
+  connectorFor(format: string): Connector;
+  /** Parts of the batch half of the engine for one database connection. `plan`: everything that will be compiled. */
+  parts(connection: Connection, plan: StreamPlan, conf: Conf): Promise<RunnerParts> | RunnerParts;
+  /** Text of the plan for `explain`. */
+  explain?(plan: ResolvedRelation, extended: boolean): string;
+  readonly clock?: Clock;
+}
+
+/**
+ * Starts a streaming query from an analysed and checked plan (`checkStreaming`). Resolves when the query is open: its sources, sinks
+ * and checkpoint are at hand, or one of them could not be reached and the query tries again. What can never work (options, schema,
+ * another query's checkpoint, a checkpoint that does not fit together) is thrown here.
+ *
+ * @throws MillraceError CHECKPOINT_*, STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA, STREAMING_OUTPUT_MODE.*, DATA_SOURCE_NOT_FOUND,
+ * UNKNOWN_OPTION, MISSING_OPTION, INVALID_OPTION, INVALID_ARGUMENT and what sources and sinks throw when they are opened
+ */
+export async function startStreamingQuery(
+  plan: ResolvedRelation,
+  target: StreamTarget,
+  conf: Conf,
+  deps: StreamDeps,
+): Promise<StreamingQueryHandle> {
+  const settings = streamConf(conf);
+  const schema: StructType = {
+    kind: "struct",
+    fields: plan.fields.map(({ name, type, nullable, metadata }) => ({
+      name,
+      type,
+      nullable,
+      ...(metadata && { metadata }),
+    })),
+  };
+  const sinks = resolveSinks(target, schema, deps);
+  const firstPlan = planStream(plan, target.outputMode);
+  if (firstPlan.sources.length === 0) {
+    throw new MillraceError("INVALID_ARGUMENT", "The query has no streaming source.", {
+      hint: "Use df.write for static data, or start from spark.readStream.",
+    });
+  }
+  const sourceConnectors = firstPlan.sources.map(({ scans }) => {
+    const connector = deps.connectorFor(scans[0]!.format);
+    if (connector.source?.openStream === undefined) {
+      throw new MillraceError("UNSUPPORTED_FEATURE", `The format ${connector.name} cannot be read as a stream.`);
+    }
+    return { connector, options: resolveOptions(connector, scans[0]!.options, "source") };
+  });
+
+  const { path, temporary } = checkpointPath(target, settings.checkpointRoot, sinks);
+  const checkpoint = new Checkpoint(path);
+  let lock: DirectoryLock | undefined;
+  const clock = deps.clock ?? systemClock;
+  const log = new ProgressLog(settings.recentProgressUpdates);
+  try {
+    // the lock first: whoever holds it may be writing the files that `open` looks at
+    lock = await lockCheckpoint(checkpoint);
+    const queryId = checkpoint.open();
+    const runId = randomUUID();
+    const setup: QuerySetup = {
+      queryId,
+      runId,
+      name: target.queryName,
+      target,
+      schema,
+      conf,
+      settings,
+      checkpoint,
+      clock,
+      log,
+      sinks,
+      sourceConnectors,
+      plan: () => planStream(plan, target.outputMode),
+      parts: (connection) => deps.parts(connection, firstPlan, conf),
+      memoryLimit: conf["millrace.engine.memoryLimit"] ?? defaultMemory(),
+      threads: confNumber(conf, "millrace.engine.threads", availableParallelism()),
+      timeZone: conf["spark.sql.session.timeZone"] ?? "UTC",
+      engineVersion: ENGINE_VERSION,
+    };
+    const first = await openFirst(setup, restartPolicy(conf).enabled);
+    publish("query.started", { id: queryId, runId, name: target.queryName, timestamp: iso(clock.now()) });
+    const held = lock;
+    return new StreamingQuery(
+      {
+        id: queryId,
+        runId,
+        name: target.queryName,
+        trigger: target.trigger,
+        clock,
+        log,
+        restart: restartPolicy(conf),
+        idleIntervalMs: settings.noDataProgressIntervalMs,
+        pollingDelayMs: settings.pollingDelayMs,
+        open: () => QueryRun.open(setup),
+        async finish(error) {
+          await held.release();
+          if (temporary && error === undefined) rmSync(path, { recursive: true, force: true });
+        },
+        explain: (extended) => deps.explain?.(plan, extended) ?? describe(firstPlan),
+      },
+      first,
+    );
+  } catch (error) {
+    await lock?.release();
+    if (temporary) rmSync(path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The layout of what DuckDB aggregates leave in state tables; changes with every incompatible change of the engine. */
+const ENGINE_VERSION = "duckdb-1.5";
+
+async function openFirst(setup: QuerySetup, restart: boolean): Promise<QueryRun | MillraceError> {
+  try {
+    return await QueryRun.open(setup);
+  } catch (error) {
+    if (restart && error instanceof MillraceError && error.retryable) return error;
+    throw error;
+  }
+}
+
+async function lockCheckpoint(checkpoint: Checkpoint): Promise<DirectoryLock> {
+  try {
+    return await lockDirectory(checkpoint.privatePath);
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== "DIRECTORY_IN_USE") throw error;
+    throw new MillraceError("CHECKPOINT_IN_USE", `The checkpoint ${checkpoint.path} is in use by another query.`, {
+      cause: error,
+      hint: "Stop that query, or give each query a checkpointLocation of its own.",
+      parameters: { ...error.parameters },
+    });
+  }
+}
+
+function resolveSinks(target: StreamTarget, schema: StructType, deps: StreamDeps): ResolvedSink[] {
+  if (target.sinks.length === 0) throw new MillraceError("INVALID_ARGUMENT", "The query has no sink.");
+  const names = new Set<string>();
+  const columns = new Set<string>();
+  for (const { name } of schema.fields) {
+    if (columns.has(name.toLowerCase())) {
+      throw new MillraceError("COLUMN_ALREADY_EXISTS", `The column \`${name}\` already exists in the output.`, {
+        hint: "Give each column of the result a name of its own.",
+      });
+    }
+    columns.add(name.toLowerCase());
+  }
+  return target.sinks.map((sink) => {
+    if (names.has(sink.name)) {
+      throw new MillraceError("INVALID_ARGUMENT", `Two sinks of the query are named ${JSON.stringify(sink.name)}.`);
+    }
+    names.add(sink.name);
+    let factory: SinkFactory | undefined;
+    let options: Readonly<Record<string, string>> = {};
+    let format = sink.format;
+    if (sink.foreachBatch !== undefined) {
+      factory = foreachBatchFactory(sink.foreachBatch);
+    } else {
+      const connector = deps.connectorFor(sink.format);
+      format = connector.name;
+      factory = connector.sink;
+      if (factory?.openStream === undefined) {
+        throw new MillraceError("UNSUPPORTED_FEATURE", `The format ${connector.name} cannot be written as a stream.`);
+      }
+      options = resolveOptions(connector, sink.options, "sink");
+    }
+    if (!factory.outputModes.includes(target.outputMode)) {
+      const outputMode = target.outputMode[0]!.toUpperCase() + target.outputMode.slice(1);
+      throw new MillraceError(
+        "STREAMING_OUTPUT_MODE.UNSUPPORTED_DATASOURCE",
+        `Data source ${format} does not support ${outputMode} output mode.`,
+        {
+          hint: `It takes ${factory.outputModes.join(", ")}.`,
+          parameters: { className: format, outputMode },
+        },
+      );
+    }
+    const { path, partitionBy } = sink;
+    factory.validate?.({ options, path, partitionBy, schema, outputMode: target.outputMode });
+    const guarantee = factory.guarantee(options, target.outputMode);
+    return { name: sink.name, format, factory, options, path, partitionBy, guarantee };
+  });
+}
+
+/** `checkpointLocation`, else a folder below `spark.sql.streaming.checkpointLocation`, else a temporary one where that will do. */
+function checkpointPath(
+  target: StreamTarget,
+  root: string | undefined,
+  sinks: readonly ResolvedSink[],
+): { readonly path: string; readonly temporary: boolean } {
+  if (target.checkpointLocation !== undefined) return { path: localPath(target.checkpointLocation), temporary: false };
+  if (root !== undefined) return { path: join(localPath(root), target.queryName ?? randomUUID()), temporary: false };
+  const durable = sinks.find(({ factory }) => (factory.durability ?? "durable") === "durable");
+  if (durable === undefined) return { path: mkdtempSync(join(tmpdir(), "millrace-checkpoint-")), temporary: true };
+  throw new MillraceError("MISSING_OPTION", `The sink ${durable.name} needs a checkpointLocation.`, {
+    hint: 'Set it with .option("checkpointLocation", "..."), or spark.sql.streaming.checkpointLocation for all queries.',
+    parameters: { option: "checkpointLocation" },
+  });
+}
+
+function localPath(location: string): string {
+  if (/^file:/i.test(location)) return resolve(decodeURIComponent(location.replace(/^file:(\/\/)?/i, "")));
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(location)) {
+    throw new MillraceError("UNSUPPORTED_FEATURE", `The checkpointLocation ${location} is not a local path.`, {
+      hint: "Keep checkpoints on a local disk.",
+    });
+  }
+  return resolve(location);
+}
+
+/** A quarter of the machine, at least half a gigabyte: several queries share it. */
+function defaultMemory(): string {
+  return `${Math.max(512, Math.floor(totalmem() / 4 / 1024 / 1024))}MiB`;
+}
+
+function describe(plan: StreamPlan): string {
+  const stages = plan.stages.map((stage) =>
+    stage.kind === "operator"
+      ? stage.operator.operatorName
+      : stage.kind === "watermark"
+        ? "eventTimeWatermark"
+        : "mapRows",
+  );
+  return ["== Streaming Plan ==", ...plan.sources.map(({ scans }) => `source ${scans[0]!.format}`), ...stages].join(
+    "\n",
+  );
+}
