@@ -284,7 +284,7 @@ class ByteArrayPage {
   release(): void {
     giveBuffer(this.#buf);
     this.#buf = Buffer.alloc(0);
-    this.#view: DataView = new DataView(new ArrayBuffer(0));
+    this.#view = new DataView(new ArrayBuffer(0));
     this.#at = 0;
     this.source(this.#buf);
   }
