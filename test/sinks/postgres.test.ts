@@ -1,9 +1,14 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres } from "../../services/postgres.ts";
 import type { OutputMode, StreamSink } from "../../src/connectors/connector.ts";
 import { postgres } from "../../src/connectors/postgres.ts";
+import { startPostgresServer } from "../../src/database/server.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
+import { breakingProxy } from "./breaking-proxy.ts";
 import { localBatch } from "./local-batch.ts";
 
 type Server = { url: string; stop(): Promise<void>; restart?(): Promise<void> };
@@ -18,6 +23,18 @@ const rowsSql = (...rows: [string, string, number | null][]): string =>
 
 const servers: Record<string, () => Promise<Server | { unavailable: string }>> = {
   PostgreSQL: startPostgres,
+  "the embedded database": async () => {
+    const directory = await mkdtemp(join(tmpdir(), "millrace-database-"));
+    const running = await startPostgresServer({ directory, port: 0 });
+    await running.ready;
+    return {
+      url: running.url,
+      async stop() {
+        await running.close();
+        await rm(directory, { recursive: true, force: true });
+      },
+    };
+  },
 };
 
 describe.each(Object.entries(servers))("the postgres sink on %s", (_name, start) => {
@@ -293,22 +310,35 @@ describe.each(Object.entries(servers))("the postgres sink on %s", (_name, start)
     });
   });
 
-  it("is exactly once when the connection dies between the rows and the commit", async () => {
-    const sink = await open({ batchsize: "100" });
-    const sql = `SELECT TIMESTAMPTZ '2001-01-01 00:00:00Z' AS hour, 'A' AS origin, i AS flights FROM range(1000) t(i)`;
-    // A trigger ends the session in the middle of the batch, once.
-    await client.query(`CREATE TABLE ${table}_kill (done boolean)`);
-    await client.query(`CREATE FUNCTION ${table}_f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-      IF NEW.flights = 750 AND current_setting('application_name') = 'millrace' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; RETURN NEW; END $$`);
-    await client.query(`CREATE TRIGGER k BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION ${table}_f()`);
-    const batch = await localBatch({ id: 9, schema: delays, sql });
-    await expect(sink.addBatch(batch)).rejects.toMatchObject({ code: "POSTGRES_UNREACHABLE", retryable: true });
-    expect(await select(`SELECT count(*)::int FROM ${table}`)).toEqual([[0]]);
-    await client.query(`DROP TRIGGER k ON ${table}`);
-    await sink.addBatch(batch);
-    await sink.addBatch(batch);
-    await sink.close();
-    expect(await select(`SELECT count(*)::int, count(DISTINCT flights)::int FROM ${table}`)).toEqual([[1000, 1000]]);
+  describe.each([
+    ["several statements, lost before the commit", "COMMIT", "lost", "100"],
+    ["several statements, committed without an answer", "COMMIT", "unanswered", "100"],
+    ["one statement, lost on its way", "WITH marker", "lost", "10000"],
+    ["one statement, committed without an answer", "WITH marker", "unanswered", "10000"],
+  ] as const)("when the connection dies: %s", (_what, text, how, batchsize) => {
+    it("is exactly once", async () => {
+      const proxy = await breakingProxy("127.0.0.1", Number(new URL(server.url).port));
+      try {
+        const url = new URL(server.url);
+        url.port = `${proxy.port}`;
+        const sink = await open({ url: url.href, batchsize });
+        const batch = await localBatch({
+          id: 9,
+          schema: delays,
+          sql: `SELECT TIMESTAMPTZ '2001-01-01 00:00:00Z' AS hour, 'A' AS origin, i AS flights FROM range(1000) t(i)`,
+        });
+        proxy.breakAt(text, how);
+        await expect(sink.addBatch(batch)).rejects.toMatchObject({ code: "POSTGRES_UNREACHABLE", retryable: true });
+        expect(proxy.broken).toBe(1);
+        await sink.addBatch(batch);
+        await sink.addBatch(batch);
+        expect(await sink.lastBatch()).toEqual({ batchId: 9, hash: "hash-9" });
+        await sink.close();
+      } finally {
+        await proxy.close();
+      }
+      expect(await select(`SELECT count(*)::int, count(DISTINCT flights)::int FROM ${table}`)).toEqual([[1000, 1000]]);
+    });
   });
 
   it("says that the server is away and goes on when it is back", async (context) => {
