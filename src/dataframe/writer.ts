@@ -1,0 +1,86 @@
+import type { BatchTarget } from "../backend.ts";
+import { MillraceError, nearest } from "../errors.ts";
+import type { DataFrame } from "./dataframe.ts";
+import { isStreaming } from "./dataframe.ts";
+import { type OptionValue, withOption, withOptions } from "./options.ts";
+
+const MODES: Readonly<Record<string, BatchTarget["mode"]>> = {
+  append: "append",
+  overwrite: "overwrite",
+  error: "error",
+  errorifexists: "error",
+  default: "error",
+  ignore: "ignore",
+};
+export type SaveMode = "append" | "overwrite" | "error" | "errorifexists" | "ignore";
+
+/** Writes a batch DataFrame. https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/io.html */
+export class DataFrameWriter<R> {
+  readonly #df: DataFrame<R>;
+  #format: string | undefined;
+  #mode: BatchTarget["mode"] = "error";
+  #options: Readonly<Record<string, string>> = {};
+  #partitionBy: readonly string[] = [];
+
+  constructor(df: DataFrame<R>) {
+    this.#df = df;
+  }
+
+  format(name: string): this {
+    this.#format = name;
+    return this;
+  }
+  /** What to do when there is something already: append, overwrite, error (default), ignore. */
+  mode(mode: SaveMode): this {
+    const known = MODES[mode.toLowerCase()];
+    if (known === undefined) {
+      const near = nearest(mode, Object.keys(MODES));
+      throw new MillraceError("INVALID_ARGUMENT", `Unknown save mode "${mode}".`, {
+        hint: near ? `Did you mean "${near}"?` : "Use append, overwrite, error or ignore.",
+      });
+    }
+    this.#mode = known;
+    return this;
+  }
+  option(name: string, value: OptionValue): this {
+    this.#options = withOption(this.#options, name, value);
+    return this;
+  }
+  options(options: Readonly<Record<string, OptionValue>>): this {
+    this.#options = withOptions(this.#options, options);
+    return this;
+  }
+  partitionBy(...columns: (keyof R & string)[]): this {
+    this.#partitionBy = columns;
+    return this;
+  }
+
+  /** Computes and writes the rows. */
+  async save(path?: string): Promise<void> {
+    if (isStreaming(this.#df.plan)) {
+      throw new MillraceError("UNSUPPORTED_OPERATION", "'write' can not be called on streaming Dataset/DataFrame.", {
+        hint: "Use writeStream...start().",
+      });
+    }
+    const target: BatchTarget = {
+      format: this.#format ?? "parquet",
+      options: this.#options,
+      path: path ?? this.#options.path,
+      mode: this.#mode,
+      partitionBy: this.#partitionBy,
+    };
+    await (await this.#df.session.backend()).write(this.#df.plan, target, this.#df.session.confValues());
+  }
+  parquet(path: string): Promise<void> {
+    return this.format("parquet").save(path);
+  }
+  json(path: string): Promise<void> {
+    return this.format("json").save(path);
+  }
+  csv(path: string): Promise<void> {
+    return this.format("csv").save(path);
+  }
+  delta(path: string): Promise<void> {
+    return this.format("delta").save(path);
+  }
+}

@@ -1,0 +1,39 @@
+/** Millrace's public surface. */
+export type {
+  BatchTarget,
+  SinkProgress,
+  SinkTarget,
+  SourceProgress,
+  StateOperatorProgress,
+  StreamingQueryHandle as StreamingQuery,
+  StreamingQueryProgress,
+  StreamingQueryStatus,
+} from "./backend.ts";
+export { Column } from "./dataframe/column.ts";
+export { DataFrame } from "./dataframe/dataframe.ts";
+export * from "./dataframe/functions.ts";
+export { GroupedData, KeyValueGroupedDataset } from "./dataframe/grouped.ts";
+export type { DataFrameReader, DataStreamReader, KafkaRow, RateRow } from "./dataframe/reader.ts";
+export type { DataStreamWriter } from "./dataframe/stream-writer.ts";
+export { Trigger } from "./dataframe/stream-writer.ts";
+export { udf } from "./dataframe/udf.ts";
+export { Window, type WindowSpec } from "./dataframe/window.ts";
+export type { DataFrameWriter } from "./dataframe/writer.ts";
+export { type ErrorCode, MillraceError } from "./errors.ts";
+export {
+  SparkSession,
+  type SparkSessionBuilder,
+  type StreamingQueryListener,
+  type StreamingQueryManager,
+} from "./session.ts";
+export type { AnyRow, DataType, StructField, StructType, Value } from "./types/data-type.ts";
+export { type Infer, type Schema, type SchemaLike, schema, type Type, t } from "./types/schema.ts";
+export type {
+  ExpiredTimer,
+  ListState,
+  MapState,
+  StatefulProcessor,
+  StatefulProcessorHandle,
+  TimerValues,
+  ValueState,
+} from "./types/stateful.ts";

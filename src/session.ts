@@ -1,0 +1,296 @@
+import type { Backend, Conf, StreamingQueryHandle, StreamingQueryProgress } from "./backend.ts";
+import { literal } from "./dataframe/literal.ts";
+import type { SessionContext } from "./dataframe/context.ts";
+import { DataFrame } from "./dataframe/dataframe.ts";
+import { DataFrameReader, DataStreamReader } from "./dataframe/reader.ts";
+import { MillraceError } from "./errors.ts";
+import { subscribe } from "./events.ts";
+import { commonType } from "./plan/coercion.ts";
+import { parseSchemaOrDdl } from "./plan/parse.ts";
+import type { DataType, StructField, StructType, Value } from "./types/data-type.ts";
+import { type Infer, type SchemaLike, structOf } from "./types/schema.ts";
+
+/** What `SparkSession.builder()` gives. */
+export class SparkSessionBuilder {
+  readonly #conf: Record<string, string> = {};
+  #remote: string | undefined;
+
+  /** A name that is shown in progress events and the dashboard. */
+  appName(name: string): this {
+    return this.config("spark.app.name", name);
+  }
+  /** Here for programs written for Spark: the embedded engine always uses this machine. */
+  master(url: string): this {
+    return this.config("spark.master", url);
+  }
+  config(name: string, value: string | number | boolean): this {
+    this.#conf[name] = String(value);
+    return this;
+  }
+  /** The address of a Spark Connect server, `sc://host:15002`. */
+  remote(url: string): this {
+    this.#remote = url;
+    return this;
+  }
+
+  /** The process's session: the one there is, with these settings added, or a new one. Throws UNSUPPORTED_FEATURE for a remote Spark. */
+  getOrCreate(): SparkSession {
+    const remote = this.#remote ?? process.env.SPARK_REMOTE;
+    if (remote !== undefined && remote !== "") {
+      throw new MillraceError("UNSUPPORTED_FEATURE", `This version runs pipelines embedded only, not on the Spark at ${withoutSecrets(remote)}.`, {
+        hint: this.#remote === undefined ? "Unset SPARK_REMOTE." : "Leave .remote(...) out.",
+      });
+    }
+    active ??= new SparkSession();
+    for (const [name, value] of Object.entries(this.#conf)) active.conf.set(name, value);
+    return active;
+  }
+}
+
+let active: SparkSession | undefined;
+
+function withoutSecrets(url: string): string {
+  return url.replace(/(token=)[^;]*/i, "$1***");
+}
+
+/**
+ * The entry point: reads, streams and settings. `SparkSession.builder().appName("flights").getOrCreate()`.
+ * Building plans needs no engine: it is loaded by the first action. https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/spark_session.html
+ */
+export class SparkSession {
+  readonly conf = new RuntimeConfig();
+  readonly streams: StreamingQueryManager;
+  readonly version = "4.0.0";
+  #backend: Promise<Backend> | undefined;
+  #stopped = false;
+  readonly #context: SessionContext;
+
+  static builder(): SparkSessionBuilder {
+    return new SparkSessionBuilder();
+  }
+  /** The session of the process, or null. */
+  static getActiveSession(): SparkSession | null {
+    return active ?? null;
+  }
+
+  constructor() {
+    this.streams = new StreamingQueryManager();
+    this.#context = {
+      backend: () => this.#engine(),
+      confValues: () => this.conf.values(),
+      register: (query) => this.streams["~register"](query),
+    };
+  }
+
+  #engine(): Promise<Backend> {
+    if (this.#stopped) {
+      return Promise.reject(new MillraceError("STOPPED", "The session was stopped.", { hint: "Make another with SparkSession.builder().getOrCreate()." }));
+    }
+    // A failed start is not kept: the next action tries again.
+    this.#backend ??= import("./engine/backend.ts")
+      .then((m) => m.createEmbeddedBackend({}))
+      .catch((error: unknown) => {
+        this.#backend = undefined;
+        throw error;
+      });
+    return this.#backend;
+  }
+
+  get read(): DataFrameReader {
+    return new DataFrameReader(this.#context);
+  }
+  get readStream(): DataStreamReader {
+    return new DataStreamReader(this.#context);
+  }
+
+  /** Numbers from `start` up to `end`, without it, as column `id`. `range(5)` is 0 to 4. */
+  range(end: number | bigint): DataFrame<{ id: bigint }>;
+  range(start: number | bigint, end: number | bigint, step?: number | bigint): DataFrame<{ id: bigint }>;
+  range(a: number | bigint, b?: number | bigint, step: number | bigint = 1): DataFrame<{ id: bigint }> {
+    if (BigInt(step) === 0n) throw new MillraceError("INVALID_ARGUMENT", "The step of range must not be 0.");
+    const [start, end] = b === undefined ? [0, a] : [a, b];
+    return new DataFrame(this.#context, { kind: "range", start: BigInt(start), end: BigInt(end), step: BigInt(step) });
+  }
+
+  /** A DataFrame of rows given here. Without a schema, columns and types are taken from the rows. Throws INVALID_SCHEMA, INVALID_VALUE. */
+  createDataFrame<const S extends SchemaLike>(rows: readonly Partial<Infer<S>>[], schema: S): DataFrame<Infer<S>>;
+  createDataFrame(rows: readonly (object | readonly unknown[])[], schema: string | StructType): DataFrame<any>;
+  createDataFrame<R extends object>(rows: readonly R[]): DataFrame<{ [K in keyof R]: R[K] }>;
+  createDataFrame(rows: readonly any[], schema?: SchemaLike | string | StructType): DataFrame<any> {
+    const struct = schema === undefined ? inferSchema(rows) : typeof schema === "string" ? parseSchemaOrDdl(schema) : structOf(schema);
+    const values = rows.map((row, i): Value[] =>
+      struct.fields.map((f, k) => {
+        const value = (Array.isArray(row) ? row[k] : row[f.name]) ?? null;
+        if (value === null && !f.nullable) {
+          throw new MillraceError("INVALID_VALUE", `Row ${i + 1} has no value for the column "${f.name}", which is not nullable.`);
+        }
+        return value;
+      }),
+    );
+    return new DataFrame(this.#context, { kind: "local", schema: struct, rows: values });
+  }
+
+  /** Stops all queries and the engine. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    if (active === this) active = undefined;
+    await Promise.all(this.streams.active.map((q) => q.stop()));
+    const backend = this.#backend;
+    this.#backend = undefined;
+    if (backend) await (await backend).close();
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/** Settings by Spark's names. */
+export class RuntimeConfig {
+  readonly #values = new Map<string, string>();
+
+  set(name: string, value: string | number | boolean): void {
+    this.#values.set(name, String(value));
+  }
+  /** The value, or `fallback`; undefined where neither is there. */
+  get(name: string, fallback?: string): string | undefined {
+    return this.#values.get(name) ?? fallback;
+  }
+  unset(name: string): void {
+    this.#values.delete(name);
+  }
+  values(): Conf {
+    return Object.freeze(Object.fromEntries(this.#values));
+  }
+}
+
+/** Called as queries start, go on and end. An error thrown by a listener does not stop the query. */
+export interface StreamingQueryListener {
+  onQueryStarted?(event: { readonly id: string; readonly runId: string; readonly name: string | null; readonly timestamp: string }): void;
+  onQueryProgress?(event: { readonly progress: StreamingQueryProgress }): void;
+  onQueryIdle?(event: { readonly id: string; readonly runId: string; readonly timestamp: string }): void;
+  onQueryTerminated?(event: { readonly id: string; readonly runId: string; readonly exception: string | null }): void;
+}
+
+/** The session's queries: `spark.streams`. https://spark.apache.org/docs/latest/api/python/reference/pyspark.ss/query_management.html */
+export class StreamingQueryManager {
+  readonly #queries = new Map<string, StreamingQueryHandle>();
+  readonly #listeners = new Map<StreamingQueryListener, () => void>();
+  #ended: StreamingQueryHandle[] = [];
+  #waiters: (() => void)[] = [];
+
+  "~register"(query: StreamingQueryHandle): void {
+    this.#queries.set(query.runId, query);
+    const end = (): void => {
+      this.#queries.delete(query.runId);
+      this.#ended.push(query);
+      for (const wake of this.#waiters.splice(0)) wake();
+    };
+    query.awaitTermination().then(end, end);
+  }
+
+  /** The queries that run. */
+  get active(): StreamingQueryHandle[] {
+    return [...this.#queries.values()].filter((q) => q.isActive);
+  }
+  /** The running query of that id, or null. */
+  get(id: string): StreamingQueryHandle | null {
+    return this.active.find((q) => q.id === id) ?? null;
+  }
+
+  /**
+   * Waits until any query has ended since the session began or since `resetTerminated`; throws its failure. True when one ended, false after the timeout.
+   */
+  async awaitAnyTermination(timeoutMs?: number): Promise<boolean> {
+    if (this.#ended.length === 0) {
+      let timer: NodeJS.Timeout | undefined;
+      const ended = await new Promise<boolean>((resolve) => {
+        this.#waiters.push(() => resolve(true));
+        if (timeoutMs !== undefined) timer = setTimeout(() => resolve(false), timeoutMs);
+      });
+      clearTimeout(timer);
+      if (!ended) return false;
+    }
+    const failed = this.#ended.find((q) => q.exception !== null);
+    if (failed?.exception) throw failed.exception;
+    return true;
+  }
+  /** Forgets ended queries, so that `awaitAnyTermination` waits again. */
+  resetTerminated(): void {
+    this.#ended = [];
+  }
+
+  addListener(listener: StreamingQueryListener): void {
+    if (this.#listeners.has(listener)) return;
+    const guarded =
+      <E>(f: ((event: E) => void) | undefined) =>
+      (event: E): void => {
+        try {
+          f?.(event);
+        } catch (error) {
+          process.emitWarning(`A streaming query listener failed: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      };
+    const started = guarded(listener.onQueryStarted?.bind(listener));
+    const progressed = guarded(listener.onQueryProgress?.bind(listener));
+    const idle = guarded(listener.onQueryIdle?.bind(listener));
+    const terminated = guarded(listener.onQueryTerminated?.bind(listener));
+    const off = [
+      subscribe("query.started", started),
+      subscribe("query.progress", (e) => progressed({ progress: e.progress as StreamingQueryProgress })),
+      subscribe("query.idle", idle),
+      subscribe("query.terminated", (e) => terminated({ id: e.id, runId: e.runId, exception: e.error?.message ?? null })),
+    ];
+    this.#listeners.set(listener, () => {
+      for (const f of off) f();
+    });
+  }
+  removeListener(listener: StreamingQueryListener): void {
+    this.#listeners.get(listener)?.();
+    this.#listeners.delete(listener);
+  }
+}
+
+/** Columns and types from the rows themselves; a column may be null in some of them. */
+function inferSchema(rows: readonly any[]): StructType {
+  if (rows.length === 0) {
+    throw new MillraceError("INVALID_SCHEMA", "Rows without a schema must not be empty.", { hint: "Give a schema: createDataFrame([], schema({...}))." });
+  }
+  const fields = new Map<string, StructField>();
+  for (const [i, row] of rows.entries()) {
+    if (typeof row !== "object" || row === null || Array.isArray(row)) {
+      throw new MillraceError("INVALID_SCHEMA", `Row ${i + 1} is not an object, so its columns have no names.`, {
+        hint: 'Give objects, or name the columns in a schema such as "a INT, b STRING".',
+      });
+    }
+    for (const [name, value] of Object.entries(row)) {
+      const before = fields.get(name);
+      const type = inferType(value);
+      const common = before ? commonType(before.type, type) : type;
+      if (common === undefined || (before && (before.type.kind === "string") !== (type.kind === "string") && type.kind !== "null" && before.type.kind !== "null")) {
+        throw new MillraceError("INVALID_SCHEMA", `The column "${name}" has values of different types.`, { hint: "Give a schema." });
+      }
+      fields.set(name, { name, type: common, nullable: true });
+    }
+  }
+  return { kind: "struct", fields: [...fields.values()].map((f) => ({ ...f, type: f.type.kind === "null" ? { kind: "string" } : f.type })) };
+}
+
+function inferType(value: unknown): DataType {
+  if (value === undefined) return { kind: "null" };
+  if (Array.isArray(value)) {
+    const elementType = value.map(inferType).reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
+    return { kind: "array", elementType, containsNull: true };
+  }
+  if (value instanceof Map) {
+    const keyType = [...value.keys()].map(inferType).reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
+    const valueType = [...value.values()].map(inferType).reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
+    return { kind: "map", keyType, valueType, valueContainsNull: true };
+  }
+  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+    return { kind: "struct", fields: Object.entries(value).map(([name, v]) => ({ name, type: inferType(v), nullable: true })) };
+  }
+  const { type } = literal(value);
+  // A number that is no int is a double; long is what a bigint is.
+  return typeof value === "number" && type.kind === "long" ? { kind: "double" } : type;
+}
