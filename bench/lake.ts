@@ -1,6 +1,6 @@
 /** Kafka JSON -> Delta, partitioned by day as in the example and in one folder. */
 import { join } from "node:path";
-import { col, from_json, SparkSession, schema, Trigger, t, to_date } from "millrace";
+import { col, from_json, SparkSession, schema, t, to_date } from "millrace";
 import { report, withFolder } from "./measurement.ts";
 import { stackWithFlights } from "./topic.ts";
 
@@ -21,7 +21,7 @@ await withFolder(async (folder) => {
     const writer = (what === "partitioned by day" ? flights.withColumn("day", to_date(col("ts"))) : flights).writeStream
       .format("delta")
       .option("checkpointLocation", join(folder, "checkpoints", what))
-      .trigger(Trigger.AvailableNow());
+      .trigger({ availableNow: true });
     const startedAt = performance.now();
     const path = join(folder, "lake", what);
     const query = await (what === "partitioned by day" ? writer.partitionBy("day") : writer).start(path);

@@ -1,6 +1,6 @@
 /** Kafka JSON -> hourly window by origin with durable state; the broker runs in this process. Cold: the first query of the process. */
 import { join } from "node:path";
-import { avg, col, count, from_json, max, SparkSession, schema, Trigger, t, window } from "millrace";
+import { avg, col, count, from_json, max, SparkSession, schema, t, window } from "millrace";
 import { report, withFolder } from "./measurement.ts";
 import { stackWithFlights } from "./topic.ts";
 
@@ -33,7 +33,7 @@ await withFolder(async (folder) => {
       .writeStream.format("noop")
       .outputMode("update")
       .option("checkpointLocation", join(folder, `checkpoint-${i}`))
-      .trigger(Trigger.AvailableNow())
+      .trigger({ availableNow: true })
       .start();
     await query.awaitTermination();
     const seconds = (performance.now() - startedAt) / 1000;

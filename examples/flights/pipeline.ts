@@ -3,12 +3,12 @@ import {
   col,
   count,
   from_json,
+  type Infer,
   max,
   type SparkSession,
   type StatefulProcessor,
   type StatefulProcessorHandle,
   schema,
-  Trigger,
   t,
   to_date,
   type ValueState,
@@ -24,7 +24,7 @@ const Flight = schema({
   distance: t.int,
 });
 
-const Usual = schema({ hours: t.int, mean: t.double, squares: t.double });
+const Usual = schema({ hours: t.notNull(t.int), mean: t.notNull(t.double), squares: t.notNull(t.double) });
 
 const Alert = schema({
   hour: t.timestamp,
@@ -52,7 +52,7 @@ export async function startQueries(spark: SparkSession, folder: string) {
     .writeStream.queryName("lake")
     .format("delta")
     .partitionBy("day")
-    .trigger(Trigger.ProcessingTime("2 seconds"))
+    .trigger({ processingTime: "2 seconds" })
     .option("checkpointLocation", `${folder}/checkpoints/lake`)
     .start(`${folder}/lake/flights`);
 
@@ -71,25 +71,19 @@ export async function startQueries(spark: SparkSession, folder: string) {
   const delays = await hourly.writeStream
     .queryName("delays")
     .outputMode("update")
-    .sink("database", (s) => s.format("postgres").option("dbtable", "delays").option("key", "hour,origin"))
-    .sink("cache", (s) =>
-      s.format("redis").option("key", "airport:{origin}").option("version", "hour").option("ttl", "7 days"),
-    )
+    .sink("database", "postgres", { dbtable: "delays", key: "hour,origin" })
+    .sink("cache", "redis", { key: "airport:{origin}", version: "hour", ttl: "7 days" })
     .option("checkpointLocation", `${folder}/checkpoints/delays`)
     .start();
 
   // 3. Hours far above what is usual for that airport, once they are closed.
-  const unusual = hourly.groupByKey("origin").transformWithState({
-    processor: () => new UnusualDelays(),
-    schema: Alert,
-    orderBy: ["hour"],
-  });
+  const unusual = hourly.groupByKey("origin").transformWithState(UnusualDelays, { schema: Alert, orderBy: "hour" });
 
   const anomalies = await unusual.writeStream
     .queryName("anomalies")
     .outputMode("append")
-    .sink("database", (s) => s.format("postgres").option("dbtable", "alerts").option("key", "hour,origin"))
-    .sink("topic", (s) => s.format("kafka").option("topic", "alerts"))
+    .sink("database", "postgres", { dbtable: "alerts", key: "hour,origin" })
+    .sink("topic", "kafka", { topic: "alerts" })
     .option("checkpointLocation", `${folder}/checkpoints/anomalies`)
     .start();
 
@@ -99,8 +93,8 @@ export async function startQueries(spark: SparkSession, folder: string) {
 type Hour = { hour: Date; origin: string; flights: bigint; delay: number | null };
 
 /** Welford's running mean and variance of an airport's hourly delay: https://doi.org/10.1080/00401706.1962.10490022 */
-class UnusualDelays implements StatefulProcessor<string, Hour, typeof Alert> {
-  #usual!: ValueState<{ hours: number; mean: number; squares: number }>;
+class UnusualDelays implements StatefulProcessor<string, Hour> {
+  #usual!: ValueState<Infer<typeof Usual>>;
 
   init(handle: StatefulProcessorHandle) {
     this.#usual = handle.getValueState("usual", Usual);
