@@ -340,8 +340,8 @@ export class RangeReader {
     let onAbort: (() => void) | undefined;
     const stop = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
-      onAbort = resolve;
-      signal?.addEventListener("abort", resolve, { once: true });
+      onAbort = () => resolve();
+      signal?.addEventListener("abort", onAbort, { once: true });
     });
     const polls = [...byLeader].map(async ([nodeId, group]) => {
       const deadline = Date.now() + timeoutMs;
