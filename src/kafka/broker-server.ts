@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import { Connection } from "./connection.ts";
+import { GroupCoordinator } from "./group/coordinator.ts";
 import type { Broker } from "./handlers/broker.ts";
 import { OffsetStore } from "./log/offset-store.ts";
 import { TopicStore } from "./log/topic-store.ts";
@@ -50,7 +51,8 @@ export class BrokerServer {
       throw openError(directory, error);
     }
     const address = { host: isWildcard(host) ? undefined : host, port: options.port };
-    const broker: Broker = { topics, offsets, config: options, address };
+    const groups = new GroupCoordinator(offsets);
+    const broker: Broker = { topics, offsets, groups, config: options, address };
     const connections = new Set<Connection>();
     const server = createServer((socket) => {
       const connection = new Connection(socket, broker, () => connections.delete(connection));
@@ -72,6 +74,7 @@ export class BrokerServer {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const connection of this.#connections) connection.destroy();
     await closed;
+    this.#broker.groups.close();
     await this.#flushing;
     const results = await Promise.allSettled([this.#broker.topics.close(), this.#broker.offsets.close()]);
     for (const r of results) if (r.status === "rejected") throw r.reason;

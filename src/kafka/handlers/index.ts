@@ -2,10 +2,13 @@ import { apiVersions } from "./api-versions.ts";
 import { describeCluster, describeTopicPartitions } from "./cluster.ts";
 import { alterConfigs, describeConfigs, incrementalAlterConfigs } from "./configs.ts";
 import { fetch } from "./fetch.ts";
+import { deleteGroups, describeGroups, listGroups } from "./groups.ts";
 import type { Handler } from "./handler.ts";
 import { listOffsets } from "./list-offsets.ts";
 import { describeLogDirs, offsetForLeaderEpoch } from "./logs.ts";
+import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from "./membership.ts";
 import { metadata } from "./metadata.ts";
+import { offsetCommit, offsetDelete, offsetFetch } from "./offsets.ts";
 import { produce } from "./produce.ts";
 import { describeProducers, initProducerId } from "./producers.ts";
 import { createPartitions, createTopics, deleteRecords, deleteTopics } from "./topics.ts";
@@ -22,6 +25,17 @@ export const HANDLERS: readonly Handler[] = [
   fetch,
   listOffsets,
   offsetForLeaderEpoch,
+  findCoordinator,
+  joinGroup,
+  syncGroup,
+  heartbeat,
+  leaveGroup,
+  offsetCommit,
+  offsetFetch,
+  offsetDelete,
+  describeGroups,
+  listGroups,
+  deleteGroups,
   createTopics,
   deleteTopics,
   createPartitions,
