@@ -31,9 +31,10 @@ export class TransformWithState implements StatefulOperator {
   readonly #prefix: string;
   readonly #keys: readonly Field[];
   readonly #eventTime: Field | undefined;
-  readonly #processor: StatefulProcessor;
   readonly #handle: ProcessorHandle;
   readonly #outputSchema: StructType;
+  /** Made when the operator is opened, by `init` acquainted with the handle. */
+  #processor!: StatefulProcessor;
   #earliestTimer: number | undefined;
   #rows = 0;
 
@@ -44,14 +45,11 @@ export class TransformWithState implements StatefulOperator {
     this.#prefix = `op${options.index}`;
     this.#keys = node.keys.map((id) => node.input.fields.find((field) => field.id === id)!);
     this.#eventTime = node.timeMode === "event_time" ? eventTimeField(node.input.fields) : undefined;
-    this.#processor = node.processor.create() as StatefulProcessor;
     this.#handle = new ProcessorHandle(node.timeMode);
     this.#outputSchema = {
       kind: "struct",
       fields: node.fields.map((field) => ({ name: columnName(field.id), type: field.type, nullable: field.nullable })),
     };
-    this.#userCode("init", () => this.#processor.init(this.#handle));
-    this.#handle.initialized();
   }
 
   get shape(): Readonly<Record<string, unknown>> {
@@ -69,6 +67,11 @@ export class TransformWithState implements StatefulOperator {
   }
 
   async open(connection: Connection): Promise<void> {
+    this.#userCode("init", () => {
+      this.#processor = this.node.processor.create() as StatefulProcessor;
+      this.#processor.init(this.#handle);
+    });
+    this.#handle.initialized();
     const keys = this.#keys.map((key, i) => `k${i} ${sqlType(key.type)}`);
     for (const variable of this.#handle.variables.values()) {
       const columns = columnDefinitions(variable.columns, (field) => sqlType(field.type));
@@ -95,7 +98,7 @@ export class TransformWithState implements StatefulOperator {
   }
 
   close(): void {
-    this.#userCode("close", () => this.#processor.close?.());
+    this.#userCode("close", () => this.#processor?.close?.());
   }
 
   async run(batch: OperatorBatch): Promise<OperatorResult> {

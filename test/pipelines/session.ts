@@ -1,0 +1,71 @@
+import type { Backend, Conf, StreamingQueryHandle, StreamTarget } from "../../src/backend.ts";
+import { connectorFor, lookupConnector, resolveOptions } from "../../src/connectors/index.ts";
+import type { SessionContext } from "../../src/dataframe/context.ts";
+import type { Clock } from "../../src/engine/clock.ts";
+import { runMapRows } from "../../src/engine/map-rows.ts";
+import { type StreamDeps, startStreamingQuery } from "../../src/engine/stream.ts";
+import { udfCompiler } from "../../src/engine/udf.ts";
+import { catalog } from "../../src/functions/index.ts";
+import { analyze } from "../../src/plan/analyze.ts";
+import type { Relation } from "../../src/plan/relation.ts";
+import type { ResolvedRelation } from "../../src/plan/resolved.ts";
+import type { StructType } from "../../src/types/data-type.ts";
+
+/** A session whose backend has nothing but streaming queries, for tests of the streaming engine by itself. */
+export class TestSession implements SessionContext {
+  readonly queries: StreamingQueryHandle[] = [];
+  readonly #conf: Conf;
+  readonly #deps: Partial<StreamDeps>;
+
+  constructor(conf: Conf = {}, deps: Partial<StreamDeps> & { clock?: Clock } = {}) {
+    this.#conf = { "millrace.engine.threads": "1", "millrace.engine.memoryLimit": "512MiB", ...conf };
+    this.#deps = deps;
+  }
+
+  async backend(): Promise<Backend> {
+    return {
+      stream: (plan: Relation, target: StreamTarget, conf: Conf) =>
+        startStreamingQuery(analysed(plan, conf), target, conf, { ...defaultDeps, ...this.#deps }),
+    } as unknown as Backend;
+  }
+
+  confValues(): Conf {
+    return this.#conf;
+  }
+
+  register(query: StreamingQueryHandle): void {
+    this.queries.push(query);
+  }
+
+  /** Stops what still runs. */
+  async close(): Promise<void> {
+    for (const query of this.queries.splice(0)) await query.stop();
+  }
+}
+
+const defaultDeps: StreamDeps = {
+  connectorFor,
+  parts: (connection, _plan, conf) => ({
+    context: (timestampMs) => ({
+      timestampMs,
+      timeZone: conf["spark.sql.session.timeZone"] ?? "UTC",
+      udf: udfCompiler(connection),
+    }),
+    staticLeaves: async () => new Map(),
+    mapRows: async (on, node, sql, table) => {
+      await runMapRows(on, node, sql, table);
+    },
+  }),
+};
+
+function analysed(plan: Relation, conf: Conf): ResolvedRelation {
+  return analyze(plan, {
+    catalog,
+    conf,
+    scanSchema(read) {
+      const connector = lookupConnector(read.format)!;
+      const options = resolveOptions(connector, read.options, "source");
+      return connector.source!.schema({ options, paths: read.paths, schema: read.schema }) as StructType;
+    },
+  });
+}
