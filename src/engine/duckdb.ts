@@ -14,6 +14,7 @@ import { type ErrorCode, MillraceError } from "../errors.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { fromDuckDBType, quoteIdentifier, sqlString } from "./duckdb-types.ts";
 import { CHUNK_ROWS, ChunkWriter, readChunk, toRows } from "./rows.ts";
+import { recallError } from "./user-error.ts";
 
 /** Settings of a database; the defaults are DuckDB's unless said. */
 export interface DatabaseOptions {
@@ -60,6 +61,8 @@ export interface Connection {
   query(sql: string, params?: readonly unknown[]): Promise<QueryResult>;
   /** Chunks of at most 2,048 rows, computed as they are read. */
   stream(sql: string): AsyncGenerator<ColumnChunk, void, undefined>;
+  /** Chunks of a result that was computed to its end before: other statements may run between them. */
+  read(sql: string): AsyncGenerator<ColumnChunk, void, undefined>;
   /** Runs `fn` between BEGIN and COMMIT; ROLLBACK when it throws. */
   transaction<T>(fn: () => Promise<T>): Promise<T>;
   /** Columns of a query: names and Spark types, without running it. */
@@ -221,6 +224,21 @@ class DuckDBConnectionWrapper implements Connection {
     }
   }
 
+  async *read(sql: string): AsyncGenerator<ColumnChunk, void, undefined> {
+    this.#check(sql);
+    try {
+      const result = await this.native.run(sql);
+      const names = result.columnNames();
+      for (;;) {
+        const chunk = await result.fetchChunk();
+        if (chunk === null || chunk.rowCount === 0) return;
+        yield { rowCount: chunk.rowCount, names, columns: readChunk(chunk) };
+      }
+    } catch (error) {
+      throw toMillraceError(error, sql);
+    }
+  }
+
   async transaction<T>(fn: () => Promise<T>): Promise<T> {
     await this.exec("BEGIN TRANSACTION");
     let result: T;
@@ -347,6 +365,8 @@ export function toMillraceError(
 ): MillraceError {
   if (error instanceof MillraceError) return error;
   const raw = error instanceof Error ? error.message : String(error);
+  const deposed = recallError(raw);
+  if (deposed !== undefined) return deposed;
   const raised = /\[([A-Z][A-Z_]+(?:\.[A-Z_]+)?)\] ([\s\S]*)$/.exec(raw);
   if (raised !== null && /^(Invalid Input|Conversion|Out of Range) Error/.test(raw)) {
     return new MillraceError(raised[1] as ErrorCode, raised[2]!.trim(), { cause: error });
@@ -364,6 +384,13 @@ export function toMillraceError(
   if (/^Out of Range Error/.test(raw) || /Overflow in/.test(raw)) {
     return new MillraceError("ARITHMETIC_OVERFLOW", detail, { cause: error });
   }
+  if (/Malformed JSON|CSV Error|Error when sniffing file/i.test(raw)) {
+    return new MillraceError("MALFORMED_RECORD_IN_PARSING", detail, {
+      hint: "To take such records for null, set the option mode to PERMISSIVE.",
+      cause: error,
+    });
+  }
+  if (/No files found that match/i.test(raw)) return new MillraceError("PATH_NOT_FOUND", detail, { cause: error });
   if (/division by zero/i.test(raw)) return new MillraceError("DIVIDE_BY_ZERO", detail, { cause: error });
   if (/No space left|disk full|ENOSPC|not enough space|max_temp_directory_size/i.test(raw)) {
     return new MillraceError("DISK_FULL", detail, {

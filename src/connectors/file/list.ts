@@ -48,7 +48,7 @@ export async function listFiles(
       if (info === undefined) continue;
       any = true;
       if (info.isFile()) {
-        found.set(root, { path: root, bytes: info.size, modifiedMs: info.mtimeMs, partitions: {} });
+        found.set(root, { path: root, bytes: Number(info.size), modifiedMs: Number(info.mtimeMs), partitions: {} });
       } else if ((await statOf(manifestDirectory(root))) !== undefined) {
         for (const file of await fromManifest(root)) found.set(file.path, file);
       } else {

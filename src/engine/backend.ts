@@ -1,0 +1,246 @@
+import { randomUUID } from "node:crypto";
+import type { Backend, BatchTarget, Conf, ExplainMode, StreamingQueryHandle, StreamTarget } from "../backend.ts";
+import { connectorFor, resolveOptions } from "../connectors/index.ts";
+import { MillraceError } from "../errors.ts";
+import { catalog } from "../functions/index.ts";
+import { analyze, schemaOf } from "../plan/analyze.ts";
+import type { Relation } from "../plan/relation.ts";
+import type { ResolvedRelation } from "../plan/resolved.ts";
+import { relationInputs, walkResolved } from "../plan/walk.ts";
+import type { AnyRow, StructType } from "../types/data-type.ts";
+import { outputSelect } from "./compile.ts";
+import { type Connection, type Database, openDatabase } from "./duckdb.ts";
+import { sqlString } from "./duckdb-types.ts";
+import { pathsOf, prepare } from "./execute.ts";
+import { explainPlan } from "./explain.ts";
+import { toRows } from "./rows.ts";
+import { createSinkBatch } from "./stored-batch.ts";
+import { runnerParts } from "./stream-parts.ts";
+
+export interface EmbeddedBackendOptions {
+  /** DuckDB threads of batch plans; default: all cores. */
+  readonly threads?: number;
+  /** Such as `4GB`; default: DuckDB's. */
+  readonly memoryLimit?: string;
+  readonly tempDirectory?: string;
+}
+
+type Read = Extract<Relation, { kind: "read" }>;
+
+/**
+ * The embedded engine: plans are compiled to DuckDB SQL and run in this process.
+ *
+ * @example
+ * const backend = createEmbeddedBackend();
+ * for await (const rows of backend.run(plan, {})) console.log(rows);
+ * await backend.close();
+ */
+export function createEmbeddedBackend(options: EmbeddedBackendOptions = {}): Backend {
+  return new EmbeddedBackend(options);
+}
+
+class EmbeddedBackend implements Backend {
+  readonly name = "embedded";
+  readonly #options: EmbeddedBackendOptions;
+  #database: Promise<Database> | undefined;
+  /** Schemas of readers, asked for once: a DataFrame keeps the schema it was made with, as in Spark. */
+  readonly #schemas = new WeakMap<Read, Promise<StructType>>();
+  readonly #queries = new Set<StreamingQueryHandle>();
+
+  constructor(options: EmbeddedBackendOptions) {
+    this.#options = options;
+  }
+
+  async schema(plan: Relation, conf: Conf): Promise<StructType> {
+    return schemaOf(await this.#analyze(plan, conf));
+  }
+
+  async *run(plan: Relation, conf: Conf): AsyncGenerator<readonly AnyRow[], void, undefined> {
+    const resolved = await this.#analyze(plan, conf);
+    refuseStreaming(resolved, "Queries with streaming sources must be executed with writeStream.start().");
+    const connection = await this.#connect(conf);
+    try {
+      const prepared = await prepare(resolved, connection, context(conf));
+      try {
+        const names = resolved.fields.map((f) => f.name);
+        for await (const chunk of connection.stream(outputSelect(resolved, prepared.sql))) {
+          yield toRows(names, chunk.columns, chunk.rowCount);
+        }
+      } finally {
+        await prepared.cleanup();
+      }
+    } finally {
+      connection.close();
+    }
+  }
+
+  async write(plan: Relation, target: BatchTarget, conf: Conf): Promise<void> {
+    const connector = connectorFor(target.format);
+    const { sink } = connector;
+    if (sink?.writeBatch === undefined) {
+      throw new MillraceError("UNSUPPORTED_OPERATION", `Format \`${connector.name}\` cannot be written by df.write.`, {
+        hint: sink === undefined ? undefined : "Use writeStream.",
+      });
+    }
+    const resolved = await this.#analyze(plan, conf);
+    refuseStreaming(resolved, "'write' can not be called on a streaming DataFrame.");
+    const schema = schemaOf(resolved);
+    const path = target.path ?? pathsOf({ paths: [], options: target.options })[0];
+    const request = {
+      options: resolveOptions(connector, target.options, "sink"),
+      path,
+      partitionBy: target.partitionBy,
+      schema,
+      outputMode: "append" as const,
+    };
+    sink.validate?.(request);
+    const connection = await this.#connect(conf);
+    try {
+      const ctx = context(conf);
+      const prepared = await prepare(resolved, connection, ctx);
+      try {
+        const select = outputSelect(resolved, prepared.sql);
+        let from = `(${select})`;
+        let rowCount: number | undefined;
+        // A sink whose files are its only reading takes the rows as they come; the others may read twice and have to see the same.
+        if (!sink.atomic) {
+          await connection.exec(`CREATE OR REPLACE TEMP TABLE millrace_batch AS ${select}`);
+          from = "temp.main.millrace_batch";
+          rowCount = Number((await connection.query(`SELECT count(*) FROM ${from}`)).columns[0]![0]);
+        }
+        await sink.writeBatch({
+          ...request,
+          mode: target.mode,
+          batch: createSinkBatch({
+            acquire: () => connection,
+            from,
+            schema,
+            id: 0,
+            queryId: randomUUID(),
+            sinkName: connector.name,
+            offsetsHash: "",
+            timestampMs: ctx.timestampMs,
+            outputMode: "append",
+            rowCount,
+          }),
+        });
+      } finally {
+        await prepared.cleanup();
+      }
+    } finally {
+      connection.close();
+    }
+  }
+
+  async stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle> {
+    const resolved = await this.#analyze(plan, conf);
+    const { startStreamingQuery } = await import("./stream.ts");
+    const query = await startStreamingQuery(resolved, target, conf, {
+      connectorFor,
+      parts: (connection, streamPlan, c) => runnerParts(connection, streamPlan, timeZoneOf(c)),
+      explain: (p, extended) => explainPlan(undefined, p, extended ? "extended" : "simple", explainContext(conf)),
+    });
+    this.#queries.add(query);
+    return query;
+  }
+
+  async explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string> {
+    const resolved = await this.#analyze(plan, conf);
+    return explainPlan(plan, resolved, mode, explainContext(conf));
+  }
+
+  async close(): Promise<void> {
+    const running = [...this.#queries].filter((q) => q.isActive);
+    this.#queries.clear();
+    await Promise.all(running.map((q) => q.stop()));
+    const database = this.#database;
+    this.#database = undefined;
+    (await database)?.close();
+  }
+
+  /** Looks the schemas of sources up, which may need I/O, then analyses, which is pure. */
+  async #analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation> {
+    const schemas = new Map<Read, StructType>();
+    const pending = [plan];
+    while (pending.length > 0) {
+      const node = pending.pop()!;
+      if (node.kind === "read") {
+        if (!schemas.has(node)) schemas.set(node, await this.#schemaOfRead(node));
+      } else pending.push(...relationInputs(node));
+    }
+    return analyze(plan, { catalog, conf, scanSchema: (read) => schemas.get(read)! });
+  }
+
+  #schemaOfRead(read: Read): Promise<StructType> {
+    let schema = this.#schemas.get(read);
+    if (schema === undefined) {
+      schema = schemaOfRead(read);
+      this.#schemas.set(read, schema);
+      schema.catch(() => this.#schemas.delete(read));
+    }
+    return schema;
+  }
+
+  async #connect(conf: Conf): Promise<Connection> {
+    this.#database ??= openDatabase(":memory:", this.#options);
+    const connection = await (await this.#database).connect();
+    const timeZone = timeZoneOf(conf);
+    if (timeZone !== "UTC") await connection.exec(`SET TimeZone = ${sqlString(timeZone)}`);
+    return connection;
+  }
+}
+
+async function schemaOfRead(read: Read): Promise<StructType> {
+  const connector = connectorFor(read.format);
+  const { source } = connector;
+  if (source === undefined) {
+    throw new MillraceError("UNSUPPORTED_OPERATION", `Format \`${connector.name}\` cannot be read, only written.`);
+  }
+  if (read.streaming && source.openStream === undefined) {
+    throw new MillraceError("UNSUPPORTED_OPERATION", `Format \`${connector.name}\` cannot be read as a stream.`, {
+      hint: "Use spark.read.",
+    });
+  }
+  if (!read.streaming && source.openBatch === undefined) {
+    throw new MillraceError("UNSUPPORTED_OPERATION", `Format \`${connector.name}\` can only be read as a stream.`, {
+      hint: "Use spark.readStream.",
+    });
+  }
+  if (source.fixedSchema && read.schema !== undefined) {
+    throw new MillraceError("INVALID_SCHEMA", `Format \`${connector.name}\` has a fixed schema and takes none.`, {
+      hint: "Leave .schema(...) out and cast the columns in a select.",
+    });
+  }
+  const schema = await source.schema({
+    options: resolveOptions(connector, read.options, "source"),
+    paths: pathsOf(read),
+    schema: read.schema,
+  });
+  const result = schema ?? read.schema;
+  if (result === undefined) {
+    throw new MillraceError("UNABLE_TO_INFER_SCHEMA", `Unable to infer schema for ${connector.name}.`, {
+      hint: "Give one with .schema(...).",
+    });
+  }
+  return result;
+}
+
+function refuseStreaming(plan: ResolvedRelation, message: string): void {
+  if (!plan.streaming) return;
+  const scan = [...walkResolved(plan)].find((n) => n.kind === "scan" && n.streaming);
+  throw new MillraceError("UNSUPPORTED_OPERATION", message, {
+    hint: scan?.kind === "scan" ? `The streaming source is ${scan.format}.` : undefined,
+  });
+}
+
+function timeZoneOf(conf: Conf): string {
+  return conf["spark.sql.session.timeZone"] ?? "UTC";
+}
+
+function context(conf: Conf): { readonly timestampMs: number; readonly timeZone: string } {
+  return { timestampMs: Date.now(), timeZone: timeZoneOf(conf) };
+}
+
+function explainContext(conf: Conf): { readonly timestampMs: number; readonly timeZone: string } {
+  return { timestampMs: 0, timeZone: timeZoneOf(conf) };
+}

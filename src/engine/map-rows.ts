@@ -1,0 +1,212 @@
+import { MillraceError } from "../errors.ts";
+import type { ResolvedRelation } from "../plan/resolved.ts";
+import type { AnyRow, StructType } from "../types/data-type.ts";
+import { columnName, outputSelect } from "./compile.ts";
+import { type Connection, toMillraceError } from "./duckdb.ts";
+import { sqlType } from "./duckdb-types.ts";
+import { CHUNK_ROWS, ChunkWriter, show, toRows } from "./rows.ts";
+import { userFunctionFailed } from "./user-error.ts";
+
+export type MapRowsNode = Extract<ResolvedRelation, { kind: "map_rows" }>;
+
+/** Calls of an asynchronous function that are under way at once. */
+const CONCURRENCY = 64;
+
+/**
+ * Runs a TypeScript function over rows and lays the results down in the TEMP table `table`, columns `c<id>` of the node's fields.
+ * `input` is a SELECT of the input's columns `c<id>`. Results keep the order of the input. Functions may be asynchronous.
+ *
+ * @throws MillraceError USER_FUNCTION_FAILED with the cause, INVALID_VALUE when a result does not fit the declared schema
+ * @returns the number of result rows
+ */
+export async function runMapRows(
+  connection: Connection,
+  node: MapRowsNode,
+  input: string,
+  table: string,
+): Promise<number> {
+  if (node.op === "filter") return runFilter(connection, node, input, table);
+  const columns = node.fields.map((f) => `${columnName(f.id)} ${sqlType(f.type)}`);
+  await connection.exec(`CREATE OR REPLACE TEMP TABLE ${table} (${columns.join(", ") || "none INTEGER"})`);
+  const schema: StructType = {
+    kind: "struct",
+    fields: node.fields.map(({ name, type, nullable }) => ({ name, type, nullable })),
+  };
+  const writer = new ChunkWriter(schema, true);
+  const names = node.input.fields.map((f) => f.name);
+  const appender = await connection.appender(table, "main", "temp");
+  let count = 0;
+  let pending: AnyRow[] = [];
+  const flush = (all: boolean): void => {
+    while (pending.length >= CHUNK_ROWS || (all && pending.length > 0)) {
+      const part = pending.slice(0, CHUNK_ROWS);
+      pending = pending.slice(CHUNK_ROWS);
+      let chunk: ReturnType<ChunkWriter["fromObjects"]>;
+      try {
+        chunk = writer.fromObjects(part);
+      } catch (error) {
+        throw userFunctionFailed(node.fn.name, error, part[0]);
+      }
+      appender.appendDataChunk(chunk);
+      count += part.length;
+    }
+  };
+  let done = false;
+  try {
+    for await (const chunk of connection.read(outputSelect(node.input, input))) {
+      const rows = toRows(names, chunk.columns, chunk.rowCount);
+      for (const row of await apply(node, rows)) pending.push(row);
+      flush(false);
+    }
+    flush(true);
+    appender.flushSync();
+    done = true;
+  } catch (error) {
+    throw toMillraceError(error);
+  } finally {
+    if (!done) appender.clear();
+    appender.closeSync();
+  }
+  return count;
+}
+
+async function apply(node: MapRowsNode, rows: readonly AnyRow[]): Promise<AnyRow[]> {
+  const { fn } = node;
+  const results: AnyRow[] = [];
+  if (node.op === "map_batch") {
+    let current: unknown = `${rows.length} rows, the first ${show(rows[0])}`;
+    try {
+      for await (const row of iterate(await fn.call(rows))) {
+        current = row;
+        results.push(asRow(fn.name, row));
+      }
+    } catch (error) {
+      throw userFunctionFailed(fn.name, error, current);
+    }
+    return results;
+  }
+  const outcomes = await callAll(fn.name, fn.call, rows);
+  for (let i = 0; i < outcomes.length; i++) {
+    try {
+      if (node.op === "map") results.push(asRow(fn.name, outcomes[i]));
+      else {
+        const outcome = outcomes[i];
+        if (isSyncIterable(outcome)) for (const row of outcome) results.push(asRow(fn.name, row));
+        else for await (const row of iterate(outcome)) results.push(asRow(fn.name, row));
+      }
+    } catch (error) {
+      throw userFunctionFailed(fn.name, error, rows[i]);
+    }
+  }
+  return results;
+}
+
+/** Calls the function for each row; once a result is a promise, up to 64 calls run at the same time. */
+async function callAll(name: string, call: Function, rows: readonly AnyRow[]): Promise<unknown[]> {
+  const results: unknown[] = new Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    try {
+      results[i] = call(rows[i]);
+    } catch (error) {
+      throw userFunctionFailed(name, error, rows[i]);
+    }
+    if (isPromise(results[i])) {
+      await callAsync(name, call, rows, results, i);
+      break;
+    }
+  }
+  return results;
+}
+
+async function callAsync(
+  name: string,
+  call: Function,
+  rows: readonly AnyRow[],
+  results: unknown[],
+  from: number,
+): Promise<void> {
+  let next = from;
+  let failure: { readonly error: unknown } | undefined;
+  const worker = async (): Promise<void> => {
+    while (next < rows.length && failure === undefined) {
+      const i = next++;
+      try {
+        results[i] = await (i === from ? results[i] : call(rows[i]));
+      } catch (error) {
+        failure ??= { error: userFunctionFailed(name, error, rows[i]) };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, rows.length - from) }, worker));
+  if (failure !== undefined) throw failure.error;
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+function isSyncIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.iterator in value;
+}
+
+async function* iterate(value: unknown): AsyncGenerator<unknown, void, undefined> {
+  if (value === null || value === undefined) return;
+  if (typeof value === "object" && (Symbol.asyncIterator in value || Symbol.iterator in value)) {
+    yield* value as AsyncIterable<unknown>;
+    return;
+  }
+  throw new MillraceError(
+    "INVALID_VALUE",
+    `the function must return rows in an array or another iterable, not ${show(value)}.`,
+  );
+}
+
+function asRow(name: string, value: unknown): AnyRow {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as AnyRow;
+  throw new MillraceError(
+    "INVALID_VALUE",
+    `\`${name}\` must return a row, an object with a value for each column, not ${show(value)}.`,
+  );
+}
+
+/** A filter keeps the rows as they are in DuckDB, with all their microseconds: only the decision comes from TypeScript. */
+async function runFilter(connection: Connection, node: MapRowsNode, input: string, table: string): Promise<number> {
+  const columns = node.fields.map((f, i) => `${columnName(node.input.fields[i]!.id)} AS ${columnName(f.id)}`);
+  await connection.exec(
+    `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT ${columns.join(", ") || "1 AS none"} FROM (${input})`,
+  );
+  const names = node.input.fields.map((f) => f.name);
+  const list = node.fields.map((f) => columnName(f.id)).join(", ") || "1 AS none";
+  const dropped: bigint[] = [];
+  let row = 0;
+  let total = 0;
+  for await (const chunk of connection.read(`SELECT ${list} FROM temp.main.${table} ORDER BY rowid`)) {
+    const outcomes = await callAll(node.fn.name, node.fn.call, toRows(names, chunk.columns, chunk.rowCount));
+    for (const keep of outcomes) {
+      if (!keep) dropped.push(BigInt(row));
+      row++;
+    }
+    total += chunk.rowCount;
+  }
+  if (dropped.length > 0) {
+    await connection.exec(`CREATE OR REPLACE TEMP TABLE ${table}_dropped (id BIGINT)`);
+    const appender = await connection.appender(`${table}_dropped`, "main", "temp");
+    try {
+      const writer = new ChunkWriter({
+        kind: "struct",
+        fields: [{ name: "id", type: { kind: "long" }, nullable: false }],
+      });
+      for (let i = 0; i < dropped.length; i += CHUNK_ROWS) {
+        const part = dropped.slice(i, i + CHUNK_ROWS);
+        appender.appendDataChunk(writer.fromColumns([part], part.length));
+      }
+      appender.flushSync();
+    } finally {
+      appender.closeSync();
+    }
+    await connection.exec(
+      `DELETE FROM temp.main.${table} WHERE rowid IN (SELECT id FROM temp.main.${table}_dropped); DROP TABLE temp.main.${table}_dropped`,
+    );
+  }
+  return total - dropped.length;
+}
