@@ -1,10 +1,23 @@
 import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
-import { parseType } from "../types/ddl.ts";
 import type { DataType } from "../types/data-type.ts";
+import { parseType } from "../types/ddl.ts";
 import type { Type } from "../types/schema.ts";
 import { literal } from "./literal.ts";
-import type { Arith, Item, Last, Lift, Need, NeedOf, OperandName, OperandNeed, OperandType, Proves, Proven, Ref } from "./row-types.ts";
+import type {
+  Arith,
+  Item,
+  Last,
+  Lift,
+  Need,
+  NeedOf,
+  OperandName,
+  OperandNeed,
+  OperandType,
+  Proven,
+  Proves,
+  Ref,
+} from "./row-types.ts";
 import type { WindowSpec } from "./window.ts";
 
 /** TypeScript types of the casts by name. */
@@ -27,7 +40,16 @@ export interface Casts {
   timestamp_ntz: Date;
 }
 type CastName = keyof Casts | Uppercase<keyof Casts> | (string & {});
-type CastTo<K> = K extends Type<infer T> ? T : K extends string ? (Lowercase<K> extends keyof Casts ? Casts[Lowercase<K>] : K extends `dec${string}` ? string : any) : any;
+type CastTo<K> =
+  K extends Type<infer T>
+    ? T
+    : K extends string
+      ? Lowercase<K> extends keyof Casts
+        ? Casts[Lowercase<K>]
+        : K extends `dec${string}`
+          ? string
+          : any
+      : any;
 /** The path that a test for null proves something about. */
 type PathOf<T> = T extends Ref<infer P> ? P : never;
 type Test<T, O> = Lift<boolean, T | OperandType<O>>;
@@ -106,7 +128,10 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   le<const O>(other: O): Column<Test<T, O>, `(${N} <= ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.leq(other);
   }
-  between<const A, const B>(lower: A, upper: B): Column<Lift<boolean, T | OperandType<A> | OperandType<B>>, string, W | OperandNeed<A> | OperandNeed<B>> {
+  between<const A, const B>(
+    lower: A,
+    upper: B,
+  ): Column<Lift<boolean, T | OperandType<A> | OperandType<B>>, string, W | OperandNeed<A> | OperandNeed<B>> {
     return new Column({ kind: "call", name: "and", args: [this.geq(lower).expr, this.leq(upper).expr] });
   }
   isin<const V extends readonly unknown[]>(...values: V): Column<Lift<boolean, T>, string, W | OperandNeed<V[number]>> {
@@ -145,7 +170,9 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
     return this.times(other);
   }
   /** Always a double (or a decimal for decimals). */
-  divide<const O>(other: O): Column<Lift<number, T | OperandType<O>>, `(${N} / ${OperandName<O>})`, W | OperandNeed<O>> {
+  divide<const O>(
+    other: O,
+  ): Column<Lift<number, T | OperandType<O>>, `(${N} / ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("/", other);
   }
   div<const O>(other: O): Column<Lift<number, T | OperandType<O>>, `(${N} / ${OperandName<O>})`, W | OperandNeed<O>> {
@@ -200,7 +227,10 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   }
 
   /** Another branch of `when(...)`. */
-  when<C extends Column<any, any, any>, const V>(condition: C, value: V): Column<T | OperandType<V>, string, W | NeedOf<C> | OperandNeed<V>> {
+  when<C extends Column<any, any, any>, const V>(
+    condition: C,
+    value: V,
+  ): Column<T | OperandType<V>, string, W | NeedOf<C> | OperandNeed<V>> {
     const e = this.expr;
     if (e.kind !== "call" || e.name !== "when" || e.args.length % 2 === 1) {
       throw new MillraceError("INVALID_ARGUMENT", "when() can only follow when(), and not after otherwise().");

@@ -31,9 +31,9 @@ import type {
   WithColumns,
 } from "./row-types.ts";
 import { formatTable, treeString } from "./show.ts";
+import { DataStreamWriter } from "./stream-writer.ts";
 import { userFunction } from "./udf.ts";
 import { DataFrameWriter } from "./writer.ts";
-import { DataStreamWriter } from "./stream-writer.ts";
 
 type Condition = Column<boolean | null | Lift<boolean, any>, any, any>;
 
@@ -62,8 +62,14 @@ export class DataFrame<R = any> {
   // ------------------------------------------------------------------------------------------------------- columns
 
   /** Some columns or expressions: `select("a", col("b").as("c"), "f.*")`. */
-  select<const C extends readonly (Path<R> | "*" | Column<any, any, any>)[]>(...cols: All<R, C>): DataFrame<Selected<R, C[number]>> {
-    return this.#next({ kind: "project", input: this.plan, exprs: (cols as unknown as (string | Column)[]).map(columnExpr) });
+  select<const C extends readonly (Path<R> | "*" | Column<any, any, any>)[]>(
+    ...cols: All<R, C>
+  ): DataFrame<Selected<R, C[number]>> {
+    return this.#next({
+      kind: "project",
+      input: this.plan,
+      exprs: (cols as unknown as (string | Column)[]).map(columnExpr),
+    });
   }
 
   /** Expressions in Spark SQL: `selectExpr("upper(origin) as o", "delay / 60")`. */
@@ -88,18 +94,27 @@ export class DataFrame<R = any> {
   }
 
   /** Renames a column; does nothing when there is none of that name. */
-  withColumnRenamed<const A extends keyof R & string, const B extends string>(from: A, to: B): DataFrame<Renamed<R, { [K in A]: B }>> {
+  withColumnRenamed<const A extends keyof R & string, const B extends string>(
+    from: A,
+    to: B,
+  ): DataFrame<Renamed<R, { [K in A]: B }>> {
     return this.#next({ kind: "with_columns_renamed", input: this.plan, renames: { [from]: to } });
   }
 
   withColumnsRenamed<const M extends { readonly [K in keyof R]?: string }>(renames: M): DataFrame<Renamed<R, M>> {
-    return this.#next({ kind: "with_columns_renamed", input: this.plan, renames: { ...renames } as Record<string, string> });
+    return this.#next({
+      kind: "with_columns_renamed",
+      input: this.plan,
+      renames: { ...renames } as Record<string, string>,
+    });
   }
 
   /** Leaves columns out; a name that is not there is ignored. */
   drop<const K extends (keyof R & string) | Column<any, any, any>>(
     ...cols: K[]
-  ): DataFrame<0 extends 1 & R ? any : Flat<Omit<R, K extends string ? K : K extends Column<Ref<infer P>, any, any> ? P : never>>> {
+  ): DataFrame<
+    0 extends 1 & R ? any : Flat<Omit<R, K extends string ? K : K extends Column<Ref<infer P>, any, any> ? P : never>>
+  > {
     return this.#next({ kind: "drop", input: this.plan, columns: cols.map(columnExpr) });
   }
 
@@ -168,12 +183,22 @@ export class DataFrame<R = any> {
   /** One row for each combination of the columns (default: all). */
   dropDuplicates(...columns: (keyof R & string)[]): DataFrame<R> {
     const flat = columns.flat() as string[];
-    return this.#next({ kind: "deduplicate", input: this.plan, columns: flat.length === 0 ? "all" : flat, withinWatermark: false });
+    return this.#next({
+      kind: "deduplicate",
+      input: this.plan,
+      columns: flat.length === 0 ? "all" : flat,
+      withinWatermark: false,
+    });
   }
   /** As `dropDuplicates`, for rows no further apart than the delay of the watermark. */
   dropDuplicatesWithinWatermark(...columns: (keyof R & string)[]): DataFrame<R> {
     const flat = columns.flat() as string[];
-    return this.#next({ kind: "deduplicate", input: this.plan, columns: flat.length === 0 ? "all" : flat, withinWatermark: true });
+    return this.#next({
+      kind: "deduplicate",
+      input: this.plan,
+      columns: flat.length === 0 ? "all" : flat,
+      withinWatermark: true,
+    });
   }
 
   /** About `fraction` of the rows, by chance; the same `seed` gives the same rows of the same input. */
@@ -203,7 +228,10 @@ export class DataFrame<R = any> {
    * Says that events are at most `delay` ("1 hour") behind the latest of column `eventTime`: state older than that is dropped, and
    * later events are ignored by stateful operators.
    */
-  withWatermark(eventTime: { [K in keyof R & string]: WatermarkColumn<R, K> }[keyof R & string], delay: string): DataFrame<R> {
+  withWatermark(
+    eventTime: { [K in keyof R & string]: WatermarkColumn<R, K> }[keyof R & string],
+    delay: string,
+  ): DataFrame<R> {
     return this.#next({ kind: "with_watermark", input: this.plan, column: eventTime as string, delay });
   }
 
@@ -222,7 +250,9 @@ export class DataFrame<R = any> {
     return new DataFrameNaFunctions(this);
   }
   /** Rows without null (or NaN) in these columns (default: all); the columns are not null in the row type from here on. */
-  dropna<const K extends keyof R & string>(...cols: K[]): DataFrame<[K] extends [never] ? NotNulls<R, keyof R> : NotNulls<R, K>> {
+  dropna<const K extends keyof R & string>(
+    ...cols: K[]
+  ): DataFrame<[K] extends [never] ? NotNulls<R, keyof R> : NotNulls<R, K>> {
     return this.#next({ kind: "na_drop", input: this.plan, columns: cols });
   }
   fillna(value: Value | Partial<Record<keyof R & string, Value>>, cols?: readonly (keyof R & string)[]): DataFrame<R> {
@@ -263,7 +293,12 @@ export class DataFrame<R = any> {
   }
 
   /** Groups for a TypeScript function over each group: `groupByKey("origin").transformWithState(...)`. */
-  groupByKey<const K extends keyof R & string>(...keys: [K, ...K[]]): KeyValueGroupedDataset<[K] extends [infer One extends keyof R] ? (IsUnion<One> extends true ? Pick<R, One> : R[One]) : never, R> {
+  groupByKey<const K extends keyof R & string>(
+    ...keys: [K, ...K[]]
+  ): KeyValueGroupedDataset<
+    [K] extends [infer One extends keyof R] ? (IsUnion<One> extends true ? Pick<R, One> : R[One]) : never,
+    R
+  > {
     return new KeyValueGroupedDataset(this, keys);
   }
 
@@ -289,7 +324,13 @@ export class DataFrame<R = any> {
     return this.#next({ kind: "join", left: this.plan, right: right.plan, type: "cross" });
   }
 
-  #setOp(op: "union" | "intersect" | "except", right: DataFrame<any>, all: boolean, byName = false, allowMissingColumns = false): DataFrame<any> {
+  #setOp(
+    op: "union" | "intersect" | "except",
+    right: DataFrame<any>,
+    all: boolean,
+    byName = false,
+    allowMissingColumns = false,
+  ): DataFrame<any> {
     return this.#next({ kind: "set_op", op, left: this.plan, right: right.plan, all, byName, allowMissingColumns });
   }
   /** The rows of both, matched by position; duplicates stay. */
@@ -321,18 +362,36 @@ export class DataFrame<R = any> {
 
   /** A row for each row, made by a TypeScript function. */
   map<S extends SchemaLike>(fn: (row: R) => Infer<S>, schema: S): DataFrame<Infer<S>> {
-    return this.#next({ kind: "map_rows", input: this.plan, op: "map", fn: userFunction(fn), schema: structOf(schema) });
+    return this.#next({
+      kind: "map_rows",
+      input: this.plan,
+      op: "map",
+      fn: userFunction(fn),
+      schema: structOf(schema),
+    });
   }
   /** Any number of rows for each row. */
   flatMap<S extends SchemaLike>(fn: (row: R) => Iterable<Infer<S>>, schema: S): DataFrame<Infer<S>> {
-    return this.#next({ kind: "map_rows", input: this.plan, op: "flat_map", fn: userFunction(fn), schema: structOf(schema) });
+    return this.#next({
+      kind: "map_rows",
+      input: this.plan,
+      op: "flat_map",
+      fn: userFunction(fn),
+      schema: structOf(schema),
+    });
   }
   /** Any number of rows for some rows at once; the function may be async. How rows are cut into batches is not fixed. */
   mapBatch<S extends SchemaLike>(
     fn: (rows: readonly R[]) => Iterable<Infer<S>> | Promise<Iterable<Infer<S>>>,
     schema: S,
   ): DataFrame<Infer<S>> {
-    return this.#next({ kind: "map_rows", input: this.plan, op: "map_batch", fn: userFunction(fn), schema: structOf(schema) });
+    return this.#next({
+      kind: "map_rows",
+      input: this.plan,
+      op: "map_batch",
+      fn: userFunction(fn),
+      schema: structOf(schema),
+    });
   }
   /** `df.transform(f)` is `f(df)`, for chaining. */
   transform<S>(fn: (df: DataFrame<R>) => DataFrame<S>): DataFrame<S> {
@@ -417,7 +476,9 @@ export class DataFrame<R = any> {
   }
 }
 
-type WatermarkColumn<R, K extends keyof R> = [R[K]] extends [Date | bigint | { start: Date; end: Date } | null] ? K : never;
+type WatermarkColumn<R, K extends keyof R> = [R[K]] extends [Date | bigint | { start: Date; end: Date } | null]
+  ? K
+  : never;
 type IsUnion<T, U = T> = (T extends unknown ? ([U] extends [T] ? false : true) : never) extends false ? false : true;
 
 export function isStreaming(plan: Relation): boolean {

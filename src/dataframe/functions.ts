@@ -1,19 +1,17 @@
-import { parseExpression } from "../plan/parse.ts";
 import type { Expr } from "../plan/expr.ts";
-import { toSparkJson } from "../types/struct-json.ts";
+import { parseExpression } from "../plan/parse.ts";
 import { type Infer, type SchemaLike, structOf, type Type } from "../types/schema.ts";
 import { isStandardSchema } from "../types/standard-schema.ts";
+import { toSparkJson } from "../types/struct-json.ts";
 import { Column, columnExpr, named, operand } from "./column.ts";
 import { literal } from "./literal.ts";
 import type {
   Arg,
   Last,
-  Later,
   Lift,
   NameOf,
   Need,
   NeedOf,
-  NotNullOf,
   OperandNeed,
   OperandType,
   Ref,
@@ -49,7 +47,9 @@ export function col<const P extends string>(path: P): Column<Ref<P>, Last<P>, Ne
 export const column = col;
 
 /** A literal value. */
-export function lit<const V>(value: V): Column<Widen<V>, V extends string | number | bigint | boolean ? `${V}` : string, never> {
+export function lit<const V>(
+  value: V,
+): Column<Widen<V>, V extends string | number | bigint | boolean ? `${V}` : string, never> {
   return value instanceof Column ? (value as any) : new Column(literal(value));
 }
 
@@ -67,7 +67,9 @@ export function when<C extends Column<any, any, any>, const V>(
 }
 
 /** Negates a condition. */
-export function not<C extends AnyColumn>(condition: C): Column<Lift<boolean, TypeOf<C>>, `(NOT ${NameOf<C>})`, NeedOf<C>> {
+export function not<C extends AnyColumn>(
+  condition: C,
+): Column<Lift<boolean, TypeOf<C>>, `(NOT ${NameOf<C>})`, NeedOf<C>> {
   return call("not", condition.expr);
 }
 
@@ -87,11 +89,17 @@ type Unary<N extends string, In, Out> = <const A extends Arg<In>>(
   a: A,
 ) => Column<Lift<Out, TypeOf<A>>, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
 /** As `Unary`, but never null. */
-type Total<N extends string, In, Out> = <const A extends Arg<In>>(a: A) => Column<Out, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
+type Total<N extends string, In, Out> = <const A extends Arg<In>>(
+  a: A,
+) => Column<Out, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
 /** As `Unary`, but it may be null for any argument. */
-type Partial1<N extends string, In, Out> = <const A extends Arg<In>>(a: A) => Column<Out | null, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
+type Partial1<N extends string, In, Out> = <const A extends Arg<In>>(
+  a: A,
+) => Column<Out | null, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
 /** Gives its argument's type. */
-type Same<N extends string, In> = <const A extends Arg<In>>(a: A) => Column<TypeOf<A>, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
+type Same<N extends string, In> = <const A extends Arg<In>>(
+  a: A,
+) => Column<TypeOf<A>, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
 /** Gives its argument's type or null: aggregates. */
 type SameOrNull<N extends string, In> = <const A extends Arg<In>>(
   a: A,
@@ -153,12 +161,18 @@ export const min = unary("min") as SameOrNull<"min", any>;
 type JsonSchema = SchemaLike | Type<any> | string;
 type JsonValue<S> = S extends string ? any : Infer<S>;
 /** What is read from JSON may be null, field by field. */
-type Parsed<T> = T extends Date | Uint8Array | Map<any, any> ? T : T extends readonly (infer E)[] ? E[] : T extends object ? { [K in keyof T]: T[K] | null } : T;
+type Parsed<T> = T extends Date | Uint8Array | Map<any, any>
+  ? T
+  : T extends readonly (infer E)[]
+    ? E[]
+    : T extends object
+      ? { [K in keyof T]: T[K] | null }
+      : T;
 
 /** The schema literal as the plan carries it. */
 function schemaText(s: JsonSchema): string {
   if (typeof s === "string") return s;
-  const type = isStandardSchema(s) ? structOf(s) : s.dataType;
+  const type = isStandardSchema(s) ? structOf(s) : (s as Type<any>).dataType;
   return JSON.stringify(toSparkJson(type));
 }
 

@@ -8,7 +8,8 @@ import { type Column, columnExpr, named } from "./column.ts";
 import { DataFrame } from "./dataframe.ts";
 import type { All, Flat, Selected } from "./row-types.ts";
 
-type Numeric<R> = { [K in keyof R & string]: NonNullable<R[K]> extends number | bigint | string ? K : never }[keyof R & string];
+type Numeric<R> = { [K in keyof R & string]: NonNullable<R[K]> extends number | bigint | string ? K : never }[keyof R &
+  string];
 
 /**
  * Rows grouped by keys, to be aggregated. https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/grouping.html
@@ -65,7 +66,11 @@ export class GroupedData<R, K> {
     }
     return this.#aggregate(columns.map((c): Expr => ({ kind: "call", name, args: [named(c)] })));
   }
-  sum<const C extends Numeric<R>>(...columns: C[]): DataFrame<Flat<K & { [P in C as `sum(${P})`]: (R[P] extends number | null ? number | bigint : NonNullable<R[P]>) | null }>> {
+  sum<const C extends Numeric<R>>(
+    ...columns: C[]
+  ): DataFrame<
+    Flat<K & { [P in C as `sum(${P})`]: (R[P] extends number | null ? number | bigint : NonNullable<R[P]>) | null }>
+  > {
     return this.#each("sum", columns);
   }
   avg<const C extends Numeric<R>>(...columns: C[]): DataFrame<Flat<K & { [P in C as `avg(${P})`]: number | null }>> {
@@ -74,10 +79,14 @@ export class GroupedData<R, K> {
   mean<const C extends Numeric<R>>(...columns: C[]): DataFrame<Flat<K & { [P in C as `avg(${P})`]: number | null }>> {
     return this.avg(...columns);
   }
-  max<const C extends keyof R & string>(...columns: C[]): DataFrame<Flat<K & { [P in C as `max(${P})`]: R[P] | null }>> {
+  max<const C extends keyof R & string>(
+    ...columns: C[]
+  ): DataFrame<Flat<K & { [P in C as `max(${P})`]: R[P] | null }>> {
     return this.#each("max", columns);
   }
-  min<const C extends keyof R & string>(...columns: C[]): DataFrame<Flat<K & { [P in C as `min(${P})`]: R[P] | null }>> {
+  min<const C extends keyof R & string>(
+    ...columns: C[]
+  ): DataFrame<Flat<K & { [P in C as `min(${P})`]: R[P] | null }>> {
     return this.#each("min", columns);
   }
 
@@ -168,8 +177,6 @@ function processorOf(source: ProcessorSource<any, any, any>): { name: string; cr
     return { name: source.constructor?.name || "StatefulProcessor", create: () => source };
   }
   const isClass = /^class\b/.test(Function.prototype.toString.call(source));
-  const create = isClass
-    ? () => new (source as new () => StatefulProcessor)()
-    : (source as () => StatefulProcessor);
+  const create = isClass ? () => new (source as new () => StatefulProcessor)() : (source as () => StatefulProcessor);
   return { name: source.name || "StatefulProcessor", create };
 }

@@ -17,7 +17,11 @@ export class DataFrameNaFunctions<R> {
   drop<const K extends keyof R & string>(
     ...cols: K[]
   ): DataFrame<[K] extends [never] ? NotNulls<R, keyof R> : NotNulls<R, K>>;
-  drop(options: { readonly how?: "any" | "all"; readonly thresh?: number; readonly subset?: readonly (keyof R & string)[] }): DataFrame<R>;
+  drop(options: {
+    readonly how?: "any" | "all";
+    readonly thresh?: number;
+    readonly subset?: readonly (keyof R & string)[];
+  }): DataFrame<R>;
   drop(...args: any[]): DataFrame<any> {
     const o = typeof args[0] === "object" ? args[0] : { subset: args };
     const minNonNulls = o.thresh ?? (o.how === "all" ? 1 : undefined);
@@ -30,7 +34,10 @@ export class DataFrameNaFunctions<R> {
   }
 
   /** Fills missing values: one value for all columns that it fits, or a value per column. */
-  fill(value: Value | Partial<Record<keyof R & string, Value>>, cols: readonly (keyof R & string)[] = []): DataFrame<R> {
+  fill(
+    value: Value | Partial<Record<keyof R & string, Value>>,
+    cols: readonly (keyof R & string)[] = [],
+  ): DataFrame<R> {
     const perColumn = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
     const columns = perColumn ? Object.keys(value) : cols;
     const values = perColumn ? (Object.values(value) as Value[]) : [value as Value];

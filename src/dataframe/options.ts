@@ -11,7 +11,10 @@ export function optionText(name: string, value: unknown): string {
     case "boolean":
       return String(value);
   }
-  throw new MillraceError("INVALID_OPTION", `The option "${name}" must be text, a number or a boolean, not ${describe(value)}.`);
+  throw new MillraceError(
+    "INVALID_OPTION",
+    `The option "${name}" must be text, a number or a boolean, not ${describe(value)}.`,
+  );
 }
 
 export type OptionValue = string | number | bigint | boolean;

@@ -20,7 +20,8 @@ export interface RateRow {
   timestamp: Date;
   value: bigint;
 }
-type RowOfFormat<F> = Lowercase<F & string> extends "kafka" ? KafkaRow : Lowercase<F & string> extends "rate" ? RateRow : any;
+type RowOfFormat<F> =
+  Lowercase<F & string> extends "kafka" ? KafkaRow : Lowercase<F & string> extends "rate" ? RateRow : any;
 
 abstract class Reader<R, S extends boolean> {
   readonly #session: SessionContext;

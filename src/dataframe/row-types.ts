@@ -92,7 +92,13 @@ type Meet2<A, B> = 0 extends 1 & (A | B)
         : [B] extends [number]
           ? Mixed<B>
           : bigint;
-type Mixed<N> = N extends number ? (number extends N ? number | bigint : `${N}` extends `${bigint}` ? bigint : number) : never;
+type Mixed<N> = N extends number
+  ? number extends N
+    ? number | bigint
+    : `${N}` extends `${bigint}`
+      ? bigint
+      : number
+  : never;
 
 type ItemValue<T, K> =
   | (NonNullable<T> extends readonly (infer E)[]
@@ -124,7 +130,9 @@ export type At<R, P extends string> = P extends keyof R
 
 /** What `select` offers for completion. */
 export type Path<R> = {
-  [K in keyof R & string]: K | ([Struct<R[K]>] extends [never] ? never : `${K}.*` | `${K}.${keyof Struct<R[K]> & string}`);
+  [K in keyof R & string]:
+    | K
+    | ([Struct<R[K]>] extends [never] ? never : `${K}.*` | `${K}.${keyof Struct<R[K]> & string}`);
 }[keyof R & string];
 export type Last<P extends string> = P extends `${string}.${infer T}` ? Last<T> : P;
 
@@ -143,13 +151,14 @@ export interface ColumnError<Message, Row> {
   readonly error: Message;
   readonly columns: keyof Row;
 }
-type Bad<R, W> = W extends Need<infer P, infer T>
-  ? [At<R, P>] extends [never]
-    ? `no column '${P}'`
-    : [At<R, P>] extends [T | null]
-      ? never
-      : `wrong type: '${P}'`
-  : never;
+type Bad<R, W> =
+  W extends Need<infer P, infer T>
+    ? [At<R, P>] extends [never]
+      ? `no column '${P}'`
+      : [At<R, P>] extends [T | null]
+        ? never
+        : `wrong type: '${P}'`
+    : never;
 export type Fits<R, A> = A extends `${string}*`
   ? A
   : [Bad<R, NeedOf<A>>] extends [never]
@@ -173,9 +182,15 @@ type KnownName<N> = N extends string ? (string extends N ? never : N) : never;
 /** The row that `select` makes. */
 export type Selected<R, A> = 0 extends 1 & R
   ? any
-  : Flat<{ [E in Exclude<A, `${string}*`> as KnownName<NameOf<E>>]: Get<R, TypeOf<E>> } & Meet<Spread<R, Extract<A, `${string}*`>>>>;
+  : Flat<
+      { [E in Exclude<A, `${string}*`> as KnownName<NameOf<E>>]: Get<R, TypeOf<E>> } & Meet<
+        Spread<R, Extract<A, `${string}*`>>
+      >
+    >;
 export type WithColumn<R, N extends string, T> = 0 extends 1 & R ? any : Flat<Omit<R, N> & { [K in N]: Get<R, T> }>;
-export type WithColumns<R, C> = 0 extends 1 & R ? any : Flat<Omit<R, keyof C> & { -readonly [K in keyof C]: Get<R, TypeOf<C[K]>> }>;
+export type WithColumns<R, C> = 0 extends 1 & R
+  ? any
+  : Flat<Omit<R, keyof C> & { -readonly [K in keyof C]: Get<R, TypeOf<C[K]>> }>;
 export type Renamed<R, M> = 0 extends 1 & R
   ? any
   : Flat<{ [K in keyof R as K extends keyof M ? (M[K] extends string ? M[K] : K) : K]: R[K] }>;
@@ -208,21 +223,48 @@ export type JoinHow =
   | "leftanti"
   | "cross";
 type Nullable<T> = { [K in keyof T]: T[K] | null };
-type LeftRows<L, H> = H extends "right" | "right_outer" | "rightouter" | "outer" | "full" | "full_outer" | "fullouter" ? Nullable<L> : L;
-type RightRows<R, H> = H extends "left" | "left_outer" | "leftouter" | "outer" | "full" | "full_outer" | "fullouter" ? Nullable<R> : R;
+type LeftRows<L, H> = H extends "right" | "right_outer" | "rightouter" | "outer" | "full" | "full_outer" | "fullouter"
+  ? Nullable<L>
+  : L;
+type RightRows<R, H> = H extends "left" | "left_outer" | "leftouter" | "outer" | "full" | "full_outer" | "fullouter"
+  ? Nullable<R>
+  : R;
 type Both<L, R> = { [K in keyof L | keyof R]: (K extends keyof L ? L[K] : never) | (K extends keyof R ? R[K] : never) };
 type Semi = "semi" | "left_semi" | "leftsemi" | "anti" | "left_anti" | "leftanti";
-export type Joined<L, R, H> = 0 extends 1 & (L | R) ? any : H extends Semi ? L : Flat<Both<LeftRows<L, H>, RightRows<R, H>>>;
+export type Joined<L, R, H> = 0 extends 1 & (L | R)
+  ? any
+  : H extends Semi
+    ? L
+    : Flat<Both<LeftRows<L, H>, RightRows<R, H>>>;
 /** As `Joined`, with the columns `K` once. */
 export type JoinedUsing<L, R, K, H> = 0 extends 1 & (L | R)
   ? any
   : H extends Semi
     ? L
-    : Flat<{ [P in K & keyof L]: L[P] | (H extends "outer" | "full" | "full_outer" | "fullouter" ? R[P & keyof R] : H extends "right" | "right_outer" | "rightouter" ? R[P & keyof R] : never) } & Both<Omit<LeftRows<L, H>, K & PropertyKey>, Omit<RightRows<R, H>, K & PropertyKey>>>;
+    : Flat<
+        {
+          [P in K & keyof L]:
+            | L[P]
+            | (H extends "outer" | "full" | "full_outer" | "fullouter"
+                ? R[P & keyof R]
+                : H extends "right" | "right_outer" | "rightouter"
+                  ? R[P & keyof R]
+                  : never);
+        } & Both<Omit<LeftRows<L, H>, K & PropertyKey>, Omit<RightRows<R, H>, K & PropertyKey>>
+      >;
 
 /** The TypeScript type of a literal: `1` is a number. */
-export type Widen<V> = V extends string ? string : V extends number ? number : V extends bigint ? bigint : V extends boolean ? boolean : V;
+export type Widen<V> = V extends string
+  ? string
+  : V extends number
+    ? number
+    : V extends bigint
+      ? bigint
+      : V extends boolean
+        ? boolean
+        : V;
 /** The value of a column or literal given where a bare string is a literal. */
 export type OperandType<O> = O extends Column<infer T, any, any> ? T : Widen<O>;
 export type OperandNeed<O> = O extends Column<any, any, any> ? NeedOf<O> : never;
-export type OperandName<O> = O extends Column<any, infer N, any> ? N : O extends string | number | bigint | boolean ? `${O}` : string;
+export type OperandName<O> =
+  O extends Column<any, infer N, any> ? N : O extends string | number | bigint | boolean ? `${O}` : string;

@@ -43,10 +43,16 @@ export function showValue(value: Value | undefined, type: DataType): string {
     case "timestamp":
     case "timestamp_ntz":
       return value instanceof Date
-        ? value.toISOString().replace("T", " ").replace("Z", "").replace(/\.?0+$/, (m) => (m.startsWith(".") ? "" : m))
+        ? value
+            .toISOString()
+            .replace("T", " ")
+            .replace("Z", "")
+            .replace(/\.?0+$/, (m) => (m.startsWith(".") ? "" : m))
         : String(value);
     case "binary":
-      return value instanceof Uint8Array ? `[${[...value].map((b) => b.toString(16).padStart(2, "0").toUpperCase()).join(" ")}]` : String(value);
+      return value instanceof Uint8Array
+        ? `[${[...value].map((b) => b.toString(16).padStart(2, "0").toUpperCase()).join(" ")}]`
+        : String(value);
     case "array":
       return Array.isArray(value) ? `[${value.map((v) => showValue(v, type.elementType)).join(", ")}]` : String(value);
     case "map":
@@ -85,9 +91,9 @@ export function formatTable(schema: StructType, rows: readonly AnyRow[], options
     if (limit <= 0 || text.length <= limit) return text;
     return limit < 4 ? text.slice(0, limit) : `${text.slice(0, limit - 3)}...`;
   };
-  const escape = (text: string): string => text.replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t");
+  const oneLine = (text: string): string => text.replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t");
   const names = schema.fields.map((f) => cut(f.name));
-  const cells = rows.map((row) => schema.fields.map((f) => cut(escape(showValue(row[f.name], f.type)))));
+  const cells = rows.map((row) => schema.fields.map((f) => cut(oneLine(showValue(row[f.name], f.type)))));
   const widths = names.map((n, i) => Math.max(3, n.length, ...cells.map((c) => c[i]!.length)));
   const line = `+${widths.map((w) => "-".repeat(w)).join("+")}+`;
   const pad = (text: string, i: number): string => (limit > 0 ? text.padStart(widths[i]!) : text.padEnd(widths[i]!));

@@ -137,9 +137,13 @@ export class DataStreamWriter<R> {
   /** Starts the query; resolves when it runs. */
   async start(path?: string): Promise<StreamingQueryHandle> {
     if (!isStreaming(this.#df.plan)) {
-      throw new MillraceError("UNSUPPORTED_OPERATION", "'writeStream' can be called only on streaming Dataset/DataFrame.", {
-        hint: "Start from spark.readStream, or use df.write.",
-      });
+      throw new MillraceError(
+        "UNSUPPORTED_OPERATION",
+        "'writeStream' can be called only on streaming Dataset/DataFrame.",
+        {
+          hint: "Start from spark.readStream, or use df.write.",
+        },
+      );
     }
     const { checkpointLocation, ...options } = this.#split();
     const sinks = [...this.#sinks];
@@ -204,7 +208,10 @@ function triggerOf(t: TriggerOptions): TriggerSpec {
         ? t.processingTime
         : Number(parseIntervalMicros(t.processingTime, "processing time of the trigger") / 1000n);
     if (!(intervalMs >= 0)) {
-      throw new MillraceError("INVALID_ARGUMENT", `The processing time of the trigger is negative: ${t.processingTime}.`);
+      throw new MillraceError(
+        "INVALID_ARGUMENT",
+        `The processing time of the trigger is negative: ${t.processingTime}.`,
+      );
     }
     return intervalMs === 0 ? { kind: "default" } : { kind: "processing_time", intervalMs };
   }

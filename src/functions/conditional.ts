@@ -19,28 +19,50 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     coerce: common("coalesce"),
     nullable: (args) => args.every((a) => a.nullable),
   }),
-  fn("if", [boolean, any, any], typeOf(1), ["if(1 < 2, 'a', 'b')", "a"], ([c, a, b]) => `CASE WHEN ${c} THEN ${a} ELSE ${b} END`, {
-    coerce: common("if", 1),
-    nullable: ([, a, b]) => a!.nullable || b!.nullable,
-  }),
-  fn("when", [any, any, rest(any)], (types) => types[1] ?? NULL, ["CASE WHEN 1 > 0 THEN 1 WHEN 2 > 0 THEN 2.0 ELSE 1.2 END", "1.0"], (args) => {
-    let sql = "CASE";
-    for (let i = 0; i + 1 < args.length; i += 2) sql += ` WHEN ${args[i]} THEN ${args[i + 1]}`;
-    return `${sql}${args.length % 2 === 1 ? ` ELSE ${args.at(-1)}` : ""} END`;
-  }, {
-    coerce: whenTypes,
-    nullable: (args) => args.length % 2 === 0 || args.some((a, i) => a.nullable && (i % 2 === 1 || i === args.length - 1)),
-  }),
+  fn(
+    "if",
+    [boolean, any, any],
+    typeOf(1),
+    ["if(1 < 2, 'a', 'b')", "a"],
+    ([c, a, b]) => `CASE WHEN ${c} THEN ${a} ELSE ${b} END`,
+    {
+      coerce: common("if", 1),
+      nullable: ([, a, b]) => a!.nullable || b!.nullable,
+    },
+  ),
+  fn(
+    "when",
+    [any, any, rest(any)],
+    (types) => types[1] ?? NULL,
+    ["CASE WHEN 1 > 0 THEN 1 WHEN 2 > 0 THEN 2.0 ELSE 1.2 END", "1.0"],
+    (args) => {
+      let sql = "CASE";
+      for (let i = 0; i + 1 < args.length; i += 2) sql += ` WHEN ${args[i]} THEN ${args[i + 1]}`;
+      return `${sql}${args.length % 2 === 1 ? ` ELSE ${args.at(-1)}` : ""} END`;
+    },
+    {
+      coerce: whenTypes,
+      nullable: (args) =>
+        args.length % 2 === 0 || args.some((a, i) => a.nullable && (i % 2 === 1 || i === args.length - 1)),
+    },
+  ),
   fn("nullif", [any, any], typeOf(0), ["nullif(2, 2)", null], { coerce: common("nullif"), nullable: "always" }),
   fn("nvl", [any, any], typeOf(0), ["nvl(NULL, 'x')", "x"], ([a, b]) => `coalesce(${a}, ${b})`, {
     aliases: ["ifnull"],
     coerce: common("nvl"),
     nullable: (args) => args.every((a) => a.nullable),
   }),
-  fn("nvl2", [any, any, any], typeOf(1), ["nvl2(NULL, 2, 1)", 1], ([a, b, c]) => `CASE WHEN ${a} IS NOT NULL THEN ${b} ELSE ${c} END`, {
-    coerce: common("nvl2", 1),
-    nullable: ([, b, c]) => b!.nullable || c!.nullable,
-  }),
+  fn(
+    "nvl2",
+    [any, any, any],
+    typeOf(1),
+    ["nvl2(NULL, 2, 1)", 1],
+    ([a, b, c]) => `CASE WHEN ${a} IS NOT NULL THEN ${b} ELSE ${c} END`,
+    {
+      coerce: common("nvl2", 1),
+      nullable: ([, b, c]) => b!.nullable || c!.nullable,
+    },
+  ),
   fn("greatest", [orderable, orderable, rest(orderable)], typeOf(0), ["greatest(10, 9, 2, 4, 3)", 10], {
     coerce: common("greatest"),
     nullable: (args) => args.every((a) => a.nullable),
@@ -49,7 +71,15 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     coerce: common("least"),
     nullable: (args) => args.every((a) => a.nullable),
   }),
-  fn("isnan", [double], BOOLEAN, ["isnan(cast('NaN' as double))", true], ([a]) => `coalesce(isnan(${a}), false)`, { nullable: "never" }),
-  fn("nanvl", [double, double], typeOf(0), ["nanvl(cast('NaN' as double), 123)", 123], ([a, b]) => `CASE WHEN isnan(${a}) THEN ${b} ELSE ${a} END`),
+  fn("isnan", [double], BOOLEAN, ["isnan(cast('NaN' as double))", true], ([a]) => `coalesce(isnan(${a}), false)`, {
+    nullable: "never",
+  }),
+  fn(
+    "nanvl",
+    [double, double],
+    typeOf(0),
+    ["nanvl(cast('NaN' as double), 123)", 123],
+    ([a, b]) => `CASE WHEN isnan(${a}) THEN ${b} ELSE ${a} END`,
+  ),
 ];
 void opt;

@@ -1,13 +1,20 @@
 import type { FunctionCatalog } from "../plan/resolved.ts";
 import { aggregateFunctions } from "./aggregate.ts";
-import type { FunctionDef } from "./define.ts";
 import { conditionalFunctions } from "./conditional.ts";
 import { datetimeFunctions } from "./datetime.ts";
+import type { FunctionDef } from "./define.ts";
 import { jsonFunctions } from "./json.ts";
 import { operators } from "./operator.ts";
 import { stringFunctions } from "./string.ts";
 
-const families: readonly (readonly FunctionDef[])[] = [operators, conditionalFunctions, stringFunctions, datetimeFunctions, jsonFunctions, aggregateFunctions];
+const families: readonly (readonly FunctionDef[])[] = [
+  operators,
+  conditionalFunctions,
+  stringFunctions,
+  datetimeFunctions,
+  jsonFunctions,
+  aggregateFunctions,
+];
 
 /** The function table by canonical name. A resolved `call` carries such a name. */
 export const functions: ReadonlyMap<string, FunctionDef> = new Map(families.flat().map((f) => [f.name, f]));

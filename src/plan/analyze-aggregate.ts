@@ -60,12 +60,19 @@ function groupingSets(group: "groupby" | "rollup" | "cube", n: number): (readonl
 function keyOf(b: Builder, scope: Scope, g: Expr, sets: boolean): NamedExpr {
   const expr = scope.exprs.resolve(g);
   if (b.hasAggregate(expr)) {
-    throw new MillraceError("GROUP_BY_AGGREGATE", `Aggregate functions are not allowed in GROUP BY, but found "${exprText(g)}".`, {
-      parameters: { sqlExpr: exprText(g) },
-    });
+    throw new MillraceError(
+      "GROUP_BY_AGGREGATE",
+      `Aggregate functions are not allowed in GROUP BY, but found "${exprText(g)}".`,
+      {
+        parameters: { sqlExpr: exprText(g) },
+      },
+    );
   }
   if (!isOrderable(expr.type)) {
-    throw new MillraceError("DATATYPE_MISMATCH", `The expression "${exprText(g)}" cannot be used as a grouping expression because its data type is not an orderable data type.`);
+    throw new MillraceError(
+      "DATATYPE_MISMATCH",
+      `The expression "${exprText(g)}" cannot be used as a grouping expression because its data type is not an orderable data type.`,
+    );
   }
   const own = expr.kind === "column" ? b.fieldIn(scope.node, expr.id) : undefined;
   const inner = g.kind === "alias" ? g.child : g;
@@ -98,9 +105,13 @@ export function aggregateOver(
     if (b.isAggregate(e)) {
       for (const arg of e.kind === "call" ? e.args : []) {
         if (b.hasAggregate(arg)) {
-          throw new MillraceError("UNSUPPORTED_OPERATION", "It is not allowed to use an aggregate function in the argument of another aggregate function.", {
-            hint: "Aggregate twice, one groupBy after the other.",
-          });
+          throw new MillraceError(
+            "UNSUPPORTED_OPERATION",
+            "It is not allowed to use an aggregate function in the argument of another aggregate function.",
+            {
+              hint: "Aggregate twice, one groupBy after the other.",
+            },
+          );
         }
       }
       const k = exprKey(e);
@@ -184,7 +195,12 @@ export function resolvePivot(b: Builder, input: Node, r: Pivot): Node {
     throw new MillraceError("UNSUPPORTED_OPERATION", "pivot is not supported on streaming DataFrames/Datasets.");
   }
   const pivot = r.pivot!;
-  const first = resolveAggregate(b, input, [...r.grouping, { kind: "alias", child: pivot.column, name: "__pivot" }], r.aggregates);
+  const first = resolveAggregate(
+    b,
+    input,
+    [...r.grouping, { kind: "alias", child: pivot.column, name: "__pivot" }],
+    r.aggregates,
+  );
   const all = first.rel.fields;
   const keyCount = r.grouping.length;
   const pivotField = all[keyCount]!;

@@ -1,14 +1,12 @@
 import { MillraceError } from "../errors.ts";
-import type { DataType } from "../types/data-type.ts";
+import type { DataType, StructType } from "../types/data-type.ts";
 import type { AnalyzeEnv } from "./analyze.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts } from "./names.ts";
-import { columnOf } from "./resolve-expr.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedNode } from "./resolved.ts";
 import { ambiguous, matches, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
 import { exprText } from "./sql-text.ts";
 import { resolvedExprChildren } from "./walk.ts";
-import type { StructType } from "../types/data-type.ts";
 
 /** What analysis is built of: makes columns and nodes, and knows the columns made so far. */
 export class Builder {
@@ -23,7 +21,6 @@ export class Builder {
     const sensitive = env.conf["spark.sql.caseSensitive"]?.toLowerCase() === "true";
     this.same = sensitive ? (a, b) => a === b : (a, b) => a === b || a.toLowerCase() === b.toLowerCase();
   }
-
 
   field(name: string, type: DataType, nullable: boolean, rest: Pick<Field, "metadata" | "watermark"> = {}): Field {
     return this.remember({ id: ++this.#lastId, name, type, nullable, ...rest });
@@ -110,10 +107,12 @@ export class Builder {
         fields: exprs.map((e) => e.field),
         streaming: input.rel.streaming,
       },
-      columns: exprs.map(({ field }, i): ScopeColumn => ({
-        field,
-        qualifiers: qualifiers?.(i) ?? kept.get(field.id)?.qualifiers ?? [],
-      })),
+      columns: exprs.map(
+        ({ field }, i): ScopeColumn => ({
+          field,
+          qualifiers: qualifiers?.(i) ?? kept.get(field.id)?.qualifiers ?? [],
+        }),
+      ),
       hidden: [...input.columns, ...input.hidden].filter((c) => !ids.has(c.field.id)),
       plans: input.plans,
     };
@@ -137,8 +136,8 @@ export class Builder {
   hasAggregate(e: ResolvedExpr): boolean {
     if (this.isAggregate(e)) return true;
     if (e.kind === "over") {
-      return [...(e.child.kind === "call" ? e.child.args : []), ...e.partitionBy, ...e.orderBy.map((k) => k.expr)].some((c) =>
-        this.hasAggregate(c),
+      return [...(e.child.kind === "call" ? e.child.args : []), ...e.partitionBy, ...e.orderBy.map((k) => k.expr)].some(
+        (c) => this.hasAggregate(c),
       );
     }
     return resolvedExprChildren(e).some((c) => this.hasAggregate(c));
@@ -146,23 +145,49 @@ export class Builder {
 
   refuseAggregates(e: ResolvedExpr, given: Expr): void {
     if (!this.hasAggregate(e)) return;
-    throw new MillraceError(
-      "INVALID_WHERE_CONDITION",
-      `The condition "${exprText(given)}" has an aggregate in it.`,
-      { hint: "Aggregate first with groupBy(...).agg(...), then filter by the new column." },
-    );
+    throw new MillraceError("INVALID_WHERE_CONDITION", `The condition "${exprText(given)}" has an aggregate in it.`, {
+      hint: "Aggregate first with groupBy(...).agg(...), then filter by the new column.",
+    });
   }
 }
 
 const SAME_VALUE = new Set([
-  "max", "min", "first", "last", "any_value", "max_by", "min_by", "coalesce", "greatest", "least", "nvl", "nullif", "if", "when",
-  "lag", "lead", "nth_value", "first_value", "last_value", "element_at", "explode", "collect_list", "collect_set", "array_max", "array_min", "mode",
+  "max",
+  "min",
+  "first",
+  "last",
+  "any_value",
+  "max_by",
+  "min_by",
+  "coalesce",
+  "greatest",
+  "least",
+  "nvl",
+  "nullif",
+  "if",
+  "when",
+  "lag",
+  "lead",
+  "nth_value",
+  "first_value",
+  "last_value",
+  "element_at",
+  "explode",
+  "collect_list",
+  "collect_set",
+  "array_max",
+  "array_min",
+  "mode",
 ]);
 
 export function columnExists(name: string): MillraceError {
-  return new MillraceError("COLUMN_ALREADY_EXISTS", `The column \`${name}\` already exists. Choose another name or rename the existing column.`, {
-    parameters: { columnName: `\`${name}\`` },
-  });
+  return new MillraceError(
+    "COLUMN_ALREADY_EXISTS",
+    `The column \`${name}\` already exists. Choose another name or rename the existing column.`,
+    {
+      parameters: { columnName: `\`${name}\`` },
+    },
+  );
 }
 
 export function isTimeWindow(type: DataType): boolean {
@@ -174,4 +199,3 @@ export function isTimeWindow(type: DataType): boolean {
     type.fields.every((f) => f.type.kind === "timestamp" || f.type.kind === "timestamp_ntz")
   );
 }
-

@@ -13,7 +13,10 @@ export function resolveJoin(b: Builder, left: Node, right: Node, r: Join): Node 
   const rightOptional = r.type === "left_outer" || r.type === "full_outer";
   const leftOnly = r.type === "left_semi" || r.type === "left_anti";
   const optional = (columns: readonly ScopeColumn[], yes: boolean): ScopeColumn[] =>
-    columns.map((c) => ({ ...c, field: yes && !c.field.nullable ? b.remember({ ...c.field, nullable: true }) : c.field }));
+    columns.map((c) => ({
+      ...c,
+      field: yes && !c.field.nullable ? b.remember({ ...c.field, nullable: true }) : c.field,
+    }));
 
   const plans = new Map(left.plans);
   for (const [id, fields] of right.plans) plans.set(id, [...(plans.get(id) ?? []), ...fields]);
@@ -24,7 +27,9 @@ export function resolveJoin(b: Builder, left: Node, right: Node, r: Join): Node 
     plans,
   };
   const condition = r.using ? using(b, left, right, r.using) : r.condition ? conditionOf(b, both, r) : undefined;
-  const columns = leftOnly ? left.columns : [...optional(left.columns, leftOptional), ...optional(right.columns, rightOptional)];
+  const columns = leftOnly
+    ? left.columns
+    : [...optional(left.columns, leftOptional), ...optional(right.columns, rightOptional)];
   const fields = columns.map((c) => c.field);
   const joined: Node = {
     rel: {
@@ -58,7 +63,10 @@ function using(b: Builder, left: Node, right: Node, names: readonly string[]): R
     .map((name) =>
       resolveCall(equals, [{ expr: columnOf(b.column(left, name)) }, { expr: columnOf(b.column(right, name)) }], false),
     )
-    .reduce<ResolvedExpr | undefined>((all, c) => (all ? resolveCall(and, [{ expr: all }, { expr: c }], false) : c), undefined);
+    .reduce<ResolvedExpr | undefined>(
+      (all, c) => (all ? resolveCall(and, [{ expr: all }, { expr: c }], false) : c),
+      undefined,
+    );
 }
 
 /** A using join shows each join column once: the side that is always there, both sides merged in a full join. */
@@ -70,9 +78,15 @@ function projectUsing(b: Builder, joined: Node, left: Node, right: Node, r: Join
   const keys = pairs.map((p): NamedExpr => {
     if (r.type === "right_outer") return { field: p.r, expr: columnOf(p.r) };
     if (r.type !== "full_outer") return { field: p.l, expr: columnOf(p.l) };
-    const merged = resolveCall(b.env.catalog.lookup("coalesce")!, [{ expr: columnOf(p.l) }, { expr: columnOf(p.r) }], false);
+    const merged = resolveCall(
+      b.env.catalog.lookup("coalesce")!,
+      [{ expr: columnOf(p.l) }, { expr: columnOf(p.r) }],
+      false,
+    );
     return { field: b.field(p.l.name, merged.type, merged.nullable), expr: merged };
   });
-  const rest = joined.rel.fields.filter((f) => !joinedIds.has(f.id)).map((f): NamedExpr => ({ field: f, expr: columnOf(f) }));
+  const rest = joined.rel.fields
+    .filter((f) => !joinedIds.has(f.id))
+    .map((f): NamedExpr => ({ field: f, expr: columnOf(f) }));
   return b.project(joined, [...keys, ...rest]);
 }

@@ -1,10 +1,10 @@
 import type { DataType, Value } from "../types/data-type.ts";
 import type { Builder } from "./analyze-base.ts";
+import type { ProjectItem } from "./analyze-project.ts";
+import { resolveProject } from "./analyze-project.ts";
 import { Scope } from "./analyze-scope.ts";
 import { isNumeric } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
-import type { ProjectItem } from "./analyze-project.ts";
-import { resolveProject } from "./analyze-project.ts";
 import type { Relation } from "./relation.ts";
 import type { Field } from "./resolved.ts";
 import type { Node } from "./scope.ts";
@@ -20,13 +20,19 @@ const lit = (value: Value, type: DataType): Expr => ({ kind: "literal", value, t
 export function resolveNa(b: Builder, input: Node, r: Na): Node {
   const chosen = r.columns.length === 0 ? input.rel.fields : r.columns.map((c) => b.column(input, c));
   // The columns are looked up once; then they are named by a private name that cannot be ambiguous.
-  const node: Node = { ...input, columns: input.columns.map((c) => ({ ...c, field: { ...c.field, name: `#${c.field.id}` } })), hidden: [] };
+  const node: Node = {
+    ...input,
+    columns: input.columns.map((c) => ({ ...c, field: { ...c.field, name: `#${c.field.id}` } })),
+    hidden: [],
+  };
   const col = (f: Field): Expr => ({ kind: "attribute", name: `\`#${f.id}\`` });
 
   if (r.kind === "na_drop") {
     const scope = new Scope(b, node);
     const present = (f: Field): Expr =>
-      isFloating(f) ? call("and", call("isnotnull", col(f)), call("not", call("isnan", col(f)))) : call("isnotnull", col(f));
+      isFloating(f)
+        ? call("and", call("isnotnull", col(f)), call("not", call("isnan", col(f))))
+        : call("isnotnull", col(f));
     const needed = r.minNonNulls ?? chosen.length;
     if (needed <= 0 || chosen.length === 0) return input;
     const one = lit(1, { kind: "integer" });
@@ -54,7 +60,9 @@ export function resolveNa(b: Builder, input: Node, r: Na): Node {
       const filler: Expr = { kind: "cast", child: lit(value, literalType(value)), type: f.type, mode: "ansi" };
       return call("coalesce", isFloating(f) ? call("nanvl", col(f), lit(null, f.type)) : col(f), filler);
     }
-    const rules = r.replacements.filter((p) => p.from !== null && fits(p.from, f.type) && (p.to === null || fits(p.to, f.type)));
+    const rules = r.replacements.filter(
+      (p) => p.from !== null && fits(p.from, f.type) && (p.to === null || fits(p.to, f.type)),
+    );
     if (rules.length === 0) return undefined;
     const args = rules.flatMap((p) => [
       call("==", col(f), { kind: "cast", child: lit(p.from, literalType(p.from)), type: f.type, mode: "ansi" }),
@@ -82,7 +90,8 @@ function fits(value: Value, type: DataType): boolean {
 
 function literalType(value: Value): DataType {
   if (typeof value === "bigint") return { kind: "long" };
-  if (typeof value === "number") return { kind: Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? "integer" : "double" };
+  if (typeof value === "number")
+    return { kind: Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? "integer" : "double" };
   if (typeof value === "boolean") return BOOLEAN;
   if (value instanceof Date) return { kind: "timestamp" };
   return { kind: "string" };

@@ -1,5 +1,5 @@
-import type { DataType } from "../types/data-type.ts";
 import { MillraceError } from "../errors.ts";
+import type { DataType } from "../types/data-type.ts";
 import { aggregateOver } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
 import { Scope } from "./analyze-scope.ts";
@@ -36,7 +36,12 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
       }
       const expr = scope.exprs.resolve(inner);
       named.push({
-        name: item.kind === "alias" ? item.name : expr.kind === "column" && inner.kind !== "attribute" ? expr.name : exprName(item),
+        name:
+          item.kind === "alias"
+            ? item.name
+            : expr.kind === "column" && inner.kind !== "attribute"
+              ? expr.name
+              : exprName(item),
         expr,
         ...(item.kind === "alias" && item.metadata && { metadata: item.metadata }),
       });
@@ -85,7 +90,15 @@ function generate(
   const generator: ResolvedExpr = { kind: "call", name: signature.name, args, distinct: false, type, nullable: true };
   scope.node = {
     ...scope.node,
-    rel: { kind: "generate", input, generator, outputs, outer, fields: [...input.fields, ...outputs], streaming: input.streaming },
+    rel: {
+      kind: "generate",
+      input,
+      generator,
+      outputs,
+      outer,
+      fields: [...input.fields, ...outputs],
+      streaming: input.streaming,
+    },
     columns: [...scope.node.columns, ...outputs.map((field) => ({ field, qualifiers: [] }))],
   };
   scope.generated = outputs;

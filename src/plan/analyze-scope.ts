@@ -14,7 +14,15 @@ export class Scope {
   readonly #start: Node;
   readonly #hidden = new Set<number>();
 
-  constructor(analyzer: Builder, node: Node, more: { timeWindow?: (scope: Scope, args: readonly Expr[]) => ResolvedExpr; generator?: ExprHooks["generator"]; hidden?: boolean } = {}) {
+  constructor(
+    analyzer: Builder,
+    node: Node,
+    more: {
+      timeWindow?: (scope: Scope, args: readonly Expr[]) => ResolvedExpr;
+      generator?: ExprHooks["generator"];
+      hidden?: boolean;
+    } = {},
+  ) {
     this.#analyzer = analyzer;
     this.node = node;
     this.#start = node;
@@ -32,7 +40,10 @@ export class Scope {
   withHidden(): Node {
     if (this.#hidden.size === 0) return this.node;
     const wanted = this.node.hidden.filter((c) => this.#hidden.has(c.field.id));
-    const rel = expose(this.node.rel, wanted.map((c) => c.field));
+    const rel = expose(
+      this.node.rel,
+      wanted.map((c) => c.field),
+    );
     return { ...this.node, rel, columns: [...this.node.columns, ...wanted] };
   }
 
@@ -72,7 +83,9 @@ function expose(r: ResolvedRelation, wanted: readonly Field[]): ResolvedRelation
     case "join":
       return r;
     default:
-      throw unresolved(missing[0]!.name, r.fields.map((field) => ({ field, qualifiers: [] })));
+      throw unresolved(
+        missing[0]!.name,
+        r.fields.map((field) => ({ field, qualifiers: [] })),
+      );
   }
 }
-

@@ -57,9 +57,7 @@ export function resolveSetOp(b: Builder, l: Node, r: Node, op: SetOp): Node {
     return b.field(f.name, types[i]!, nullable, rest);
   });
   const byLeft = new Map(left.rel.fields.map((f, i) => [f.id, fields[i]!]));
-  const plans = new Map(
-    [...left.plans].map(([id, fs]) => [id, fs.map((f) => byLeft.get(f.id) ?? f)] as const),
-  );
+  const plans = new Map([...left.plans].map(([id, fs]) => [id, fs.map((f) => byLeft.get(f.id) ?? f)] as const));
   const node = (n: ResolvedNode): Node => ({
     ...b.leaf(n, fields, a.rel.streaming || c.rel.streaming),
     plans,
@@ -68,7 +66,12 @@ export function resolveSetOp(b: Builder, l: Node, r: Node, op: SetOp): Node {
   // A chain of unions is one node.
   const union = node({ kind: "union", inputs: [a.rel, c.rel] });
   if (op.all) return union;
-  return b.over(union, { kind: "deduplicate", input: union.rel, keys: fields.map((f) => f.id), withinWatermark: false });
+  return b.over(union, {
+    kind: "deduplicate",
+    input: union.rel,
+    keys: fields.map((f) => f.id),
+    withinWatermark: false,
+  });
 }
 
 /** The right side in the order of the left; with `allowMissingColumns` what one side lacks is null there. */

@@ -36,7 +36,8 @@ export function timeWindows(b: Builder): (scope: Scope, args: readonly Expr[]) =
     if (duration <= 0n) throw bad("window duration", exprText(args[1]!), "must be greater than 0");
     if (slide <= 0n) throw bad("slide of the window", exprText(args[2]!), "must be greater than 0");
     if (slide > duration) throw bad("slide of the window", exprText(args[2]!), "must not be greater than its duration");
-    if ((start < 0n ? -start : start) >= slide) throw bad("start of the window", exprText(args[3]!), "must be less than its slide");
+    if ((start < 0n ? -start : start) >= slide)
+      throw bad("start of the window", exprText(args[3]!), "must be less than its slide");
     const key = `${exprKey(time)} ${duration} ${slide} ${start}`;
     if (made !== undefined) {
       if (made.key === key) return made.column;
@@ -50,7 +51,13 @@ export function timeWindows(b: Builder): (scope: Scope, args: readonly Expr[]) =
     const end = { type: time.type, nullable: true };
     const field = b.field(
       "window",
-      { kind: "struct", fields: [{ name: "start", ...end }, { name: "end", ...end }] },
+      {
+        kind: "struct",
+        fields: [
+          { name: "start", ...end },
+          { name: "end", ...end },
+        ],
+      },
       false,
       watermark ? { watermark } : {},
     );

@@ -1,20 +1,19 @@
 import { MillraceError } from "../errors.ts";
-import type { DataType, StructType, Value } from "../types/data-type.ts";
+import type { StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { resolveAggregate, resolvePivot } from "./analyze-aggregate.ts";
+import { Builder, columnExists, isTimeWindow } from "./analyze-base.ts";
 import { resolveJoin } from "./analyze-join.ts";
 import { resolveNa } from "./analyze-na.ts";
 import { type ProjectItem, resolveProject } from "./analyze-project.ts";
-import { resolveSetOp } from "./analyze-set-op.ts";
-import { Builder, columnExists, isTimeWindow } from "./analyze-base.ts";
 import { Scope } from "./analyze-scope.ts";
+import { resolveSetOp } from "./analyze-set-op.ts";
 import { parseIntervalMicros } from "./interval.ts";
-import type { Expr } from "./expr.ts";
-import type { Relation } from "./relation.ts";
-import { columnOf, ExprResolver } from "./resolve-expr.ts";
-import type { Field, FunctionCatalog, NamedExpr, ResolvedExpr, ResolvedNode, ResolvedRelation, SortKey } from "./resolved.ts";
-import { matches, ambiguous, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
 import { nameParts } from "./names.ts";
+import type { Relation } from "./relation.ts";
+import { columnOf } from "./resolve-expr.ts";
+import type { Field, FunctionCatalog, NamedExpr, ResolvedRelation, SortKey } from "./resolved.ts";
+import { matches, type Node, unresolved } from "./scope.ts";
 
 export interface AnalyzeEnv {
   readonly catalog: FunctionCatalog;
@@ -35,7 +34,12 @@ export function analyze(relation: Relation, env: AnalyzeEnv): ResolvedRelation {
 export function schemaOf(plan: ResolvedRelation): StructType {
   return {
     kind: "struct",
-    fields: plan.fields.map(({ name, type, nullable, metadata }) => ({ name, type, nullable, ...(metadata && { metadata }) })),
+    fields: plan.fields.map(({ name, type, nullable, metadata }) => ({
+      name,
+      type,
+      nullable,
+      ...(metadata && { metadata }),
+    })),
   };
 }
 
@@ -103,7 +107,9 @@ class Analyzer extends Builder {
         }
         return this.over(
           input,
-          r.kind === "limit" ? { kind: "limit", input: input.rel, limit: n } : { kind: "offset", input: input.rel, offset: n },
+          r.kind === "limit"
+            ? { kind: "limit", input: input.rel, limit: n }
+            : { kind: "offset", input: input.rel, offset: n },
         );
       }
       case "deduplicate": {
@@ -171,9 +177,7 @@ class Analyzer extends Builder {
     );
   }
 
-  #columns(
-    r: Extract<Relation, { kind: "with_columns" | "with_columns_renamed" | "to_df" | "drop" }>,
-  ): Node {
+  #columns(r: Extract<Relation, { kind: "with_columns" | "with_columns_renamed" | "to_df" | "drop" }>): Node {
     const input = this.analyze(r.input);
     switch (r.kind) {
       case "with_columns": {
@@ -210,7 +214,8 @@ class Analyzer extends Builder {
         for (const e of r.columns) {
           if (e.kind === "attribute" && e.planId === undefined) {
             // A name that is not there is ignored, as in Spark.
-            for (const m of matches(input.columns, nameParts(e.name), this.same)) if (m.path.length === 0) ids.add(m.field.id);
+            for (const m of matches(input.columns, nameParts(e.name), this.same))
+              if (m.path.length === 0) ids.add(m.field.id);
           } else {
             const resolved = new Scope(this, input).exprs.resolve(e);
             if (resolved.kind === "column") ids.add(resolved.id);
@@ -288,18 +293,23 @@ class Analyzer extends Builder {
       extra.length === 0
         ? base
         : this.project(base, [...base.columns.map((c) => ({ field: c.field, expr: columnOf(c.field) })), ...extra]);
-    const orderBy = (r.processor.orderBy ?? []).map((name): SortKey => ({
-      expr: columnOf(this.column(input, name)),
-      direction: "asc",
-      nulls: "first",
-    }));
+    const orderBy = (r.processor.orderBy ?? []).map(
+      (name): SortKey => ({
+        expr: columnOf(this.column(input, name)),
+        direction: "asc",
+        nulls: "first",
+      }),
+    );
     const delay = input.rel.fields.find((f) => f.watermark)?.watermark;
     const fields = this.structFields(r.schema).map((f) => {
       if (r.eventTimeColumn === undefined || !this.same(f.name, r.eventTimeColumn) || delay === undefined) return f;
       return this.remember({ ...f, watermark: delay });
     });
     if (r.eventTimeColumn !== undefined && !fields.some((f) => this.same(f.name, r.eventTimeColumn!))) {
-      throw unresolved(r.eventTimeColumn, fields.map((field) => ({ field, qualifiers: [] })));
+      throw unresolved(
+        r.eventTimeColumn,
+        fields.map((field) => ({ field, qualifiers: [] })),
+      );
     }
     return this.leaf(
       {

@@ -9,9 +9,13 @@ export function nameParts(name: string): string[] {
     const at = pattern.lastIndex;
     const m = pattern.exec(name);
     if (m === null || (m[3] === "." && pattern.lastIndex === name.length)) {
-      throw new MillraceError("PARSE_SYNTAX_ERROR", `The column name "${name}" is not well formed at position ${at + 1}.`, {
-        hint: "Put a name that has dots or spaces in back-quotes, as in `a.b`.",
-      });
+      throw new MillraceError(
+        "PARSE_SYNTAX_ERROR",
+        `The column name "${name}" is not well formed at position ${at + 1}.`,
+        {
+          hint: "Put a name that has dots or spaces in back-quotes, as in `a.b`.",
+        },
+      );
     }
     parts.push(m[1] !== undefined ? m[1].replaceAll("``", "`") : m[2]!);
   }

@@ -76,7 +76,9 @@ export class ExprResolver {
   }
 
   /** Columns that a star stands for: `*`, `f.*` of a struct or of an alias. */
-  star(e: Extract<Expr, { kind: "star" }>): { readonly name: string; readonly expr: ResolvedExpr; readonly field?: Field }[] {
+  star(
+    e: Extract<Expr, { kind: "star" }>,
+  ): { readonly name: string; readonly expr: ResolvedExpr; readonly field?: Field }[] {
     const node = this.#hooks.node();
     if (e.target === undefined) {
       const planFields = e.planId === undefined ? undefined : node.plans.get(e.planId);
@@ -86,7 +88,9 @@ export class ExprResolver {
         .map((c) => ({ name: c.field.name, expr: columnOf(c.field), field: c.field }));
     }
     const parts = nameParts(e.target);
-    const qualified = node.columns.filter((c) => parts.length === 1 && c.qualifiers.some((q) => this.#hooks.same(q, parts[0]!)));
+    const qualified = node.columns.filter(
+      (c) => parts.length === 1 && c.qualifiers.some((q) => this.#hooks.same(q, parts[0]!)),
+    );
     if (qualified.length > 0) {
       return qualified.map((c) => ({ name: c.field.name, expr: columnOf(c.field), field: c.field }));
     }
@@ -105,7 +109,10 @@ export class ExprResolver {
     for (let s = this.#lambdas; s !== undefined; s = s.outer) {
       const v = s.names.get(parts[0]!);
       if (v !== undefined) {
-        return this.#path({ kind: "lambda_variable", name: v.name, type: v.type, nullable: v.nullable }, parts.slice(1));
+        return this.#path(
+          { kind: "lambda_variable", name: v.name, type: v.type, nullable: v.nullable },
+          parts.slice(1),
+        );
       }
     }
     const node = this.#hooks.node();
@@ -135,7 +142,10 @@ export class ExprResolver {
       throw new MillraceError(
         "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
         `The column ${quoted(parts)} belongs to a DataFrame that is not part of this one.`,
-        { hint: 'Use col("name"), or a column of the DataFrame that the method is called on.', parameters: { objectName: quoted(parts) } },
+        {
+          hint: 'Use col("name"), or a column of the DataFrame that the method is called on.',
+          parameters: { objectName: quoted(parts) },
+        },
       );
     }
     const found = matches(
@@ -178,7 +188,13 @@ export class ExprResolver {
           const field = this.#structField(type.elementType.fields, name);
           const param = { name: "element", type: type.elementType, nullable: type.containsNull };
           const body = getField({ kind: "lambda_variable", ...param }, field);
-          const lambda: ResolvedExpr = { kind: "lambda", params: [param], body, type: body.type, nullable: body.nullable };
+          const lambda: ResolvedExpr = {
+            kind: "lambda",
+            params: [param],
+            body,
+            type: body.type,
+            nullable: body.nullable,
+          };
           return {
             kind: "call",
             name: "transform",
@@ -252,9 +268,16 @@ export class ExprResolver {
     }
     if (lower === "struct") return this.#struct(e.args);
     let given: Expr[] = [...e.args];
-    if (lower === "count" && given.length === 1 && given[0]!.kind === "star" && given[0]!.target === undefined) given = [];
+    if (lower === "count" && given.length === 1 && given[0]!.kind === "star" && given[0]!.target === undefined)
+      given = [];
     // count(1) counts rows, whatever the literal.
-    if (lower === "count" && e.distinct !== true && given.length === 1 && given[0]!.kind === "literal" && given[0]!.value !== null) {
+    if (
+      lower === "count" &&
+      e.distinct !== true &&
+      given.length === 1 &&
+      given[0]!.kind === "literal" &&
+      given[0]!.value !== null
+    ) {
       given = [];
     }
     const signature = this.signature(e.name);
@@ -317,7 +340,10 @@ export class ExprResolver {
     const child = this.resolve(e.child);
     const kind = child.kind === "call" ? this.#hooks.catalog.lookup(child.name)?.kind : undefined;
     if (child.kind !== "call" || (kind !== "aggregate" && kind !== "window")) {
-      throw invalid(`"${exprText(e.child)}" is neither an aggregate nor a window function`, "Call over(...) on one of these.");
+      throw invalid(
+        `"${exprText(e.child)}" is neither an aggregate nor a window function`,
+        "Call over(...) on one of these.",
+      );
     }
     return {
       kind: "over",
@@ -334,7 +360,8 @@ export class ExprResolver {
   condition(e: Expr): ResolvedExpr {
     const condition = this.resolve(e);
     if (condition.type.kind === "boolean") return condition;
-    if (condition.type.kind === "null" || condition.type.kind === "string") return castExpr(condition, BOOLEAN, "ansi", () => "");
+    if (condition.type.kind === "null" || condition.type.kind === "string")
+      return castExpr(condition, BOOLEAN, "ansi", () => "");
     throw new MillraceError(
       "DATATYPE_MISMATCH",
       `The condition "${exprText(e)}" has the type "${sqlName(condition.type)}", not "BOOLEAN".`,
@@ -345,7 +372,10 @@ export class ExprResolver {
 
 export type CallArg =
   | { readonly expr: ResolvedExpr; readonly lambda?: undefined }
-  | { readonly lambda: (types: readonly { type: DataType; nullable: boolean }[]) => ResolvedExpr; readonly expr?: undefined };
+  | {
+      readonly lambda: (types: readonly { type: DataType; nullable: boolean }[]) => ResolvedExpr;
+      readonly expr?: undefined;
+    };
 
 /** Types a call by its signature and writes the casts of its arguments out. */
 export function resolveCall(signature: FunctionSignature, args: readonly CallArg[], distinct: boolean): ResolvedExpr {

@@ -1,6 +1,6 @@
 import { MillraceError } from "../errors.ts";
-import type { Field, ResolvedRelation } from "./resolved.ts";
 import { nameParts, quoted } from "./names.ts";
+import type { Field, ResolvedRelation } from "./resolved.ts";
 
 /** A column that can be named: its field and the aliases in front of it. */
 export interface ScopeColumn {
@@ -47,7 +47,11 @@ export function matches(columns: readonly ScopeColumn[], parts: readonly string[
   return found;
 }
 
-export function ambiguous(parts: readonly string[], found: readonly Match[], columns: readonly ScopeColumn[]): MillraceError {
+export function ambiguous(
+  parts: readonly string[],
+  found: readonly Match[],
+  columns: readonly ScopeColumn[],
+): MillraceError {
   const names = found.map((m) => {
     const c = columns.find((x) => x.field === m.field);
     return quoted([...(c?.qualifiers.slice(0, 1) ?? []), m.field.name]);

@@ -1,12 +1,13 @@
-import { sqlName } from "../types/ddl.ts";
 import type { DataType, Value } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts } from "./names.ts";
 
 /** The name that Spark gives to the column of an expression without alias: `avg(delay)`, `(a + 1)`, `upper(origin)`. */
 export function exprName(expr: Expr): string {
   // A cast of a plain column keeps the column's name.
-  if (expr.kind === "cast" && (expr.child.kind === "attribute" || expr.child.kind === "alias")) return exprName(expr.child);
+  if (expr.kind === "cast" && (expr.child.kind === "attribute" || expr.child.kind === "alias"))
+    return exprName(expr.child);
   if (expr.kind === "cast" && expr.child.kind === "extract") return exprName(expr.child);
   return exprText(expr);
 }
@@ -31,7 +32,9 @@ export function exprText(expr: Expr): string {
     case "sort_order":
       return `${exprText(expr.child)} ${expr.direction.toUpperCase()} NULLS ${expr.nulls.toUpperCase()}`;
     case "extract":
-      return expr.extraction.kind === "literal" && typeof expr.extraction.value === "string" && expr.child.kind !== "attribute"
+      return expr.extraction.kind === "literal" &&
+        typeof expr.extraction.value === "string" &&
+        expr.child.kind !== "attribute"
         ? `${exprText(expr.child)}.${expr.extraction.value}`
         : expr.extraction.kind === "literal" && typeof expr.extraction.value === "string"
           ? expr.extraction.value
@@ -90,7 +93,10 @@ function literalText(value: Value, type: DataType): string {
     const iso = value.toISOString();
     return type.kind === "date"
       ? `DATE '${iso.slice(0, 10)}'`
-      : `TIMESTAMP '${iso.slice(0, 23).replace("T", " ").replace(/\.?0+$/, "")}'`;
+      : `TIMESTAMP '${iso
+          .slice(0, 23)
+          .replace("T", " ")
+          .replace(/\.?0+$/, "")}'`;
   }
   if (value instanceof Uint8Array) return `X'${Buffer.from(value).toString("hex").toUpperCase()}'`;
   if (typeof value === "number" && type.kind === "double" && Number.isInteger(value)) return value.toFixed(1);

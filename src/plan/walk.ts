@@ -170,7 +170,8 @@ export function exprKey(e: ResolvedExpr): string {
 const functionIds = new WeakMap<Function, number>();
 let lastFunctionId = 0;
 function functionId(f: Function): number {
-  let id = functionIds.get(f);
-  if (id === undefined) functionIds.set(f, (id = ++lastFunctionId));
-  return id;
+  const known = functionIds.get(f);
+  if (known !== undefined) return known;
+  functionIds.set(f, ++lastFunctionId);
+  return lastFunctionId;
 }
