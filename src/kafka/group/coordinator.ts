@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { publish } from "../../events.ts";
 import type { ErrorCode } from "../wire/error-codes.ts";
+import { step } from "./group.ts";
+import { commitError } from "./group-questions.ts";
 import {
-  commitError,
   type Effect,
   type Group,
   type HeartbeatInput,
@@ -14,10 +15,9 @@ import {
   newGroup,
   type SyncAnswer,
   type SyncInput,
-  step,
   type TimerName,
   type Token,
-} from "./group.ts";
+} from "./group-state.ts";
 
 /** What the coordinator keeps over restarts. */
 export interface GroupStore {

@@ -1,162 +1,26 @@
 import { ErrorCode } from "../wire/error-codes.ts";
-
-/**
- * The classic consumer group protocol as a state machine without clock, sockets or randomness: `step(group, input)` changes the group and
- * says what follows (answers to give, timers to set). The coordinator beside it owns the timers and the connections.
- * The rules are those of Kafka's GroupMetadataManager and ClassicGroup.
- */
-export type GroupState = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable" | "Dead";
-
-/** A request that waits for its answer; the coordinator knows which. */
-export type Token = object;
-
-export interface Protocol {
-  readonly name: string;
-  readonly metadata: Uint8Array;
-}
-
-export interface Member {
-  id: string;
-  readonly instanceId: string | null;
-  clientId: string;
-  clientHost: string;
-  sessionTimeoutMs: number;
-  rebalanceTimeoutMs: number;
-  protocols: readonly Protocol[];
-  assignment: Uint8Array;
-  /** Its JoinGroup that waits for the others. */
-  joining: Token | undefined;
-  /** Its SyncGroup that waits for the leader. */
-  syncing: Token | undefined;
-  /** Has the answer to its JoinGroup and has not yet sent SyncGroup. */
-  owesSync: boolean;
-}
-
-export interface Group {
-  readonly id: string;
-  state: GroupState;
-  generation: number;
-  protocolType: string | null;
-  protocolName: string | null;
-  leader: string | null;
-  /** In order of arrival. */
-  readonly members: Map<string, Member>;
-  /** Ids given out by MEMBER_ID_REQUIRED whose owners have not come back yet. */
-  readonly pending: Set<string>;
-}
-
-export interface JoinInput {
-  readonly type: "join";
-  readonly token: Token;
-  readonly memberId: string;
-  /** The id to give when the member has none. */
-  readonly newMemberId: string;
-  /** JoinGroup v4+: a member without an id gets one and must come again. */
-  readonly requireKnownMemberId: boolean;
-  /** JoinGroup v9+. */
-  readonly canSkipAssignment: boolean;
-  readonly instanceId: string | null;
-  readonly clientId: string;
-  readonly clientHost: string;
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-  readonly protocolType: string;
-  readonly protocols: readonly Protocol[];
-}
-
-export interface SyncInput {
-  readonly type: "sync";
-  readonly token: Token;
-  readonly memberId: string;
-  readonly instanceId: string | null;
-  readonly generation: number;
-  /** Null: not given. */
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[];
-}
-
-export interface HeartbeatInput {
-  readonly type: "heartbeat";
-  readonly token: Token;
-  readonly memberId: string;
-  readonly instanceId: string | null;
-  readonly generation: number;
-}
-
-export interface LeaveInput {
-  readonly type: "leave";
-  readonly token: Token;
-  readonly members: readonly { readonly memberId: string; readonly instanceId: string | null }[];
-}
-
-export type Input =
-  | JoinInput
-  | SyncInput
-  | HeartbeatInput
-  | LeaveInput
-  /** Nothing was heard of a member for its session timeout. */
-  | { readonly type: "session-timeout"; readonly memberId: string }
-  /** A member that was given an id did not come back. */
-  | { readonly type: "pending-timeout"; readonly memberId: string }
-  /** The members had their time to join. */
-  | { readonly type: "rebalance-timeout" }
-  /** The members had their time to send SyncGroup. */
-  | { readonly type: "sync-timeout" }
-  /** The group is deleted. */
-  | { readonly type: "delete" };
-
-export interface JoinAnswer {
-  readonly errorCode: ErrorCode;
-  readonly memberId: string;
-  readonly generation: number;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly leader: string;
-  readonly skipAssignment: boolean;
-  readonly members: readonly {
-    readonly memberId: string;
-    readonly instanceId: string | null;
-    readonly metadata: Uint8Array;
-  }[];
-}
-
-export interface SyncAnswer {
-  readonly errorCode: ErrorCode;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly assignment: Uint8Array;
-}
-
-export type LeaveAnswer = readonly {
-  readonly memberId: string;
-  readonly instanceId: string | null;
-  readonly errorCode: ErrorCode;
-}[];
-
-/** `session:<member>`, `pending:<member>`, `rebalance` or `sync`. */
-export type TimerName = `session:${string}` | `pending:${string}` | "rebalance" | "sync";
-
-export type Effect =
-  | { readonly type: "join-answer"; readonly to: Token; readonly answer: JoinAnswer }
-  | { readonly type: "sync-answer"; readonly to: Token; readonly answer: SyncAnswer }
-  | { readonly type: "heartbeat-answer"; readonly to: Token; readonly errorCode: ErrorCode }
-  | { readonly type: "leave-answer"; readonly to: Token; readonly errorCode: ErrorCode; readonly members: LeaveAnswer }
-  | { readonly type: "start-timer"; readonly name: TimerName; readonly ms: number }
-  | { readonly type: "stop-timer"; readonly name: TimerName };
-
-export function newGroup(id: string): Group {
-  return {
-    id,
-    state: "Empty",
-    generation: 0,
-    protocolType: null,
-    protocolName: null,
-    leader: null,
-    members: new Map(),
-    pending: new Set(),
-  };
-}
+import {
+  byInstance,
+  isCompatible,
+  memberError,
+  metadataOf,
+  NO_BYTES,
+  rebalanceTimeout,
+  sameProtocols,
+  selectProtocol,
+} from "./group-questions.ts";
+import type {
+  Effect,
+  Group,
+  GroupState,
+  HeartbeatInput,
+  Input,
+  JoinInput,
+  LeaveInput,
+  Member,
+  SyncInput,
+  Token,
+} from "./group-state.ts";
 
 /** From which states a state may be entered. */
 const PREVIOUS: Readonly<Record<GroupState, readonly GroupState[]>> = {
@@ -231,31 +95,15 @@ const TABLE: Readonly<Record<GroupState, Row>> = {
   },
 };
 
-/** Does one thing to the group and says what follows. */
+/**
+ * The classic consumer group protocol as a state machine without clock, sockets or randomness: `step(group, input)` changes the group and
+ * says what follows (answers to give, timers to set). The coordinator beside it owns the timers and the connections.
+ * The rules are those of Kafka's GroupMetadataManager and ClassicGroup.
+ */
 export function step<T extends InputType>(group: Group, input: InputOf<T> & { type: T }): Effect[] {
   const out: Effect[] = [];
   TABLE[group.state][input.type](group, input as never, out);
   return out;
-}
-
-/** Whether an OffsetCommit of this member counts; undefined when it does. */
-export function commitError(
-  g: Group | undefined,
-  commit: { readonly memberId: string; readonly instanceId: string | null; readonly generation: number },
-): ErrorCode | undefined {
-  const { memberId, instanceId, generation } = commit;
-  if (g?.state === "Dead") return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-  // Offsets kept without being a member: allowed while nobody is one.
-  if (generation < 0 && (g === undefined || g.state === "Empty")) return undefined;
-  if (g === undefined) return ErrorCode.ILLEGAL_GENERATION;
-  if (generation >= 0 || memberId !== "" || instanceId !== null) {
-    const error = memberError(g, memberId, instanceId);
-    if (error !== undefined) return error;
-    if (generation !== g.generation) return ErrorCode.ILLEGAL_GENERATION;
-  } else {
-    return ErrorCode.UNKNOWN_MEMBER_ID;
-  }
-  return g.state === "CompletingRebalance" ? ErrorCode.REBALANCE_IN_PROGRESS : undefined;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- join
@@ -307,7 +155,7 @@ function addMember(g: Group, i: JoinInput, id: string, out: Effect[]): void {
     sessionTimeoutMs: i.sessionTimeoutMs,
     rebalanceTimeoutMs: i.rebalanceTimeoutMs,
     protocols: i.protocols,
-    assignment: EMPTY,
+    assignment: NO_BYTES,
     joining: undefined,
     syncing: undefined,
     owesSync: false,
@@ -389,7 +237,7 @@ function prepareRebalance(g: Group, out: Effect[]): void {
 }
 
 function completeJoinIfAllAreThere(g: Group, out: Effect[]): void {
-  if (g.pending.size > 0) return;
+  if (g.pending.size > 0 && g.members.size > 0) return;
   for (const m of g.members.values()) if (m.joining === undefined) return;
   completeJoin(g, out);
 }
@@ -484,7 +332,7 @@ function syncWhileCompleting(g: Group, i: SyncInput, out: Effect[]) {
   const given = new Map(i.assignments.map((a) => [a.memberId, a.assignment]));
   enter(g, "Stable");
   for (const member of g.members.values()) {
-    member.assignment = given.get(member.id) ?? EMPTY;
+    member.assignment = given.get(member.id) ?? NO_BYTES;
     if (member.syncing === undefined) continue;
     const token = member.syncing;
     member.syncing = undefined;
@@ -515,7 +363,7 @@ function answerAssignment(g: Group, m: Member, to: Token, out: Effect[]): void {
 }
 
 function answerSync(out: Effect[], to: Token, errorCode: ErrorCode): void {
-  const answer = { errorCode, protocolType: null, protocolName: null, assignment: EMPTY };
+  const answer = { errorCode, protocolType: null, protocolName: null, assignment: NO_BYTES };
   out.push({ type: "sync-answer", to, answer });
 }
 
@@ -610,75 +458,11 @@ function ignore(): void {}
 
 // ------------------------------------------------------------------------------------------------------------- helpers
 
-const EMPTY = new Uint8Array(0);
-
 function enter(g: Group, state: GroupState): void {
   if (!PREVIOUS[state].includes(g.state)) throw new Error(`group ${g.id} cannot go from ${g.state} to ${state}`);
   g.state = state;
 }
 
-function memberError(g: Group, memberId: string, instanceId: string | null): ErrorCode | undefined {
-  if (instanceId !== null) {
-    const m = byInstance(g, instanceId);
-    if (m === undefined) return ErrorCode.UNKNOWN_MEMBER_ID;
-    return m.id === memberId ? undefined : ErrorCode.FENCED_INSTANCE_ID;
-  }
-  return g.members.has(memberId) ? undefined : ErrorCode.UNKNOWN_MEMBER_ID;
-}
-
-function byInstance(g: Group, instanceId: string): Member | undefined {
-  for (const m of g.members.values()) if (m.instanceId === instanceId) return m;
-  return undefined;
-}
-
 function startSession(m: Member, out: Effect[]): void {
   out.push({ type: "start-timer", name: `session:${m.id}`, ms: m.sessionTimeoutMs });
-}
-
-function rebalanceTimeout(g: Group): number {
-  let ms = 0;
-  for (const m of g.members.values()) ms = Math.max(ms, m.rebalanceTimeoutMs);
-  return ms;
-}
-
-/** Whether a member can be in the group with the others: same type, and a protocol that all of them know. */
-function isCompatible(g: Group, i: JoinInput): boolean {
-  if (i.protocolType === "" || i.protocols.length === 0) return false;
-  const others = [...g.members.values()].filter(
-    (m) => m.id !== i.memberId && (i.instanceId === null || m.instanceId !== i.instanceId),
-  );
-  if (others.length === 0) return g.members.size === 0 || i.protocolType === g.protocolType;
-  if (i.protocolType !== g.protocolType) return false;
-  return i.protocols.some(({ name }) => others.every((m) => m.protocols.some((p) => p.name === name)));
-}
-
-/** Of the protocols that all know, the one that most prefer; of equals the one the first member prefers. */
-function selectProtocol(g: Group): string {
-  const members = [...g.members.values()];
-  const common = members[0]!.protocols
-    .map((p) => p.name)
-    .filter((name) => members.every((m) => m.protocols.some((p) => p.name === name)));
-  const votes = new Map(common.map((name) => [name, 0]));
-  for (const m of members) {
-    const vote = m.protocols.find((p) => votes.has(p.name));
-    if (vote !== undefined) votes.set(vote.name, votes.get(vote.name)! + 1);
-  }
-  let best = common[0]!;
-  for (const [name, count] of votes) if (count > votes.get(best)!) best = name;
-  return best;
-}
-
-function metadataOf(g: Group): JoinAnswer["members"] {
-  return Array.from(g.members.values(), (m) => ({
-    memberId: m.id,
-    instanceId: m.instanceId,
-    metadata: m.protocols.find((p) => p.name === g.protocolName)?.metadata ?? EMPTY,
-  }));
-}
-
-function sameProtocols(a: readonly Protocol[], b: readonly Protocol[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((p, i) => p.name === b[i]!.name && Buffer.compare(p.metadata, b[i]!.metadata) === 0)
-  );
 }

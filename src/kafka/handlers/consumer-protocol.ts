@@ -1,4 +1,4 @@
-import type { Group } from "../group/group.ts";
+import type { Group } from "../group/group-state.ts";
 import { Reader } from "../wire/buffers.ts";
 
 /**

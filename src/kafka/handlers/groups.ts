@@ -1,4 +1,4 @@
-import type { Group } from "../group/group.ts";
+import type { Group } from "../group/group-state.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import {
   deleteGroups as deleteGroupsApi,
