@@ -3,6 +3,7 @@ import type { Connector } from "./connector.ts";
 import { consoleConnector } from "./console.ts";
 import { delta } from "./delta.ts";
 import { csv, json, parquet } from "./file.ts";
+import { kafka } from "./kafka.ts";
 import { memory } from "./memory.ts";
 import { memoryStream } from "./memory-stream.ts";
 import { noop } from "./noop.ts";
@@ -16,6 +17,7 @@ export const connectors: readonly Connector[] = [
   csv,
   delta,
   json,
+  kafka,
   memory,
   memoryStream,
   noop,
