@@ -427,6 +427,7 @@ export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", 
 
 function foldCast(value: Value, from: DataType, to: DataType): Value | undefined {
   if (value === null) return null;
+  if (from.kind === "decimal" && to.kind === "double" && typeof value === "string") return Number(value);
   if (!isIntegral(from) || (typeof value !== "number" && typeof value !== "bigint")) return undefined;
   if (to.kind === "long") return BigInt(value);
   if (to.kind === "double" && typeof value === "number") return value;

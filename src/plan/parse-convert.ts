@@ -1,0 +1,501 @@
+import { MillraceError } from "../errors.ts";
+import type { DataType, Value } from "../types/data-type.ts";
+import { parseType } from "../types/ddl.ts";
+import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
+import { parseIntervalMicros } from "./interval.ts";
+import { quoted } from "./names.ts";
+import { INTERVAL_FUNCTION } from "./parse-scan.ts";
+
+/** A node of the SQL parser's tree: `{ Kind: content }` or a bare kind. */
+type Ast = any;
+
+const OPERATORS: Readonly<Record<string, string>> = {
+  Plus: "+",
+  Minus: "-",
+  Multiply: "*",
+  Divide: "/",
+  Modulo: "%",
+  Eq: "==",
+  Spaceship: "<=>",
+  Gt: ">",
+  Lt: "<",
+  GtEq: ">=",
+  LtEq: "<=",
+  And: "and",
+  Or: "or",
+  BitwiseAnd: "&",
+  BitwiseOr: "|",
+  BitwiseXor: "^",
+  MyIntegerDivide: "div",
+  DuckIntegerDivide: "div",
+  StringConcat: "concat",
+};
+
+const EXTRACT: Readonly<Record<string, string>> = {
+  Year: "year",
+  Years: "year",
+  Quarter: "quarter",
+  Month: "month",
+  Months: "month",
+  Week: "weekofyear",
+  Weeks: "weekofyear",
+  Day: "day",
+  Days: "day",
+  DayOfWeek: "dayofweek",
+  DayOfYear: "dayofyear",
+  Hour: "hour",
+  Hours: "hour",
+  Minute: "minute",
+  Minutes: "minute",
+  Second: "second",
+  Seconds: "second",
+};
+
+/** Functions whose first of three arguments is a bare unit, `dateadd(day, 1, d)`. */
+const UNIT_FIRST = new Set(["dateadd", "date_add", "datediff", "date_diff", "timestampadd", "timestampdiff"]);
+
+const STRING: DataType = { kind: "string" };
+const BOOLEAN: DataType = { kind: "boolean" };
+const lit = (value: Value, type: DataType): Expr => ({ kind: "literal", value, type });
+const call = (name: string, ...args: Expr[]): Expr => ({ kind: "call", name, args });
+
+/** Turns the parser's tree into expressions of the plan. Throws PARSE_SYNTAX_ERROR for SQL that is no expression of Spark's. */
+export class AstConverter {
+  readonly #text: string;
+  #lambda: ReadonlySet<string> = new Set();
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  item(item: Ast): Expr {
+    if (item.UnnamedExpr) return this.expr(item.UnnamedExpr);
+    if (item.ExprWithAlias) {
+      return { kind: "alias", child: this.expr(item.ExprWithAlias.expr), name: item.ExprWithAlias.alias.value };
+    }
+    if (item.Wildcard) return { kind: "star" };
+    if (item.QualifiedWildcard) {
+      const name = item.QualifiedWildcard[0]?.ObjectName;
+      if (Array.isArray(name)) return { kind: "star", target: name.map((p: Ast) => part(p.Identifier)).join(".") };
+    }
+    throw this.#unknown(item);
+  }
+
+  expr(e: Ast): Expr {
+    const [kind, v] = typeof e === "string" ? [e, undefined] : (Object.entries(e)[0] as [string, Ast]);
+    switch (kind) {
+      case "Identifier":
+        if (this.#lambda.has(v.value)) return { kind: "lambda_variable", name: v.value };
+        return { kind: "attribute", name: part(v) };
+      case "CompoundIdentifier":
+        return this.#compound(v);
+      case "CompoundFieldAccess":
+        return (v.access_chain as Ast[]).reduce<Expr>((root, access) => this.#access(root, access), this.expr(v.root));
+      case "Value":
+        return this.#value(v.value);
+      case "Nested":
+        return this.expr(v);
+      case "BinaryOp":
+        return this.#binary(v);
+      case "UnaryOp":
+        return this.#unary(v);
+      case "IsNull":
+        return call("isnull", this.expr(v));
+      case "IsNotNull":
+        return call("isnotnull", this.expr(v));
+      case "IsTrue":
+        return call("<=>", this.expr(v), lit(true, BOOLEAN));
+      case "IsNotTrue":
+        return call("not", call("<=>", this.expr(v), lit(true, BOOLEAN)));
+      case "IsFalse":
+        return call("<=>", this.expr(v), lit(false, BOOLEAN));
+      case "IsNotFalse":
+        return call("not", call("<=>", this.expr(v), lit(false, BOOLEAN)));
+      case "IsDistinctFrom":
+        return call("not", call("<=>", this.expr(v[0]), this.expr(v[1])));
+      case "IsNotDistinctFrom":
+        return call("<=>", this.expr(v[0]), this.expr(v[1]));
+      case "InList":
+        return negate(v.negated, call("in", this.expr(v.expr), ...v.list.map((x: Ast) => this.expr(x))));
+      case "Between": {
+        const x = this.expr(v.expr);
+        return negate(v.negated, call("and", call(">=", x, this.expr(v.low)), call("<=", x, this.expr(v.high))));
+      }
+      case "Like":
+      case "ILike":
+        return this.#like(kind === "Like" ? "like" : "ilike", v);
+      case "RLike":
+      case "SimilarTo":
+        return negate(v.negated, call("rlike", this.expr(v.expr), this.expr(v.pattern)));
+      case "Case":
+        return this.#case(v);
+      case "Cast": {
+        const type = this.#type(v.data_type);
+        const mode = v.kind === "TryCast" || v.kind === "SafeCast" ? "try" : "ansi";
+        return { kind: "cast", child: this.expr(v.expr), type, mode };
+      }
+      case "TypedString":
+        return this.#typedString(v);
+      case "Interval":
+        return this.#interval(v);
+      case "Function":
+        return this.#function(v);
+      case "Extract":
+        return this.#extract(v);
+      case "Substring":
+        return call(
+          "substring",
+          this.expr(v.expr),
+          v.substring_from ? this.expr(v.substring_from) : lit(1, { kind: "integer" }),
+          ...(v.substring_for ? [this.expr(v.substring_for)] : []),
+        );
+      case "Trim": {
+        const name = v.trim_where === "Leading" ? "ltrim" : v.trim_where === "Trailing" ? "rtrim" : "trim";
+        const what = v.trim_what ?? v.trim_characters?.[0];
+        return call(name, this.expr(v.expr), ...(what ? [this.expr(what)] : []));
+      }
+      case "Position":
+        return call("locate", this.expr(v.expr), this.expr(v.in));
+      case "Overlay":
+        return call(
+          "overlay",
+          ...[v.expr, v.overlay_what, v.overlay_from, v.overlay_for].filter((x) => x).map((x) => this.expr(x)),
+        );
+      case "Ceil":
+      case "Floor": {
+        const name = kind.toLowerCase();
+        if (v.field?.Scale) return call(name, this.expr(v.expr), this.#value(v.field.Scale.value));
+        return call(name, this.expr(v.expr));
+      }
+      case "Struct":
+        return call("struct", ...v.values.map((x: Ast) => this.expr(x)));
+      case "Named":
+        return { kind: "alias", child: this.expr(v.expr), name: v.name.value };
+      case "Array":
+        return call("array", ...v.elem.map((x: Ast) => this.expr(x)));
+      case "Tuple":
+        return call("struct", ...v.map((x: Ast) => this.expr(x)));
+      case "Lambda":
+        return this.#lambdaOf(v);
+      case "Wildcard":
+        return { kind: "star" };
+      case "Subquery":
+      case "InSubquery":
+      case "Exists":
+        throw new MillraceError("UNSUPPORTED_FEATURE", `Subqueries are not supported in "${this.#text}".`, {
+          hint: "Use a join.",
+        });
+    }
+    throw this.#unknown(e);
+  }
+
+  #compound(parts: Ast[]): Expr {
+    const first = parts[0];
+    if (this.#lambda.has(first.value)) {
+      const root: Expr = { kind: "lambda_variable", name: first.value };
+      return parts
+        .slice(1)
+        .reduce<Expr>((child, p) => ({ kind: "extract", child, extraction: lit(p.value, STRING) }), root);
+    }
+    return { kind: "attribute", name: parts.map(part).join(".") };
+  }
+
+  #access(root: Expr, access: Ast): Expr {
+    if (access.Dot?.Identifier)
+      return { kind: "extract", child: root, extraction: lit(access.Dot.Identifier.value, STRING) };
+    const index = access.Subscript?.Index?.index;
+    if (index) return { kind: "extract", child: root, extraction: this.expr(index) };
+    throw this.#unknown(access);
+  }
+
+  #value(v: Ast): Expr {
+    if (v === "Null") return lit(null, { kind: "null" });
+    const [kind, x] = Object.entries(v)[0] as [string, any];
+    switch (kind) {
+      case "Number":
+        return numberLiteral(x[0], x[1] === true);
+      case "SingleQuotedString":
+      case "DoubleQuotedString":
+        return lit(x, STRING);
+      case "Boolean":
+        return lit(x, BOOLEAN);
+      case "HexStringLiteral":
+        return lit(new Uint8Array(Buffer.from(x.length % 2 === 1 ? `0${x}` : x, "hex")), { kind: "binary" });
+    }
+    throw this.#unknown(v);
+  }
+
+  #binary(v: Ast): Expr {
+    const left = this.expr(v.left);
+    const right = this.expr(v.right);
+    if (v.op === "NotEq") return call("not", call("==", left, right));
+    const name = typeof v.op === "string" ? OPERATORS[v.op] : undefined;
+    if (name === undefined) throw this.#unknown(v.op);
+    if (name === "+" || name === "-") {
+      const months = monthsOf(right) ?? (name === "+" ? monthsOf(left) : undefined);
+      if (months !== undefined) {
+        const base = monthsOf(right) === undefined ? right : left;
+        return call("add_year_month_interval", base, lit(name === "-" ? -months : months, { kind: "integer" }));
+      }
+    }
+    return call(name, left, right);
+  }
+
+  #unary(v: Ast): Expr {
+    const e = this.expr(v.expr);
+    switch (v.op) {
+      case "Not":
+      case "BangNot":
+        return call("not", e);
+      case "Plus":
+        return e;
+      case "Minus":
+        if (
+          e.kind === "literal" &&
+          (typeof e.value === "number" || typeof e.value === "bigint" || e.type.kind === "decimal")
+        ) {
+          return negative(e);
+        }
+        return call("negative", e);
+      case "BitwiseNot":
+        return call("~", e);
+    }
+    throw this.#unknown(v.op);
+  }
+
+  #like(name: "like" | "ilike", v: Ast): Expr {
+    const x = this.expr(v.expr);
+    const escape = v.escape_char?.value;
+    const one = (pattern: Ast): Expr => call(name, x, this.expr(pattern), ...(escape ? [this.#value(escape)] : []));
+    const e =
+      v.any && v.pattern.Tuple
+        ? v.pattern.Tuple.map(one).reduce((a: Expr, b: Expr) => call("or", a, b))
+        : one(v.pattern);
+    return negate(v.negated, e);
+  }
+
+  #case(v: Ast): Expr {
+    const operand = v.operand ? this.expr(v.operand) : undefined;
+    const args: Expr[] = [];
+    for (const c of v.conditions) {
+      const condition = this.expr(c.condition);
+      args.push(operand ? call("==", operand, condition) : condition, this.expr(c.result));
+    }
+    if (v.else_result) args.push(this.expr(v.else_result));
+    return call("when", ...args);
+  }
+
+  #typedString(v: Ast): Expr {
+    const type = this.#type(v.data_type);
+    const text = v.value.value.SingleQuotedString as string;
+    if (type.kind === "date" && /^\d{4}-\d{2}-\d{2}$/.test(text.trim())) {
+      const date = new Date(`${text.trim()}T00:00:00Z`);
+      if (!Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.trim())) return lit(date, type);
+      throw this.#error(`the date '${text}' does not exist`);
+    }
+    return { kind: "cast", child: lit(text, STRING), type, mode: "ansi" };
+  }
+
+  #interval(v: Ast): Expr {
+    const value = this.expr(v.value);
+    if (value.kind !== "literal" || v.last_field) throw this.#error("this form of INTERVAL is not supported");
+    return this.#intervalOf(`${value.value} ${String(v.leading_field).toLowerCase()}`);
+  }
+
+  #intervalOf(text: string): Expr {
+    const months = yearMonths(text);
+    if (months !== undefined) return call(INTERVAL_FUNCTION, lit(months, { kind: "integer" }));
+    return lit(parseIntervalMicros(text), { kind: "interval_day_time" });
+  }
+
+  #function(v: Ast): Expr {
+    const parts = v.name.map((p: Ast) => p.Identifier?.value as string);
+    if (parts.length !== 1) throw this.#error(`the function name ${quoted(parts)} has several parts`);
+    const name = parts[0]!;
+    const lower = name.toLowerCase();
+    const given: Ast[] = v.args?.List?.args ?? [];
+    const args = given.map((a, i): Expr => {
+      const x = a.Unnamed;
+      if (x === undefined) throw this.#error("named arguments are not supported");
+      if (x === "Wildcard") return { kind: "star" };
+      if (x.QualifiedWildcard)
+        return { kind: "star", target: x.QualifiedWildcard.map((p: Ast) => part(p.Identifier)).join(".") };
+      if (i === 0 && given.length === 3 && UNIT_FIRST.has(lower) && x.Expr?.Identifier) {
+        return lit(x.Expr.Identifier.value, STRING);
+      }
+      return this.expr(x.Expr);
+    });
+    if (lower === INTERVAL_FUNCTION) {
+      const text = args[0]?.kind === "literal" ? args[0].value : undefined;
+      if (typeof text === "string") return this.#intervalOf(text);
+    }
+    const list = v.args?.List;
+    const ignoreNulls = [v.null_treatment, ...(list?.clauses ?? []).map((c: Ast) => c.IgnoreOrRespectNulls)].includes(
+      "IgnoreNulls",
+    );
+    if (ignoreNulls) args.push(lit(true, BOOLEAN));
+    const filtered = v.filter ? this.#filtered(lower, args, this.expr(v.filter)) : args;
+    const distinct = list?.duplicate_treatment === "Distinct";
+    const e: Expr = { kind: "call", name, args: filtered, ...(distinct && { distinct: true }) };
+    if (!v.over) return e;
+    const spec = v.over.WindowSpec;
+    if (!spec || spec.window_name) throw this.#error("named windows are not supported");
+    return {
+      kind: "window",
+      child: e,
+      partitionBy: spec.partition_by.map((p: Ast) => this.expr(p)),
+      orderBy: spec.order_by.map((o: Ast): Expr => {
+        const direction = o.options.asc === false ? "desc" : "asc";
+        const first = o.options.nulls_first ?? direction === "asc";
+        return { kind: "sort_order", child: this.expr(o.expr), direction, nulls: first ? "first" : "last" };
+      }),
+      ...(spec.window_frame && { frame: this.#frame(spec.window_frame) }),
+    };
+  }
+
+  /** `agg(x) FILTER (WHERE c)`: the aggregate skips nulls, so other rows become null. */
+  #filtered(name: string, args: readonly Expr[], condition: Expr): Expr[] {
+    const none = lit(null, { kind: "null" });
+    const first = args[0];
+    const value = first === undefined || first.kind === "star" ? lit(1, { kind: "integer" }) : first;
+    if (first === undefined && name !== "count") throw this.#error(`FILTER needs an argument of ${name}`);
+    return [call("if", condition, value, none), ...args.slice(1)];
+  }
+
+  #frame(f: Ast): WindowFrame {
+    const bound = (b: Ast): FrameBound => {
+      if (b === "CurrentRow") return "current_row";
+      const side = b.Preceding !== undefined || "Preceding" in b ? "Preceding" : "Following";
+      const value = b[side];
+      if (value === null || value === undefined) return "unbounded";
+      const e = this.expr(value);
+      if (e.kind !== "literal" || (typeof e.value !== "number" && typeof e.value !== "bigint")) {
+        throw this.#error("the bounds of a window frame must be numbers");
+      }
+      return side === "Preceding" ? -e.value : e.value;
+    };
+    return {
+      type: f.units === "Rows" ? "row" : "range",
+      lower: bound(f.start_bound),
+      upper: f.end_bound ? bound(f.end_bound) : "current_row",
+    };
+  }
+
+  #extract(v: Ast): Expr {
+    const field = typeof v.field === "string" ? v.field : (v.field?.Custom?.value ?? Object.keys(v.field ?? {})[0]);
+    const name =
+      EXTRACT[field as string] ??
+      EXTRACT[`${String(field).charAt(0).toUpperCase()}${String(field).slice(1).toLowerCase()}`];
+    if (name === undefined) throw this.#error(`EXTRACT does not know ${field}`);
+    return call(name, this.expr(v.expr));
+  }
+
+  #lambdaOf(v: Ast): Expr {
+    const params: string[] = (v.params.One ? [v.params.One] : v.params.Many).map((p: Ast) => p.name.value);
+    const outer = this.#lambda;
+    this.#lambda = new Set([...outer, ...params]);
+    try {
+      return { kind: "lambda", params, body: this.expr(v.body) };
+    } finally {
+      this.#lambda = outer;
+    }
+  }
+
+  #type(t: Ast): DataType {
+    const [kind, v] = typeof t === "string" ? [t, undefined] : (Object.entries(t)[0] as [string, Ast]);
+    switch (kind) {
+      case "Array": {
+        const inner = v?.AngleBracket;
+        if (inner) return { kind: "array", elementType: this.#type(inner), containsNull: true };
+        break;
+      }
+      case "Map":
+        return { kind: "map", keyType: this.#type(v[0]), valueType: this.#type(v[1]), valueContainsNull: true };
+      case "Struct":
+        return {
+          kind: "struct",
+          fields: v[0].map((f: Ast) => ({ name: f.field_name.value, type: this.#type(f.field_type), nullable: true })),
+        };
+      case "Decimal":
+      case "Numeric":
+      case "Dec": {
+        const p = v?.PrecisionAndScale ?? (v?.Precision !== undefined ? [v.Precision, 0] : [10, 0]);
+        return { kind: "decimal", precision: Number(p[0]), scale: Number(p[1]) };
+      }
+      case "Custom":
+        return parseType(v[0].map((p: Ast) => p.Identifier.value).join("."));
+      case "Varchar":
+      case "Char":
+      case "Character":
+      case "CharacterVarying":
+        return STRING;
+      case "TimestampNtz":
+        return { kind: "timestamp_ntz" };
+      case "DoublePrecision":
+        return { kind: "double" };
+    }
+    return parseType(kind);
+  }
+
+  #error(what: string): MillraceError {
+    return new MillraceError("PARSE_SYNTAX_ERROR", `Cannot parse "${this.#text}": ${what}.`, {
+      parameters: { error: what },
+    });
+  }
+
+  #unknown(e: Ast): MillraceError {
+    const kind = typeof e === "string" ? e : Object.keys(e ?? {})[0];
+    return this.#error(`${kind} is not supported in an expression`);
+  }
+}
+
+/** An identifier as part of a dotted name. */
+function part(v: Ast): string {
+  const name = v.value as string;
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : `\`${name.replaceAll("`", "``")}\``;
+}
+
+function negate(yes: boolean, e: Expr): Expr {
+  return yes ? call("not", e) : e;
+}
+
+/** Spark's literals: int, long where it is too large or has an L, double with an exponent, decimal with a point. */
+function numberLiteral(text: string, long: boolean): Expr {
+  if (/[eE]/.test(text)) return lit(Number(text), { kind: "double" });
+  if (!text.includes(".")) {
+    const n = BigInt(text);
+    if (!long && n < 2n ** 31n) return lit(Number(n), { kind: "integer" });
+    if (n < 2n ** 63n) return lit(n, { kind: "long" });
+    return lit(text, { kind: "decimal", precision: Math.min(38, text.length), scale: 0 });
+  }
+  const [whole = "", fraction = ""] = text.split(".");
+  const precision = Math.max(1, whole.replace(/^0+/, "").length + fraction.length, fraction.length);
+  const type: DataType = { kind: "decimal", precision: Math.min(38, precision), scale: Math.min(38, fraction.length) };
+  return lit(`${whole === "" ? "0" : whole}.${fraction}`.replace(/\.$/, ""), type);
+}
+
+function negative(e: Extract<Expr, { kind: "literal" }>): Expr {
+  if (typeof e.value === "bigint") {
+    // -2147483648 is an int.
+    if (e.type.kind === "long" && e.value === 2n ** 31n) return lit(-(2 ** 31), { kind: "integer" });
+    return lit(-e.value, e.type);
+  }
+  if (typeof e.value === "string") {
+    // -9223372036854775808 is a long.
+    return e.value === String(2n ** 63n) ? lit(-(2n ** 63n), { kind: "long" }) : lit(`-${e.value}`, e.type);
+  }
+  return lit(-(e.value as number), e.type);
+}
+
+/** Months of an interval in years and months, which has no fixed length; undefined for others. */
+function yearMonths(text: string): number | undefined {
+  const m = /^\s*([+-]?\d+)\s*(year|month)s?\s*(?:([+-]?\d+)\s*months?\s*)?$/i.exec(text);
+  if (m === null) return undefined;
+  return Number(m[1]) * (m[2]!.toLowerCase() === "year" ? 12 : 1) + Number(m[3] ?? 0);
+}
+
+function monthsOf(e: Expr): number | undefined {
+  if (e.kind !== "call" || e.name !== INTERVAL_FUNCTION) return undefined;
+  const arg = e.args[0];
+  return arg?.kind === "literal" && typeof arg.value === "number" ? arg.value : undefined;
+}

@@ -1,0 +1,143 @@
+/**
+ * Brings Spark's own notations into ones that the SQL parser knows: strings with backslash escapes, double-quoted and raw strings,
+ * number suffixes (10L, 1.5D), intervals of several units. Keeps track of positions, for messages.
+ */
+export interface Scanned {
+  readonly sql: string;
+  /** The position in the given text for one in `sql`. */
+  position(at: number): number;
+}
+
+export const INTERVAL_FUNCTION = "__interval";
+
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", "0": "\0", Z: "\x1a" };
+const NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(BD|D|F|S|Y)?(?![A-Za-z0-9_])/iy;
+const SUFFIX: Readonly<Record<string, string>> = { D: "double", F: "float", S: "smallint", Y: "tinyint" };
+const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
+const UNITS = "microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?|months?|years?";
+const INTERVAL = new RegExp(
+  `interval\\s+(?:'([^']*[a-zA-Z][^']*)'(?!\\s*(?:${UNITS})\\b)|((?:[+-]?\\s*(?:\\d+(?:\\.\\d+)?|'[+-]?\\d+(?:\\.\\d+)?')\\s*(?:${UNITS})\\b\\s*)+))`,
+  "iy",
+);
+
+export function scan(text: string): Scanned {
+  let sql = "";
+  const marks: [out: number, given: number][] = [[0, 0]];
+  const replace = (by: string, from: number, to: number): void => {
+    marks.push([sql.length, from]);
+    sql += by;
+    marks.push([sql.length, to]);
+  };
+  let i = 0;
+  while (i < text.length) {
+    const c = text[i]!;
+    if (c === "`") {
+      const end = quotedEnd(text, i, "`");
+      sql += text.slice(i, end);
+      i = end;
+      continue;
+    }
+    if (c === "'" || c === '"') {
+      const s = readString(text, i, false);
+      replace(s.sql, i, s.end);
+      i = s.end;
+      continue;
+    }
+    if ((c === "r" || c === "R") && (text[i + 1] === "'" || text[i + 1] === '"')) {
+      const s = readString(text, i + 1, true);
+      replace(s.sql, i, s.end);
+      i = s.end;
+      continue;
+    }
+    if (/[0-9.]/.test(c)) {
+      NUMBER.lastIndex = i;
+      const m = NUMBER.exec(text);
+      if (m !== null) {
+        const suffix = m[1]?.toUpperCase();
+        if (suffix === undefined) sql += m[0];
+        else {
+          const digits = m[0].slice(0, m[0].length - suffix.length);
+          const type = SUFFIX[suffix] ?? decimalType(digits);
+          replace(`cast(${digits} as ${type})`, i, i + m[0].length);
+        }
+        i += m[0].length;
+        continue;
+      }
+    }
+    WORD.lastIndex = i;
+    const word = WORD.exec(text);
+    if (word !== null) {
+      if (/^interval$/i.test(word[0])) {
+        INTERVAL.lastIndex = i;
+        const m = INTERVAL.exec(text);
+        if (m !== null) {
+          const body = (m[1] ?? m[2]!).replaceAll("'", "").trim();
+          replace(`${INTERVAL_FUNCTION}('${body}') `, i, i + m[0].length);
+          i += m[0].length;
+          continue;
+        }
+      }
+      sql += word[0];
+      i += word[0].length;
+      // A number may follow a word directly only as part of it.
+      continue;
+    }
+    sql += c;
+    i++;
+  }
+  return {
+    sql,
+    position(at) {
+      let [out, given] = marks[0]!;
+      for (const [o, g] of marks) if (o <= at) [out, given] = [o, g];
+      return Math.min(given + (at - out), text.length);
+    },
+  };
+}
+
+function decimalType(digits: string): string {
+  const [whole = "", fraction = ""] = digits.split(".");
+  return `decimal(${Math.max(1, whole.replace(/^0+/, "").length + fraction.length)},${fraction.length})`;
+}
+
+function quotedEnd(text: string, start: number, quote: string): number {
+  let i = start + 1;
+  while (i < text.length) {
+    if (text[i] === quote) {
+      if (text[i + 1] !== quote) return i + 1;
+      i++;
+    }
+    i++;
+  }
+  return text.length;
+}
+
+/** A Spark string literal, decoded and written again with doubled quotes. An open string is left open for the parser to refuse. */
+function readString(text: string, start: number, raw: boolean): { sql: string; end: number } {
+  const quote = text[start]!;
+  let value = "";
+  let i = start + 1;
+  while (i < text.length) {
+    const c = text[i]!;
+    if (c === quote) {
+      if (text[i + 1] !== quote || raw) return { sql: `'${value.replaceAll("'", "''")}'`, end: i + 1 };
+      value += quote;
+      i += 2;
+    } else if (c === "\\" && !raw && i + 1 < text.length) {
+      const unicode = /^\\u([0-9a-fA-F]{4})/.exec(text.slice(i, i + 6));
+      if (unicode) {
+        value += String.fromCharCode(Number.parseInt(unicode[1]!, 16));
+        i += 6;
+        continue;
+      }
+      const next = text[i + 1]!;
+      // \% and \_ keep the backslash: LIKE gives it a meaning.
+      value += next === "%" || next === "_" ? `\\${next}` : (ESCAPES[next] ?? next);
+      i += 2;
+    } else {
+      value += c;
+      i++;
+    }
+  }
+  return { sql: `'${value.replaceAll("'", "''")}`, end: text.length };
+}
