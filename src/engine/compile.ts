@@ -1,5 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation } from "../plan/resolved.ts";
+import { walkExpr } from "../plan/walk.ts";
 import { bracket, type CompileContext, columnName, compileExpr, orderBy, typed } from "./compile-expr.ts";
 import { quoteIdentifier } from "./duckdb-types.ts";
 import { literalSql, structSql } from "./literal.ts";
@@ -94,9 +95,26 @@ function named(exprs: readonly NamedExpr[], ctx: CompileContext): string {
     .map(({ field, expr }) => {
       if (expr.kind === "column")
         return expr.id === field.id ? columnName(expr.id) : `${columnName(expr.id)} AS ${columnName(field.id)}`;
-      return `${compileExpr(expr, ctx)} AS ${columnName(field.id)}`;
+      const sql = compileExpr(expr, ctx);
+      return `${isCostly(expr) ? computedOnce(sql) : sql} AS ${columnName(field.id)}`;
     })
     .join(", ");
+}
+
+/** Calls that cost much more than reading their result. */
+const COSTLY = new Set(["from_json", "schema_of_json", "get_json_object", "from_csv", "from_avro", "from_protobuf"]);
+
+function isCostly(expr: ResolvedExpr): boolean {
+  for (const e of walkExpr(expr)) if (e.kind === "udf" || (e.kind === "call" && COSTLY.has(e.name))) return true;
+  return false;
+}
+
+/**
+ * DuckDB pushes a filter below a projection by computing the projection's expressions again in the filter, each time they are named:
+ * `dropna` over three fields of a parsed record would parse it four times. It does not do so with an expression that is random.
+ */
+function computedOnce(sql: string): string {
+  return `CASE WHEN random() < 2 THEN ${sql} END`;
 }
 
 /** The input's columns by position under other ids. */

@@ -4,7 +4,7 @@ import type { DataType } from "../types/data-type.ts";
 import { parseDdl, parseType } from "../types/ddl.ts";
 import { fromSparkJson } from "../types/struct-json.ts";
 import { type FunctionDef, family } from "./define.ts";
-import { duckdbType, quoteString } from "./duckdb-type.ts";
+import { duckdbType, quoteIdentifier, quoteString } from "./duckdb-type.ts";
 import { any, literalString, opt, string } from "./params.ts";
 
 const fn = family("json");
@@ -62,7 +62,13 @@ export const jsonFunctions: readonly FunctionDef[] = [
     [string, literalString, opt(any)],
     (_, args) => schemaLiteral(args[1]),
     ["from_json('{\"a\":1, \"b\":0.8}', 'a INT, b DOUBLE')", { a: 1, b: 0.8 }],
-    ([text], { result }) => `TRY(from_json(${text}, ${quoteString(JSON.stringify(structure(result)))}))`,
+    ([text], { result }) => {
+      const parsed = `TRY(from_json(${text}, ${quoteString(JSON.stringify(structure(result)))}))`;
+      if (result.kind !== "struct") return parsed;
+      // PERMISSIVE: of a malformed record all fields are null, the struct is not; no text gives no struct.
+      const nulls = result.fields.map((f) => `${quoteIdentifier(f.name)} := CAST(NULL AS ${duckdbType(f.type)})`);
+      return `CASE WHEN ${text} <> '' THEN ifnull(${parsed}, struct_pack(${nulls.join(", ")})) END`;
+    },
     { nullable: "always" },
   ),
 ];
