@@ -1,7 +1,7 @@
 import type { StateOperatorProgress } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
-import type { PlannedBatch } from "./batch.ts";
+import { type PlannedBatch, sameOffset } from "./batch.ts";
 import { type CompileContext, columnName, compileRelation, outputSelect } from "./compile.ts";
 import type { Connection } from "./duckdb.ts";
 import { scanLeaf } from "./ingest.ts";
@@ -61,21 +61,25 @@ export class BatchRunner {
       return await connection.transaction(async () => {
         const { context, eventTimes, metrics } = await this.#runStages(connection, batch, sources);
         const watermarks = tracker.after(eventTimes.map((stats) => stats?.maxMs));
+        const stored = await connection.query(
+          `CREATE OR REPLACE TABLE output AS ${storable(this.#plan.root, context)}`,
+        );
+        const outputRows = Number(stored.columns[0]?.[0] ?? 0);
         await connection.exec(
-          `CREATE OR REPLACE TABLE output AS ${storable(this.#plan.root, context)}; ${QueryState.markSql({
+          QueryState.markSql({
             batchId: batch.id,
             offsetsHash: batch.hash,
             timestampMs: batch.timestampMs,
             lateMs: batch.watermarkMs,
             watermarks,
-          })}`,
+            outputRows,
+          }),
         );
-        const rows = await connection.query("SELECT output_rows FROM batch");
         return {
           watermarks,
           eventTime: merged(eventTimes),
           operators: operators.map((operator) => toProgress(operator, metrics.get(operator)!)),
-          outputRows: Number(rows.columns[0]![0]),
+          outputRows,
           outputSql: undefined,
         };
       });
@@ -148,6 +152,9 @@ export class BatchRunner {
         const result = await operator.run({
           connection,
           context,
+          // the operators above the first may have input when the sources have none
+          empty:
+            operator === this.#plan.operators[0] && batch.ends.every((end, i) => sameOffset(end, batch.starts[i]!)),
           input: context.leaf?.(operator.input) ?? `(${compileRelation(operator.input, context)})`,
           batchId: batch.id,
           timestampMs: batch.timestampMs,

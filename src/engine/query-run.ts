@@ -21,6 +21,7 @@ import { type Checkpoint, type OffsetsFile, pinnedConf } from "./checkpoint.ts";
 import { makeDirectory } from "./checkpoint-files.ts";
 import type { Clock } from "./clock.ts";
 import type { Connection } from "./duckdb.ts";
+import { pathsOf } from "./execute.ts";
 import { ingest } from "./ingest.ts";
 import { type ProgressLog, Stopwatch, type TriggerReport, toProgress } from "./progress.ts";
 import { QueryState, stateExists } from "./query-state.ts";
@@ -51,7 +52,7 @@ export interface QuerySetup {
   }[];
   /** A fresh plan: operators hold what one run knows. */
   plan(): StreamPlan;
-  parts(connection: Connection): Promise<RunnerParts> | RunnerParts;
+  parts(connection: Connection, plan: StreamPlan): Promise<RunnerParts> | RunnerParts;
   readonly memoryLimit: string;
   readonly threads: number;
   readonly timeZone: string;
@@ -159,7 +160,7 @@ export class QueryRun {
       timeZone: this.#setup.timeZone,
     });
     const { connection } = this.#state;
-    this.#runner = new BatchRunner(this.#plan, await this.#setup.parts(connection));
+    this.#runner = new BatchRunner(this.#plan, await this.#setup.parts(connection, this.#plan));
     for (const operator of this.#plan.operators) {
       if (operator instanceof TransformWithState) operator.identify(queryId, runId);
       await operator.open(connection);
@@ -221,7 +222,7 @@ export class QueryRun {
       const { connector, options } = sourceConnectors[i]!;
       const source = await connector.source!.openStream!({
         options,
-        paths: scan.paths,
+        paths: pathsOf(scan),
         schema: scan.schema,
         columns,
         queryId,
@@ -368,7 +369,11 @@ export class QueryRun {
     // nothing has been committed that a batch could close
     if (!this.#setup.settings.noDataMicroBatches || this.#nextId === 0) return false;
     const now = this.#setup.clock.now();
-    return this.#plan.operators.some((operator) => operator.hasWork(this.#tracker.globalMs, this.#lateMs, now));
+    const { globalMs } = this.#tracker;
+    if (this.#plan.operators.some((operator) => operator.hasWork(globalMs, now))) return true;
+    // Spark would run a batch here that closes nothing; all that remains of it is that the new watermark counts for late rows
+    this.#lateMs = globalMs;
+    return false;
   }
 
   /** Milliseconds until an operator has something to do by itself; undefined when only data can bring work. */

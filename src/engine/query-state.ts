@@ -117,9 +117,9 @@ export class QueryState {
     };
   }
 
-  /** The statements that make the database show `batch`, to run inside its transaction; `output_rows` counts table `output`. */
-  static markSql(batch: Omit<StoredBatch, "outputRows">): string {
-    return `DELETE FROM batch; INSERT INTO batch SELECT ${batch.batchId}, ${sqlString(batch.offsetsHash)}, ${batch.timestampMs}, ${batch.lateMs}, ${sqlString(JSON.stringify(batch.watermarks))}, count(*) FROM output;`;
+  /** The statements that make the database show `batch`, to run inside its transaction. */
+  static markSql(batch: StoredBatch): string {
+    return `DELETE FROM batch; INSERT INTO batch VALUES (${batch.batchId}, ${sqlString(batch.offsetsHash)}, ${batch.timestampMs}, ${batch.lateMs}, ${sqlString(JSON.stringify(batch.watermarks))}, ${batch.outputRows})`;
   }
 
   /** Writes a long write-ahead log into the database file; only between batches, when nothing reads. */

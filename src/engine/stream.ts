@@ -9,7 +9,9 @@ import { resolveOptions } from "../connectors/options.ts";
 import { type DirectoryLock, lockDirectory } from "../dir-lock.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
+import { catalog } from "../functions/index.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
+import { checkStreaming } from "../plan/streaming-rules.ts";
 import type { StructType } from "../types/data-type.ts";
 import type { RunnerParts } from "./batch-runner.ts";
 import { Checkpoint } from "./checkpoint.ts";
@@ -19,7 +21,7 @@ import { iso, ProgressLog } from "./progress.ts";
 import { StreamingQuery } from "./query-handle.ts";
 import { QueryRun, type QuerySetup, type ResolvedSink } from "./query-run.ts";
 import { restartPolicy } from "./restart.ts";
-import { confNumber, streamConf } from "./stream-conf.ts";
+import { confBoolean, confNumber, streamConf } from "./stream-conf.ts";
 import { planStream, type StreamPlan } from "./stream-plan.ts";
 
 /** What a streaming query needs of its surroundings. */
@@ -34,7 +36,7 @@ export interface StreamDeps {
 }
 
 /**
- * Starts a streaming query from an analysed and checked plan (`checkStreaming`). Resolves when the query is open: its sources, sinks
+ * Starts a streaming query from an analysed plan. Resolves when the query is open: its sources, sinks
  * and checkpoint are at hand, or one of them could not be reached and the query tries again. What can never work (options, schema,
  * another query's checkpoint, a checkpoint that does not fit together) is thrown here.
  *
@@ -48,6 +50,8 @@ export async function startStreamingQuery(
   deps: StreamDeps,
 ): Promise<StreamingQueryHandle> {
   const settings = streamConf(conf);
+  if (confBoolean(conf, "spark.sql.streaming.unsupportedOperationCheck", true))
+    checkStreaming(plan, target.outputMode, catalog);
   const schema: StructType = {
     kind: "struct",
     fields: plan.fields.map(({ name, type, nullable, metadata }) => ({
@@ -96,7 +100,7 @@ export async function startStreamingQuery(
       sinks,
       sourceConnectors,
       plan: () => planStream(plan, target.outputMode),
-      parts: (connection) => deps.parts(connection, firstPlan, conf),
+      parts: (connection, streamPlan) => deps.parts(connection, streamPlan, conf),
       memoryLimit: conf["millrace.engine.memoryLimit"] ?? defaultMemory(),
       threads: confNumber(conf, "millrace.engine.threads", availableParallelism()),
       timeZone: conf["spark.sql.session.timeZone"] ?? "UTC",

@@ -2,9 +2,8 @@ import type { Backend, Conf, StreamingQueryHandle, StreamTarget } from "../../sr
 import { connectorFor, lookupConnector, resolveOptions } from "../../src/connectors/index.ts";
 import type { SessionContext } from "../../src/dataframe/context.ts";
 import type { Clock } from "../../src/engine/clock.ts";
-import { runMapRows } from "../../src/engine/map-rows.ts";
 import { type StreamDeps, startStreamingQuery } from "../../src/engine/stream.ts";
-import { udfCompiler } from "../../src/engine/udf.ts";
+import { runnerParts } from "../../src/engine/stream-parts.ts";
 import { catalog } from "../../src/functions/index.ts";
 import { analyze } from "../../src/plan/analyze.ts";
 import type { Relation } from "../../src/plan/relation.ts";
@@ -45,17 +44,7 @@ export class TestSession implements SessionContext {
 
 const defaultDeps: StreamDeps = {
   connectorFor,
-  parts: (connection, _plan, conf) => ({
-    context: (timestampMs) => ({
-      timestampMs,
-      timeZone: conf["spark.sql.session.timeZone"] ?? "UTC",
-      udf: udfCompiler(connection),
-    }),
-    staticLeaves: async () => new Map(),
-    mapRows: async (on, node, sql, table) => {
-      await runMapRows(on, node, sql, table);
-    },
-  }),
+  parts: (connection, plan, conf) => runnerParts(connection, plan, conf["spark.sql.session.timeZone"] ?? "UTC"),
 };
 
 function analysed(plan: Relation, conf: Conf): ResolvedRelation {

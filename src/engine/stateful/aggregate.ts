@@ -3,6 +3,7 @@ import { MillraceError } from "../../errors.ts";
 import type { FunctionDef, SqlTypes } from "../../functions/index.ts";
 import { columnOf } from "../../plan/resolve-expr.ts";
 import type { Field, ResolvedExpr, ResolvedRelation } from "../../plan/resolved.ts";
+import type { AnyRow } from "../../types/data-type.ts";
 import { callTypes, columnName, compileExpr, functionOf, windowOf, windowStruct } from "../compile.ts";
 import type { Connection } from "../duckdb.ts";
 import { sqlType } from "../duckdb-types.ts";
@@ -10,6 +11,7 @@ import {
   atOrBefore,
   type EventTimeStats,
   eventTimeField,
+  eventTimeMsSql,
   type OperatorBatch,
   type OperatorOptions,
   type OperatorResult,
@@ -56,8 +58,8 @@ export class StreamingAggregate implements StatefulOperator {
   readonly #eventKey: Key | undefined;
   /** Column of the input whose event times are measured here; see fuse-watermark.ts. */
   readonly #eventTime: number | undefined;
-  #rows = 0;
-  #rowsBefore = 0;
+  #known: Known = { rows: 0, earliestMs: undefined };
+  #knownBefore: Known = this.#known;
 
   constructor(node: AggregateNode, input: ResolvedRelation, eventTime: number | undefined, options: OperatorOptions) {
     this.node = node;
@@ -114,44 +116,28 @@ export class StreamingAggregate implements StatefulOperator {
       ...this.#stateColumns().map((column) => `${quoted(column.name)} ${column.type}`),
     ];
     await connection.exec(`CREATE TABLE IF NOT EXISTS ${this.#state}(${columns.join(", ") || "none BOOLEAN"})`);
-    this.#rows = Number((await connection.query(`SELECT count(*) AS n FROM ${this.#state}`)).rows[0]!.n);
-    this.#rowsBefore = this.#rows;
+    await this.#learn(connection);
+    this.#knownBefore = this.#known;
   }
 
-  hasWork(nextWatermarkMs: number, watermarkMs: number): boolean {
-    return this.#eventKey !== undefined && nextWatermarkMs > watermarkMs;
+  hasWork(watermarkMs: number): boolean {
+    return this.#known.earliestMs !== undefined && this.#known.earliestMs <= watermarkMs;
   }
 
   async run(batch: OperatorBatch): Promise<OperatorResult> {
-    const { connection } = batch;
+    this.#knownBefore = this.#known;
     const started = performance.now();
-    await connection.exec(this.#mergeSql(batch));
-    const stats = (await connection.query(this.#statsSql())).rows[0]!;
-    const updated = Number(stats.updated);
-    const inserted = Number(stats.groups) - updated;
-    const writes: string[] = [];
-    if (updated > 0) {
-      writes.push(`DELETE FROM ${this.#state} WHERE rowid IN (SELECT rid FROM ${this.#merged} WHERE rid IS NOT NULL)`);
-    }
-    if (updated + inserted > 0) {
-      const names = [...this.#keys.map((key) => key.name), ...this.#stateColumns().map((c) => quoted(c.name))];
-      writes.push(
-        `INSERT INTO ${this.#state} SELECT ${names.join(", ") || "true"} FROM ${this.#merged} WHERE NOT late`,
-      );
-    }
-    if (writes.length > 0) await connection.exec(writes.join("; "));
+    const { stats, groups } = batch.empty ? NOTHING : await this.#merge(batch);
     const updatesMs = performance.now() - started;
     const removalStart = performance.now();
     const removed = await this.#evict(batch);
-    this.#rowsBefore = this.#rows;
-    this.#rows += inserted - removed;
     return {
-      output: this.#outputSql(),
+      output: this.#outputSql(this.#mode === "append" ? removed > 0 : !batch.empty || this.#mode === "complete"),
       metrics: {
-        rowsTotal: this.#rows,
-        rowsUpdated: updated + inserted,
+        rowsTotal: this.#known.rows,
+        rowsUpdated: groups,
         rowsRemoved: removed,
-        rowsDroppedByWatermark: Number(stats.late),
+        rowsDroppedByWatermark: Number(stats.late ?? 0),
         updatesMs,
         removalsMs: performance.now() - removalStart,
       },
@@ -160,7 +146,41 @@ export class StreamingAggregate implements StatefulOperator {
   }
 
   rolledBack(): void {
-    this.#rows = this.#rowsBefore;
+    this.#known = this.#knownBefore;
+  }
+
+  /** Looks up how much state there is and when the first of it closes. */
+  async #learn(connection: Connection): Promise<void> {
+    const key = this.#eventKey;
+    const earliest = key === undefined ? "NULL" : `min(${this.#closesMsSql(key.name)})`;
+    const row = (await connection.query(`SELECT count(*) AS n, ${earliest} AS earliest FROM ${this.#state}`)).rows[0]!;
+    this.#known = { rows: Number(row.n), earliestMs: optionalNumber(row.earliest) };
+  }
+
+  async #merge(batch: OperatorBatch): Promise<{ stats: AnyRow; groups: number }> {
+    const { connection } = batch;
+    await connection.exec(this.#mergeSql(batch));
+    const stats = (await connection.query(this.#statsSql())).rows[0]!;
+    const groups = Number(stats.groups);
+    const updated = Number(stats.updated);
+    const writes: string[] = [];
+    if (updated > 0) {
+      writes.push(`DELETE FROM ${this.#state} WHERE rowid IN (SELECT rid FROM ${this.#merged} WHERE rid IS NOT NULL)`);
+    }
+    if (groups > 0) {
+      const names = [...this.#keys.map((key) => key.name), ...this.#stateColumns().map((c) => quoted(c.name))];
+      writes.push(
+        `INSERT INTO ${this.#state} SELECT ${names.join(", ") || "true"} FROM ${this.#merged} WHERE NOT late`,
+      );
+    }
+    if (writes.length > 0) await connection.exec(writes.join("; "));
+    const earliest = optionalNumber(stats.earliest);
+    this.#known = {
+      rows: this.#known.rows + groups - updated,
+      earliestMs:
+        earliest === undefined ? this.#known.earliestMs : Math.min(earliest, this.#known.earliestMs ?? earliest),
+    };
+    return { stats, groups };
   }
 
   /** The groups of the batch merged with their state; `rid` is the state row that each replaces, `late` marks what must not count. */
@@ -219,27 +239,29 @@ export class StreamingAggregate implements StatefulOperator {
       this.#eventTime === undefined
         ? ""
         : ", epoch_ms(min(t_min)) AS t_min, epoch_ms(max(t_max)) AS t_max, sum(t_sum) AS t_sum, sum(t_count) AS t_count";
-    return `SELECT count(*) FILTER (NOT late) AS groups, count(rid) FILTER (NOT late) AS updated, coalesce(sum(n) FILTER (late), 0) AS late${times} FROM ${this.#merged}`;
+    const key = this.#eventKey;
+    const earliest = key === undefined ? "" : `, min(${this.#closesMsSql(key.name)}) FILTER (NOT late) AS earliest`;
+    return `SELECT count(*) FILTER (NOT late) AS groups, count(rid) FILTER (NOT late) AS updated, coalesce(sum(n) FILTER (late), 0) AS late${earliest}${times} FROM ${this.#merged}`;
   }
 
   /** Removes closed groups; in append mode they are the output. */
-  async #evict({ connection, lateMs, evictMs }: OperatorBatch): Promise<number> {
-    const key = this.#eventKey;
-    if (key === undefined) return 0;
-    // groups at or before the old watermark are gone already and late rows were kept out
-    if (evictMs <= lateMs) {
-      if (this.#mode === "append")
-        await connection.exec(`CREATE OR REPLACE TEMP TABLE ${this.#closed} AS FROM ${this.#state} LIMIT 0`);
-      return 0;
-    }
-    const closed = this.#closedSql(key.name, evictMs);
+  async #evict({ connection, evictMs }: OperatorBatch): Promise<number> {
+    if (!this.hasWork(evictMs)) return 0;
+    const closed = this.#closedSql(this.#eventKey!.name, evictMs);
+    const before = this.#known.rows;
     if (this.#mode === "append") {
-      await connection.exec(
-        `CREATE OR REPLACE TEMP TABLE ${this.#closed} AS FROM ${this.#state} WHERE ${closed}; DELETE FROM ${this.#state} WHERE ${closed}`,
-      );
-      return Number((await connection.query(`SELECT count(*) AS n FROM ${this.#closed}`)).rows[0]!.n);
+      await connection.exec(`CREATE OR REPLACE TEMP TABLE ${this.#closed} AS FROM ${this.#state} WHERE ${closed}`);
     }
-    return Number((await connection.query(`DELETE FROM ${this.#state} WHERE ${closed}`)).columns[0]?.[0] ?? 0);
+    await connection.exec(`DELETE FROM ${this.#state} WHERE ${closed}`);
+    await this.#learn(connection);
+    return before - this.#known.rows;
+  }
+
+  /** When a group closes, in milliseconds. */
+  #closesMsSql(column: string): string {
+    const key = this.#eventKey!;
+    if (key.durationMicros === undefined) return eventTimeMsSql(column, key.field);
+    return `(epoch_ms(${column}) + ${key.durationMicros / 1000n})`;
   }
 
   #closedSql(column: string, watermarkMs: number): string {
@@ -249,8 +271,11 @@ export class StreamingAggregate implements StatefulOperator {
     return `${column} <= ${timestampSql(watermarkMs * 1000 - Number(key.durationMicros), kind)}`;
   }
 
-  #outputSql(): string {
-    const table = this.#mode === "append" ? this.#closed : this.#mode === "update" ? this.#merged : this.#state;
+  /** `some`: whether there may be output at all; if not, the table to read may not be there. */
+  #outputSql(some: boolean): string {
+    const table =
+      !some || this.#mode === "complete" ? this.#state : this.#mode === "append" ? this.#closed : this.#merged;
+    const where = !some ? " WHERE false" : this.#mode === "update" ? " WHERE NOT late" : "";
     const keys = this.#keys.map((key) => {
       const value =
         key.durationMicros === undefined
@@ -265,12 +290,24 @@ export class StreamingAggregate implements StatefulOperator {
       );
       return `CAST(${sql} AS ${sqlType(field.type)}) AS ${columnName(field.id)}`;
     });
-    return `(SELECT ${[...keys, ...results].join(", ") || "1 AS none"} FROM ${table}${this.#mode === "update" ? " WHERE NOT late" : ""})`;
+    return `(SELECT ${[...keys, ...results].join(", ") || "1 AS none"} FROM ${table}${where})`;
   }
 
   #stateColumns(): { readonly name: string; readonly type: string }[] {
     return this.#aggregates.flatMap((aggregate) => aggregate.columns);
   }
+}
+
+interface Known {
+  readonly rows: number;
+  /** When the first group closes; undefined when none ever does. */
+  readonly earliestMs: number | undefined;
+}
+
+const NOTHING: { readonly stats: AnyRow; readonly groups: number } = { stats: {}, groups: 0 };
+
+function optionalNumber(value: unknown): number | undefined {
+  return value === null || value === undefined ? undefined : Number(value);
 }
 
 function eventTimeOf(stats: Record<string, unknown>): EventTimeStats | undefined {

@@ -6,6 +6,7 @@ import { sqlType } from "../duckdb-types.ts";
 import {
   atOrBefore,
   eventTimeField,
+  eventTimeMsSql,
   type OperatorBatch,
   type OperatorOptions,
   type OperatorResult,
@@ -29,8 +30,8 @@ export class StreamingDeduplicate implements StatefulOperator {
   readonly #firstTable: string;
   readonly #keys: readonly Field[];
   readonly #eventTime: Field | undefined;
-  #rows = 0;
-  #rowsBefore = 0;
+  #known: { readonly rows: number; readonly earliestMs: number | undefined } = { rows: 0, earliestMs: undefined };
+  #knownBefore = this.#known;
 
   constructor(node: DeduplicateNode, input: ResolvedRelation, options: OperatorOptions) {
     this.node = node;
@@ -61,15 +62,17 @@ export class StreamingDeduplicate implements StatefulOperator {
     const columns = this.#keys.map((key, i) => `k${i} ${sqlType(key.type)}`);
     if (this.node.withinWatermark) columns.push("expires_us BIGINT");
     await connection.exec(`CREATE TABLE IF NOT EXISTS ${this.#state}(${columns.join(", ") || "none BOOLEAN"})`);
-    this.#rows = Number((await connection.query(`SELECT count(*) AS n FROM ${this.#state}`)).rows[0]!.n);
-    this.#rowsBefore = this.#rows;
+    await this.#learn(connection);
+    this.#knownBefore = this.#known;
   }
 
-  hasWork(nextWatermarkMs: number, watermarkMs: number): boolean {
-    return this.#evictable && nextWatermarkMs > watermarkMs;
+  hasWork(watermarkMs: number): boolean {
+    return this.#known.earliestMs !== undefined && this.#known.earliestMs <= watermarkMs;
   }
 
-  async run({ connection, input, lateMs, evictMs }: OperatorBatch): Promise<OperatorResult> {
+  async run(batch: OperatorBatch): Promise<OperatorResult> {
+    const { connection, input, lateMs, evictMs } = batch;
+    this.#knownBefore = this.#known;
     const started = performance.now();
     const late =
       this.#eventTime === undefined
@@ -97,19 +100,23 @@ export class StreamingDeduplicate implements StatefulOperator {
     await connection.exec(`INSERT INTO ${this.#state} SELECT ${values.join(", ") || "true"} FROM ${this.#firstTable}`);
     const stats = (
       await connection.query(
-        `SELECT count(*) FILTER (late) AS late, count(*) AS rows, (SELECT count(*) FROM ${this.#firstTable}) AS first FROM ${this.#rowsTable}`,
+        `SELECT count(*) FILTER (late) AS late, count(*) AS rows, (SELECT count(*) FROM ${this.#firstTable}) AS first, (SELECT min(${this.#closesMsSql("new")}) FROM ${this.#firstTable}) AS earliest FROM ${this.#rowsTable}`,
       )
     ).rows[0]!;
     const first = Number(stats.first);
+    const earliest = stats.earliest === null ? undefined : Number(stats.earliest);
+    this.#known = {
+      rows: this.#known.rows + first,
+      earliestMs:
+        earliest === undefined ? this.#known.earliestMs : Math.min(earliest, this.#known.earliestMs ?? earliest),
+    };
     const updatesMs = performance.now() - started;
     const removalStart = performance.now();
-    const removed = this.#evictable && evictMs > lateMs ? await this.#evict(connection, evictMs) : 0;
-    this.#rowsBefore = this.#rows;
-    this.#rows += first - removed;
+    const removed = this.hasWork(evictMs) ? await this.#evict(connection, evictMs) : 0;
     return {
       output: this.#firstTable,
       metrics: {
-        rowsTotal: this.#rows,
+        rowsTotal: this.#known.rows,
         rowsUpdated: first,
         rowsRemoved: removed,
         rowsDroppedByWatermark: Number(stats.late),
@@ -121,15 +128,33 @@ export class StreamingDeduplicate implements StatefulOperator {
   }
 
   rolledBack(): void {
-    this.#rows = this.#rowsBefore;
+    this.#known = this.#knownBefore;
+  }
+
+  async #learn(connection: Connection): Promise<void> {
+    const row = (
+      await connection.query(
+        `SELECT count(*) AS n, min(${this.#closesMsSql("stored")}) AS earliest FROM ${this.#state}`,
+      )
+    ).rows[0]!;
+    this.#known = { rows: Number(row.n), earliestMs: row.earliest === null ? undefined : Number(row.earliest) };
+  }
+
+  /** When a key may be forgotten, in milliseconds; null for never. */
+  #closesMsSql(where: "stored" | "new"): string {
+    if (this.node.withinWatermark) {
+      if (where === "stored") return "expires_us // 1000";
+      const time = this.#eventTime!;
+      return `${eventTimeMsSql(columnName(time.id), time)} + ${time.watermark!.delayMicros / 1000n}`;
+    }
+    const at = this.#eventKey;
+    if (at < 0) return "CAST(NULL AS BIGINT)";
+    const key = this.#keys[at]!;
+    return eventTimeMsSql(where === "stored" ? `k${at}` : columnName(key.id), key);
   }
 
   get #eventKey(): number {
     return this.#keys.findIndex((key) => key.watermark !== undefined);
-  }
-
-  get #evictable(): boolean {
-    return this.node.withinWatermark || this.#eventKey >= 0;
   }
 
   async #evict(connection: Connection, evictMs: number): Promise<number> {
@@ -137,7 +162,9 @@ export class StreamingDeduplicate implements StatefulOperator {
     const closed = this.node.withinWatermark
       ? `expires_us <= ${evictMs * 1000}`
       : atOrBefore(`k${at}`, this.#keys[at]!, evictMs);
-    const result = await connection.query(`DELETE FROM ${this.#state} WHERE ${closed}`);
-    return Number(result.columns[0]?.[0] ?? 0);
+    const before = this.#known.rows;
+    await connection.exec(`DELETE FROM ${this.#state} WHERE ${closed}`);
+    await this.#learn(connection);
+    return before - this.#known.rows;
   }
 }

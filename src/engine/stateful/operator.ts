@@ -22,11 +22,8 @@ export interface StatefulOperator {
   run(batch: OperatorBatch): Promise<OperatorResult>;
   /** The batch was rolled back: forget what `run` learned. */
   rolledBack(): void;
-  /**
-   * Whether a batch without input would do something once the watermark is `nextWatermarkMs` (it was `watermarkMs` in the last batch) and
-   * the clock `nowMs`.
-   */
-  hasWork(nextWatermarkMs: number, watermarkMs: number, nowMs: number): boolean;
+  /** Whether a batch without input would do something now that the watermark is `watermarkMs` and the clock `nowMs`. */
+  hasWork(watermarkMs: number, nowMs: number): boolean;
   /** The next moment of the clock at which `hasWork` may turn true by itself; undefined when only the watermark matters. */
   nextDueMs?(): number | undefined;
   close?(): void;
@@ -37,6 +34,8 @@ export interface OperatorBatch {
   readonly context: CompileContext;
   /** FROM item with the input rows, columns `c<id>`. Reading it twice computes it twice. */
   readonly input: string;
+  /** Known to have no input rows. */
+  readonly empty: boolean;
   readonly batchId: number;
   readonly timestampMs: number;
   /** Input rows with event time at or before this are late. */
@@ -91,6 +90,11 @@ export function atOrBefore(column: string, field: Field, watermarkMs: number): s
     return `struct_extract(${column}, 'end') <= ${timestampSql(watermarkMs * 1000, end?.type.kind)}`;
   }
   return `${column} <= ${timestampSql(watermarkMs * 1000, field.type.kind)}`;
+}
+
+/** Milliseconds of the event time of a column; of a window, its end. Null for null. */
+export function eventTimeMsSql(column: string, field: Field): string {
+  return field.type.kind === "struct" ? `epoch_ms(struct_extract(${column}, 'end'))` : `epoch_ms(${column})`;
 }
 
 /** A constant of the type of an event-time column. */

@@ -84,9 +84,9 @@ export class TransformWithState implements StatefulOperator {
     await this.#learn(connection);
   }
 
-  hasWork(nextWatermarkMs: number, _watermarkMs: number, nowMs: number): boolean {
+  hasWork(watermarkMs: number, nowMs: number): boolean {
     if (this.#earliestTimer === undefined) return false;
-    return this.#earliestTimer <= (this.node.timeMode === "event_time" ? nextWatermarkMs : nowMs);
+    return this.#earliestTimer <= (this.node.timeMode === "event_time" ? watermarkMs : nowMs);
   }
 
   nextDueMs(): number | undefined {
