@@ -1,0 +1,229 @@
+import { mkdir } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type DirectoryLock, lockDirectory } from "./dir-lock.ts";
+import { MillraceError } from "./errors.ts";
+import { publish } from "./events.ts";
+
+/** A layer that can be embedded. */
+export type ServerName = "kafka" | "postgres" | "redis";
+
+/** Where one layer is. */
+export interface StackAddress {
+  readonly name: ServerName | "lake";
+  /** The environment variable that carries it. */
+  readonly variable: string;
+  /** The address without its password, for people. */
+  readonly address: string;
+  /** `embedded`: started here. `yours`: given from outside; nothing is ever cleared there. */
+  readonly owner: "embedded" | "yours";
+  /** The usual port, when an embedded server had to take another one. */
+  readonly wanted?: number;
+}
+
+export interface StackOptions {
+  /** Where embedded servers keep their data; default `.millrace`. */
+  directory?: string;
+  /** Address that embedded servers listen on; default 127.0.0.1. */
+  host?: string;
+  /** The layers that the pipeline needs; default all. */
+  want?: readonly ServerName[];
+  /** Where addresses are read and set; default `process.env`. */
+  env?: NodeJS.ProcessEnv;
+  /** Ports of embedded servers instead of the usual ones; 0 takes any free one. */
+  ports?: Partial<Record<ServerName, number>>;
+}
+
+export interface Stack {
+  readonly directory: string;
+  readonly addresses: readonly StackAddress[];
+  /** All embedded servers answer. Clients may connect before that. */
+  readonly ready: Promise<void>;
+  /** Stops the embedded servers, the last started first, and unsets what was set. */
+  stop(): Promise<void>;
+}
+
+interface Running {
+  port: number;
+  url: string;
+  ready?: Promise<void>;
+  close(): Promise<void>;
+}
+
+interface ServerKind {
+  readonly variable: string;
+  readonly port: number;
+  start(directory: string, host: string, port: number): Promise<Running>;
+}
+
+/** One row per layer; servers are loaded when they are started. */
+const SERVERS: Readonly<Record<ServerName, ServerKind>> = {
+  kafka: {
+    variable: "MILLRACE_KAFKA",
+    port: 9092,
+    async start(directory, host, port) {
+      const { startKafkaServer } = await import("./kafka/server.ts");
+      const server = await startKafkaServer({ directory, host, port });
+      return { port: server.port, url: `${bracketed(host)}:${server.port}`, close: () => server.close() };
+    },
+  },
+  postgres: {
+    variable: "MILLRACE_POSTGRES",
+    port: 5432,
+    async start(directory, host, port) {
+      const { startPostgresServer } = await import("./database/server.ts");
+      return startPostgresServer({ directory, host, port });
+    },
+  },
+  redis: {
+    variable: "MILLRACE_REDIS",
+    port: 6379,
+    async start(directory, host, port) {
+      const { startCacheServer } = await import("./cache/server.ts");
+      return startCacheServer({ directory, host, port });
+    },
+  },
+};
+
+export const SERVER_NAMES = Object.keys(SERVERS) as ServerName[];
+const LAKE = "MILLRACE_LAKE";
+
+/**
+ * Starts the embedded server of every layer whose address is not set (`MILLRACE_KAFKA`, `MILLRACE_POSTGRES`, `MILLRACE_REDIS`), all
+ * at once, and sets those variables, so that the connectors of a pipeline find them. `MILLRACE_LAKE` becomes a folder.
+ * A server whose usual port is taken gets the next free one, which its address and the warning `PORT_TAKEN` say.
+ *
+ * Throws `DIRECTORY_IN_USE`, `DIRECTORY_NOT_WRITABLE`, `PORT_IN_USE` (no free port near); what was started is stopped again.
+ *
+ * ```ts
+ * const stack = await startStack({ directory: ".millrace" });
+ * console.log(stack.addresses);
+ * await stack.stop();
+ * ```
+ */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const directory = resolve(options.directory ?? ".millrace");
+  const host = options.host ?? "127.0.0.1";
+  const env = options.env ?? process.env;
+  const wanted = options.want ?? SERVER_NAMES;
+  const embedded = wanted.filter((name) => !env[SERVERS[name].variable]);
+  const needsFolder = embedded.length > 0 || !env[LAKE];
+  const lock: DirectoryLock | undefined = needsFolder ? await lockDirectory(directory) : undefined;
+  const running: [ServerName, Running][] = [];
+  const set = new Map<string, string>();
+  const stop = async (): Promise<void> => {
+    const problems: unknown[] = [];
+    for (const [, server] of running.reverse()) await server.close().catch((error: unknown) => problems.push(error));
+    for (const [variable, value] of set) if (env[variable] === value) delete env[variable];
+    await lock?.release();
+    if (problems.length > 0) throw problems[0];
+  };
+  try {
+    const results = await Promise.allSettled(
+      embedded.map(async (name) => {
+        const port = options.ports?.[name] ?? SERVERS[name].port;
+        running.push([name, await startNear(name, join(directory, name), host, port)]);
+      }),
+    );
+    const failed = results.find((r) => r.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    const addresses: StackAddress[] = [];
+    for (const name of wanted) {
+      const { variable } = SERVERS[name];
+      const server = running.find(([n]) => n === name)?.[1];
+      if (server === undefined) {
+        addresses.push({ name, variable, address: withoutPassword(env[variable]!), owner: "yours" });
+        continue;
+      }
+      env[variable] = server.url;
+      set.set(variable, server.url);
+      const usual = options.ports?.[name] ?? SERVERS[name].port;
+      addresses.push({
+        name,
+        variable,
+        address: server.url,
+        owner: "embedded",
+        ...(usual !== 0 && usual !== server.port && { wanted: usual }),
+      });
+    }
+    addresses.push(await lake(directory, env, set));
+    const ready = Promise.all(running.map(([, server]) => server.ready)).then(() => {});
+    // Who does not wait for it hears of a failure by the event server.error.
+    ready.catch(() => {});
+    return {
+      directory,
+      addresses,
+      ready,
+      stop: once(stop),
+    };
+  } catch (error) {
+    await stop().catch((problem: Error) => publish("server.error", { server: "stack", error: problem }));
+    throw error;
+  }
+}
+
+async function lake(directory: string, env: NodeJS.ProcessEnv, set: Map<string, string>): Promise<StackAddress> {
+  const given = env[LAKE];
+  if (given) return { name: "lake", variable: LAKE, address: withoutPassword(given), owner: "yours" };
+  const folder = join(directory, "lake");
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    throw new MillraceError("DIRECTORY_NOT_WRITABLE", `The directory ${folder} cannot be made.`, { cause });
+  }
+  env[LAKE] = folder;
+  set.set(LAKE, folder);
+  return { name: "lake", variable: LAKE, address: pathToFileURL(folder).href, owner: "embedded" };
+}
+
+/** Ports tried after the wanted one. */
+const NEAR = 20;
+
+async function startNear(name: ServerName, directory: string, host: string, wanted: number): Promise<Running> {
+  for (let port = wanted; ; port++) {
+    const last = wanted === 0 || port >= Math.min(wanted + NEAR, 65535);
+    // Looking first spares opening the data for a port that is taken.
+    if (!last && !(await isFree(host, port))) continue;
+    try {
+      const server = await SERVERS[name].start(directory, host, port);
+      if (wanted !== 0 && server.port !== wanted) {
+        publish("warning", {
+          code: "PORT_TAKEN",
+          message: `Port ${wanted} is taken: ${name} listens on ${server.port} instead.`,
+          detail: { server: name, wanted, port: server.port },
+        });
+      }
+      return server;
+    } catch (error) {
+      if (last || !(error instanceof MillraceError) || error.code !== "PORT_IN_USE") throw error;
+    }
+  }
+}
+
+function isFree(host: string, port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.once("error", (error: NodeJS.ErrnoException) => done(error.code !== "EADDRINUSE"));
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => done(true)));
+  });
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function once(f: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= f();
+    return done;
+  };
+}
+
+/** An address fit to be shown: the password in it, and one among its parameters, become `***`. */
+export function withoutPassword(address: string): string {
+  return address
+    .replace(/^([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):\S*@/i, "$1:***@")
+    .replace(/([?&;\s](?:password|pwd|token|secret|sslpassword)=)[^&;\s]*/gi, "$1***");
+}
