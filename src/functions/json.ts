@@ -67,7 +67,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
       if (result.kind !== "struct") return parsed;
       // PERMISSIVE: of a malformed record all fields are null, the struct is not; no text gives no struct.
       const nulls = result.fields.map((f) => `${quoteIdentifier(f.name)} := CAST(NULL AS ${duckdbType(f.type)})`);
-      return `CASE WHEN ${text} <> '' THEN ifnull(${parsed}, struct_pack(${nulls.join(", ")})) END`;
+      return `ifnull(${parsed}, CASE WHEN ${text} <> '' THEN struct_pack(${nulls.join(", ")}) END)`;
     },
     { nullable: "always" },
   ),
