@@ -1,7 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { type DirectoryLock, lockDirectory } from "./dir-lock.ts";
 import { MillraceError } from "./errors.ts";
 import { publish } from "./events.ts";
@@ -9,12 +8,12 @@ import { publish } from "./events.ts";
 /** A layer that can be embedded. */
 export type ServerName = "kafka" | "postgres" | "redis";
 
-/** Where one layer is. */
-export interface StackAddress {
+/** Where one layer is, to be shown to people. */
+export interface StackLayer {
   readonly name: ServerName | "lake";
   /** The environment variable that carries it. */
   readonly variable: string;
-  /** The address without its password, for people. */
+  /** The address without its password. */
   readonly address: string;
   /** `embedded`: started here. `yours`: given from outside; nothing is ever cleared there. */
   readonly owner: "embedded" | "yours";
@@ -22,22 +21,24 @@ export interface StackAddress {
   readonly wanted?: number;
 }
 
-export interface StackOptions {
+export interface StackOptions<W extends ServerName = ServerName> {
   /** Where embedded servers keep their data; default `.millrace`. */
   directory?: string;
   /** Address that embedded servers listen on; default 127.0.0.1. */
   host?: string;
   /** The layers that the pipeline needs; default all. */
-  want?: readonly ServerName[];
+  want?: readonly W[];
   /** Where addresses are read and set; default `process.env`. */
   env?: NodeJS.ProcessEnv;
   /** Ports of embedded servers instead of the usual ones; 0 takes any free one. */
   ports?: Partial<Record<ServerName, number>>;
 }
 
-export interface Stack {
+export interface Stack<W extends ServerName = ServerName> {
   readonly directory: string;
-  readonly addresses: readonly StackAddress[];
+  /** Address of each layer as its clients take it: `host:port` of Kafka, URLs of PostgreSQL and Redis, the lake's folder. */
+  readonly addresses: Readonly<Record<W | "lake", string>>;
+  readonly layers: readonly StackLayer[];
   /** All embedded servers answer. Clients may connect before that. */
   readonly ready: Promise<void>;
   /** Stops the embedded servers, the last started first, and unsets what was set. */
@@ -98,15 +99,17 @@ const LAKE = "MILLRACE_LAKE";
  *
  * ```ts
  * const stack = await startStack({ directory: ".millrace" });
- * console.log(stack.addresses);
+ * console.log(stack.addresses.kafka);
  * await stack.stop();
  * ```
  */
-export async function startStack(options: StackOptions = {}): Promise<Stack> {
+export async function startStack<const W extends ServerName = ServerName>(
+  options: StackOptions<W> = {},
+): Promise<Stack<W>> {
   const directory = resolve(options.directory ?? ".millrace");
   const host = options.host ?? "127.0.0.1";
   const env = options.env ?? process.env;
-  const wanted = options.want ?? SERVER_NAMES;
+  const wanted: readonly ServerName[] = options.want ?? SERVER_NAMES;
   const embedded = wanted.filter((name) => !env[SERVERS[name].variable]);
   const needsFolder = embedded.length > 0 || !env[LAKE];
   const lock: DirectoryLock | undefined = needsFolder ? await lockDirectory(directory) : undefined;
@@ -128,32 +131,25 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     );
     const failed = results.find((r) => r.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    const addresses: StackAddress[] = [];
-    for (const name of wanted) {
+    const layers = wanted.map((name): StackLayer => {
       const { variable } = SERVERS[name];
       const server = running.find(([n]) => n === name)?.[1];
-      if (server === undefined) {
-        addresses.push({ name, variable, address: withoutPassword(env[variable]!), owner: "yours" });
-        continue;
-      }
+      if (server === undefined) return { name, variable, address: withoutPassword(env[variable]!), owner: "yours" };
       env[variable] = server.url;
       set.set(variable, server.url);
       const usual = options.ports?.[name] ?? SERVERS[name].port;
-      addresses.push({
-        name,
-        variable,
-        address: server.url,
-        owner: "embedded",
-        ...(usual !== 0 && usual !== server.port && { wanted: usual }),
-      });
-    }
-    addresses.push(await lake(directory, env, set));
+      const moved = usual !== 0 && usual !== server.port;
+      return { name, variable, address: server.url, owner: "embedded", ...(moved && { wanted: usual }) };
+    });
+    layers.push(await lake(directory, env, set));
+    const addresses = Object.fromEntries(layers.map((l) => [l.name, env[l.variable]!])) as Record<W | "lake", string>;
     const ready = Promise.all(running.map(([, server]) => server.ready)).then(() => {});
     // Who does not wait for it hears of a failure by the event server.error.
     ready.catch(() => {});
     return {
       directory,
       addresses,
+      layers,
       ready,
       stop: once(stop),
     };
@@ -163,7 +159,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-async function lake(directory: string, env: NodeJS.ProcessEnv, set: Map<string, string>): Promise<StackAddress> {
+async function lake(directory: string, env: NodeJS.ProcessEnv, set: Map<string, string>): Promise<StackLayer> {
   const given = env[LAKE];
   if (given) return { name: "lake", variable: LAKE, address: withoutPassword(given), owner: "yours" };
   const folder = join(directory, "lake");
@@ -174,7 +170,7 @@ async function lake(directory: string, env: NodeJS.ProcessEnv, set: Map<string, 
   }
   env[LAKE] = folder;
   set.set(LAKE, folder);
-  return { name: "lake", variable: LAKE, address: pathToFileURL(folder).href, owner: "embedded" };
+  return { name: "lake", variable: LAKE, address: folder, owner: "embedded" };
 }
 
 /** Ports tried after the wanted one. */

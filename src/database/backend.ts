@@ -33,8 +33,7 @@ export class Backend {
     const { port1, port2 } = new MessageChannel();
     this.#signals = new Int32Array(new SharedArrayBuffer(12));
     const data: BackendWorkerData = { directory: this.#directory, port: port2, signals: this.#signals };
-    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-    const worker = new Worker(new URL(`./backend-worker.${extension}`, import.meta.url), {
+    const worker = new Worker(new URL("./backend-worker.ts", import.meta.url), {
       name: "millrace-postgres",
       workerData: data,
       transferList: [port2],
