@@ -157,6 +157,14 @@ export const KAFKA_OPTIONS: readonly OptionSpec[] = [
     doc: "Store processed offsets under this group, so that Kafka's tools show the lag. Never read back.",
   },
   { name: "topic", for: SINK, type: "string", doc: "The topic of all records; wins over the column topic." },
+  {
+    name: "valueFormat",
+    for: SINK,
+    type: "string",
+    values: ["json"],
+    doc: "json: the value of a record is one JSON object of all columns. Default: the columns value and key, as in Spark.",
+  },
+  { name: "keyColumn", for: SINK, type: "string", doc: "With valueFormat: the column that becomes the record's key." },
 ];
 
 // Kafka settings that Spark refuses, with its advice.

@@ -13,6 +13,7 @@ import type {
   StreamSink,
   StreamSinkRequest,
 } from "../connector.ts";
+import { jsonRecordSql } from "./json-record.ts";
 import { kafkaSettings } from "./options.ts";
 
 /** Bytes on their way to the broker before the next rows are read. */
@@ -24,6 +25,17 @@ type Bytes = Uint8Array | string | null;
 export function validateSink(request: SinkRequest): void {
   parseKafkaOptions(kafkaSettings(request.options, "sink"));
   const types = new Map(request.schema.fields.map((f) => [f.name, f.type]));
+  const { keyColumn } = request.options;
+  if (keyColumn !== undefined && (request.options.valueFormat === undefined || !types.has(keyColumn))) {
+    throw new MillraceError("INVALID_OPTION", `The option "keyColumn" is "${keyColumn}".`, {
+      hint: `It goes with the option "valueFormat", and names one of: ${[...types.keys()].join(", ")}.`,
+      parameters: { option: "keyColumn" },
+    });
+  }
+  if (request.options.valueFormat !== undefined) {
+    require(new Map(), "topic", ["string"], request.options.topic === undefined);
+    return;
+  }
   require(types, "value", ["string", "binary"], true);
   require(types, "key", ["string", "binary"], false);
   require(types, "topic", ["string"], request.options.topic === undefined);
@@ -42,7 +54,9 @@ function require(types: ReadonlyMap<string, DataType>, name: string, kinds: read
       name === "topic"
         ? 'The Kafka sink needs the option "topic" or a column "topic".'
         : `The Kafka sink needs a column "${name}"; there are: ${[...types.keys()].join(", ")}.`,
-      name === "value" ? 'For example .select(to_json(struct("*")).as("value")).' : undefined,
+      name === "value"
+        ? 'For example .select(to_json(struct("*")).as("value")), or the option valueFormat "json".'
+        : undefined,
     );
   }
   if (!kinds.includes(type.kind)) {
@@ -75,11 +89,15 @@ export class KafkaSink implements StreamSink {
   readonly #client: KafkaClient;
   readonly #producer: KafkaProducer;
   readonly #topic: string | undefined;
+  readonly #json: boolean;
+  readonly #keyColumn: string | undefined;
 
   constructor(request: Pick<StreamSinkRequest, "options">) {
     this.#client = new KafkaClient(parseKafkaOptions(kafkaSettings(request.options, "sink")));
     this.#producer = new KafkaProducer(this.#client);
     this.#topic = request.options.topic;
+    this.#json = request.options.valueFormat === "json";
+    this.#keyColumn = request.options.keyColumn;
     this.description = `KafkaSink[${this.#topic ?? "column topic"}]`;
   }
 
@@ -97,7 +115,8 @@ export class KafkaSink implements StreamSink {
       .map((f) => f.name)
       .filter((n) => ["key", "value", "headers", "topic", "partition"].includes(n));
     try {
-      for await (const chunk of batch.columns(names)) {
+      const chunks = this.#json ? batch.query(jsonRecordSql(batch.schema, this.#keyColumn)) : batch.columns(names);
+      for await (const chunk of chunks) {
         rows += chunk.rowCount;
         for (const part of await this.#split(chunk)) {
           underWay += part.bytes;
