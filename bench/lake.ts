@@ -1,6 +1,6 @@
 /** Kafka JSON -> Delta, partitioned by day as in the example and in one folder. */
 import { join } from "node:path";
-import { col, from_json, SparkSession, schema, t, to_date } from "millrace";
+import { col, from_json, SparkSession, schema, t } from "millrace";
 import { report, withFolder } from "./measurement.ts";
 import { stackWithFlights } from "./topic.ts";
 
@@ -17,8 +17,9 @@ await withFolder(async (folder) => {
       .option("startingOffsets", "earliest")
       .load()
       .select(from_json(col("value").cast("string"), Flight).as("f"))
-      .select("f.*");
-    const writer = (what === "partitioned by day" ? flights.withColumn("day", to_date(col("ts"))) : flights).writeStream
+      .select("f.*")
+      .withColumn("day", col("ts").cast("date"));
+    const writer = flights.writeStream
       .format("delta")
       .option("checkpointLocation", join(folder, "checkpoints", what))
       .trigger({ availableNow: true });

@@ -13,8 +13,13 @@ import { peakMemoryMb, report, withFolder } from "./measurement.ts";
 const Event = schema({ ts: t.timestamp, origin: t.string, seq: t.int });
 
 await withFolder(async (folder) => {
-  const stack = await startStack({ directory: join(folder, "stack") });
-  const admin = KafkaClient.connect({ "bootstrap.servers": stack.addresses.kafka });
+  const stack = await startStack({
+    directory: join(folder, "stack"),
+    want: ["kafka", "postgres"],
+    ports: { kafka: 0, postgres: 0 },
+  });
+  const { MILLRACE_KAFKA: kafka = "", MILLRACE_POSTGRES: postgres = "" } = process.env;
+  const admin = KafkaClient.connect({ "bootstrap.servers": kafka });
   await admin.createTopics([{ name: "events", partitions: 4 }]);
   admin.close();
   const spark = SparkSession.builder().getOrCreate();
@@ -38,7 +43,7 @@ await withFolder(async (folder) => {
   for (const rate of [1_000, 10_000]) {
     const child = spawn(
       process.execPath,
-      [join(import.meta.dirname, "latency-client.ts"), stack.addresses.kafka, stack.addresses.postgres, String(rate)],
+      [join(import.meta.dirname, "latency-client.ts"), kafka, postgres, String(rate)],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
     for await (const line of createInterface({ input: child.stdout })) {

@@ -7,10 +7,11 @@ export async function stackWithFlights(
   directory: string,
   count: number,
 ): Promise<Stack & { readonly fillPerSecond: number }> {
-  const stack = await startStack({ directory });
-  await createTopics(stack.addresses.kafka);
+  const stack = await startStack({ directory, want: ["kafka"], ports: { kafka: 0 } });
+  const kafka = process.env.MILLRACE_KAFKA!;
+  await createTopics(kafka);
   const flights = await loadFlights(count);
   const startedAt = performance.now();
-  await replay(flights, { kafka: stack.addresses.kafka, speed: Number.POSITIVE_INFINITY });
+  await replay(flights, { kafka, speed: Number.POSITIVE_INFINITY });
   return Object.assign(stack, { fillPerSecond: (count / (performance.now() - startedAt)) * 1000 });
 }

@@ -61,13 +61,16 @@ describe("README.md", () => {
   const folder = mkdtempSync(join(tmpdir(), "millrace-docs-"));
   // A program finds the package `millrace` by its own name only below this folder.
   const programs = join(root, ".millrace", `docs-${process.pid}`);
+  /** The stack's addresses, for the program alone. */
+  const env: NodeJS.ProcessEnv = {};
   let stack: Stack;
 
   beforeAll(async () => {
     mkdirSync(programs, { recursive: true });
-    stack = await startStack({ directory: join(folder, "stack") });
-    await createTopics(stack.addresses.kafka);
-    await replay(await loadFlights(5000), { kafka: stack.addresses.kafka, speed: Number.POSITIVE_INFINITY });
+    stack = await startStack({ directory: join(folder, "stack"), env, ports: { kafka: 0, postgres: 0, redis: 0 } });
+    const kafka = env.MILLRACE_KAFKA!;
+    await createTopics(kafka);
+    await replay(await loadFlights(5000), { kafka, speed: Number.POSITIVE_INFINITY });
   });
 
   afterAll(async () => {
@@ -111,15 +114,10 @@ describe("README.md", () => {
     const child = spawn(process.execPath, [file], {
       cwd: folder,
       stdio: ["ignore", "inherit", "inherit"],
-      env: {
-        ...process.env,
-        MILLRACE_KAFKA: stack.addresses.kafka,
-        MILLRACE_POSTGRES: stack.addresses.postgres,
-        MILLRACE_REDIS: stack.addresses.redis,
-      },
+      env: { ...process.env, ...env },
     });
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-    const client = new pg.Client({ connectionString: stack.addresses.postgres });
+    const client = new pg.Client({ connectionString: env.MILLRACE_POSTGRES! });
     try {
       await client.connect();
       await expect

@@ -10,7 +10,6 @@ import {
   type StatefulProcessorHandle,
   schema,
   t,
-  to_date,
   type ValueState,
   when,
   window,
@@ -35,8 +34,9 @@ const Alert = schema({
   deviations: t.double,
 });
 
-/** Starts the three queries on the topic `flights`; `folder` keeps the lake and the checkpoints. */
-export async function startQueries(spark: SparkSession, folder: string) {
+/** Starts the three queries on the topic `flights`. */
+export async function startQueries(spark: SparkSession, options: { lake: string; checkpoints: string }) {
+  const { lake: table, checkpoints } = options;
   const flights = spark.readStream
     .format("kafka")
     .option("subscribe", "flights")
@@ -48,13 +48,13 @@ export async function startQueries(spark: SparkSession, folder: string) {
 
   // 1. Every event to the lake, by day.
   const lake = await flights
-    .withColumn("day", to_date(col("ts")))
+    .withColumn("day", col("ts").cast("date"))
     .writeStream.queryName("lake")
     .format("delta")
     .partitionBy("day")
     .trigger({ processingTime: "2 seconds" })
-    .option("checkpointLocation", `${folder}/checkpoints/lake`)
-    .start(`${folder}/lake/flights`);
+    .option("checkpointLocation", `${checkpoints}/lake`)
+    .start(table);
 
   // 2. How late each airport's flights leave, by scheduled hour: to the database, and the latest hour to the cache.
   const hourly = flights
@@ -73,7 +73,7 @@ export async function startQueries(spark: SparkSession, folder: string) {
     .outputMode("update")
     .sink("database", "postgres", { dbtable: "delays", key: "hour,origin" })
     .sink("cache", "redis", { key: "airport:{origin}", version: "hour", ttl: "7 days" })
-    .option("checkpointLocation", `${folder}/checkpoints/delays`)
+    .option("checkpointLocation", `${checkpoints}/delays`)
     .start();
 
   // 3. Hours far above what is usual for that airport, once they are closed.
@@ -83,8 +83,8 @@ export async function startQueries(spark: SparkSession, folder: string) {
     .queryName("anomalies")
     .outputMode("append")
     .sink("database", "postgres", { dbtable: "alerts", key: "hour,origin" })
-    .sink("topic", "kafka", { topic: "alerts" })
-    .option("checkpointLocation", `${folder}/checkpoints/anomalies`)
+    .sink("topic", "kafka", { topic: "alerts", valueFormat: "json", keyColumn: "origin" })
+    .option("checkpointLocation", `${checkpoints}/anomalies`)
     .start();
 
   return { lake, delays, anomalies };

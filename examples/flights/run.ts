@@ -10,7 +10,7 @@ import { loadFlights } from "./dataset.ts";
 import type { FlightsOptions } from "./options.ts";
 import { startQueries } from "./pipeline.ts";
 import { createTopics, replay } from "./replay.ts";
-import { commandsText, countResults, type Summary, summaryText } from "./summary.ts";
+import { addressesFrom, commandsText, countResults, type Summary, summaryText } from "./summary.ts";
 import { verify } from "./verify.ts";
 
 /** Runs the example; resolves to the exit code. */
@@ -25,14 +25,16 @@ export async function run(options: FlightsOptions): Promise<number> {
     loading.catch(() => {}); // awaited below
     const stack = await startStack({ directory: folder });
     closing.push(() => stack.stop());
-    const addresses = { ...stack.addresses, lake: join(folder, "lake/flights") };
+    const addresses = addressesFrom(process.env);
     await createTopics(addresses.kafka);
     if (!options.once) say(commandsText(addresses));
 
     const watched = watchProgress();
     const spark = SparkSession.builder().appName("flights").getOrCreate();
     closing.push(() => spark.stop());
-    const queries = Object.values(await startQueries(spark, folder));
+    const queries = Object.values(
+      await startQueries(spark, { lake: addresses.lake, checkpoints: join(folder, "checkpoints") }),
+    );
     const failure = Promise.all(queries.map((query) => query.awaitTermination()));
     failure.catch(() => end.abort());
 
@@ -59,7 +61,7 @@ export async function run(options: FlightsOptions): Promise<number> {
       peakMemoryMb: Math.round(process.resourceUsage().maxRSS / 1024),
       addresses,
       ...(options.verify && {
-        differences: (await verify({ ...addresses, folder, events: counts.events })).differences,
+        differences: (await verify({ ...addresses, events: counts.events })).differences,
       }),
     };
     process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `\n${summaryText(summary)}`);

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Redis } from "iovalkey";
 import pg from "pg";
 import { ALERTS_TOPIC, endOffsets, TOPIC } from "./replay.ts";
@@ -8,6 +9,19 @@ export interface Addresses {
   readonly postgres: string;
   readonly redis: string;
   readonly lake: string;
+}
+
+/** Where the layers are: the embedded servers set these variables, or they lead to servers of yours. */
+export function addressesFrom(env: NodeJS.ProcessEnv): Addresses {
+  const { MILLRACE_KAFKA, MILLRACE_POSTGRES, MILLRACE_REDIS, MILLRACE_LAKE } = env;
+  if (!MILLRACE_KAFKA || !MILLRACE_POSTGRES || !MILLRACE_REDIS || !MILLRACE_LAKE)
+    throw new Error("no stack is running");
+  return {
+    kafka: MILLRACE_KAFKA,
+    postgres: MILLRACE_POSTGRES,
+    redis: MILLRACE_REDIS,
+    lake: join(MILLRACE_LAKE, "flights"),
+  };
 }
 
 /** What `--json` prints. */

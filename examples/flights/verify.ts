@@ -17,8 +17,8 @@ export interface Verification {
 }
 
 export interface VerifyOptions {
-  /** The data folder of the run, with `lake/flights` in it. */
-  readonly folder: string;
+  /** The folder of the Delta table. */
+  readonly lake: string;
   readonly postgres: string;
   readonly redis: string;
   /** How many events were sent. */
@@ -34,7 +34,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const temporary = mkdtempSync(join(tmpdir(), "millrace-verify-"));
   try {
     await createOracle(connection, options.events);
-    await readLake(connection, join(options.folder, "lake/flights"));
+    await readLake(connection, options.lake);
     const client = new pg.Client({ connectionString: options.postgres });
     await client.connect();
     try {
