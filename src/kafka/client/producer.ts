@@ -376,7 +376,7 @@ export class KafkaProducer {
     state.inFlight--;
     const at = state.queue.indexOf(batch);
     if (at >= 0) state.queue.splice(at, 1);
-    if (!state.recovering) state.attempt = 0;
+    state.attempt = 0;
     batch.bytes = undefined;
     batch.resolve();
   }
@@ -446,8 +446,12 @@ export class KafkaProducer {
       if (!again || now - batch.createdMs > this.#options.deliveryTimeoutMs) this.#giveUp(state, batch, error);
     }
     if (state.queue.length > 0) {
-      state.attempt++;
-      this.#startRecovery(state, Math.min(2_000, this.#client.options.retryBackoffMs * 2 ** (state.attempt - 1)));
+      // All that was under way fails together; that is one attempt.
+      if (!state.recovering) state.attempt++;
+      this.#startRecovery(
+        state,
+        Math.min(2_000, this.#client.options.retryBackoffMs * 2 ** Math.max(0, state.attempt - 1)),
+      );
     }
   }
 

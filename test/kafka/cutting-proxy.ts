@@ -1,0 +1,98 @@
+import { createServer, connect as dial, type Socket } from "node:net";
+
+const PRODUCE = 0;
+
+/** A proxy before a broker that breaks connections at Produce requests, as a network or a dying broker does. */
+export interface CuttingProxy {
+  readonly bootstrap: string;
+  /** Decides for each Produce request, counted from 1: pass it on, lose it, or lose its answer. */
+  onProduce: (number: number) => "pass" | "lost" | "unanswered";
+  readonly cuts: number;
+  close(): Promise<void>;
+}
+
+export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
+  const [host, port] = [bootstrap.split(":")[0]!, Number(bootstrap.split(":")[1])];
+  const sockets = new Set<Socket>();
+  let produced = 0;
+  let cuts = 0;
+  const proxy: CuttingProxy = {
+    bootstrap: "",
+    onProduce: () => "pass",
+    get cuts() {
+      return cuts;
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+  const server = createServer((client) => {
+    const upstream = dial(port, host);
+    sockets.add(client).add(upstream);
+    let outstanding = 0;
+    /** Answers still to be passed on before the one that gets lost. */
+    let passing = Number.POSITIVE_INFINITY;
+    const cut = (): void => {
+      cuts++;
+      client.resetAndDestroy();
+      upstream.destroy();
+    };
+    client.on(
+      "data",
+      frames((frame) => {
+        if (passing < Number.POSITIVE_INFINITY || client.destroyed) return;
+        const decision = frame.readInt16BE(4) === PRODUCE ? proxy.onProduce(++produced) : "pass";
+        if (decision === "lost") return cut();
+        if (decision === "unanswered") passing = outstanding;
+        outstanding++;
+        upstream.write(frame);
+      }),
+    );
+    upstream.on(
+      "data",
+      frames((frame) => {
+        // The broker has answered, so the records are stored; the answer is lost.
+        if (passing-- <= 0) return cut();
+        outstanding--;
+        client.write(advertise(frame));
+      }),
+    );
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      socket.on("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+      socket.on("error", () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const mine = (server.address() as { port: number }).port;
+  /** Puts the proxy's port where the broker names its own. */
+  const advertise = (frame: Buffer): Buffer => {
+    const address = Buffer.concat([Buffer.from(host), Buffer.alloc(4)]);
+    address.writeInt32BE(port, host.length);
+    for (let at = frame.indexOf(address); at >= 0; at = frame.indexOf(address, at + 1)) {
+      frame.writeInt32BE(mine, at + host.length);
+    }
+    return frame;
+  };
+  return Object.defineProperty(proxy, "bootstrap", { value: `127.0.0.1:${mine}` });
+}
+
+/** Cuts a stream into frames with their lengths. */
+function frames(each: (frame: Buffer) => void): (data: Buffer) => void {
+  let rest = Buffer.alloc(0);
+  return (data) => {
+    rest = Buffer.concat([rest, data]);
+    while (rest.length >= 4 && rest.length >= 4 + rest.readInt32BE(0)) {
+      const size = 4 + rest.readInt32BE(0);
+      const frame = Buffer.from(rest.subarray(0, size));
+      rest = rest.subarray(size);
+      each(frame);
+    }
+  };
+}
