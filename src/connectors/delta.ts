@@ -1,6 +1,7 @@
 import type { Connector } from "./connector.ts";
 import { deltaSchema, openDeltaBatch } from "./delta/source.ts";
 import { openDeltaSink, writeDelta } from "./delta/stream-sink.ts";
+import { openDeltaStream } from "./delta/stream-source.ts";
 import { validateDelta } from "./delta/target.ts";
 
 export { optimize, vacuum } from "./delta/maintenance.ts";
@@ -70,11 +71,51 @@ export const delta: Connector = {
       type: "string",
       doc: "Read the newest version at this time, as 2024-01-31T10:00:00Z.",
     },
+    {
+      name: "startingVersion",
+      for: ["source"],
+      type: "string",
+      doc: "Stream: the first version to read, or latest. Default: the whole table as it stands, then what is added.",
+    },
+    {
+      name: "startingTimestamp",
+      for: ["source"],
+      type: "string",
+      doc: "Stream: the first commit at or after this time is the first to read.",
+    },
+    {
+      name: "maxFilesPerTrigger",
+      for: ["source"],
+      type: "int",
+      default: "1000",
+      doc: "Stream: files per batch at most.",
+    },
+    {
+      name: "maxBytesPerTrigger",
+      for: ["source"],
+      type: "string",
+      doc: "Stream: size of the files of a batch at most, as 1gb; one file at least.",
+    },
+    {
+      name: "ignoreDeletes",
+      for: ["source"],
+      type: "boolean",
+      default: "false",
+      doc: "Stream: go on over commits that only delete.",
+    },
+    {
+      name: "skipChangeCommits",
+      for: ["source"],
+      type: "boolean",
+      default: "false",
+      doc: "Stream: leave out commits that change or delete rows.",
+    },
   ],
   source: {
     fixedSchema: true,
     schema: deltaSchema,
     openBatch: openDeltaBatch,
+    openStream: openDeltaStream,
   },
   sink: {
     outputModes: ["append", "complete"],

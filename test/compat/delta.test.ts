@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Python, python } from "../../services/python.ts";
 import { delta } from "../../src/connectors/delta.ts";
+import { openDatabase } from "../../src/engine/duckdb.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
 import { localBatch } from "../sinks/local-batch.ts";
 
@@ -258,5 +259,215 @@ print(json.dumps({"version": dt.version(), "files": len(dt.file_uris()), "txn": 
       }
     `);
     expect(await rowsOf(path, "select count(*), sum(n) from t")).toEqual([[2500, 3123750]]);
+  });
+
+  it("and we read what delta-rs writes: its checkpoints, partitions, changed schemas, time travel", async (context) => {
+    context.skip(unavailable !== undefined, unavailable);
+    const path = join(root, "theirs");
+    await py.run(
+      `
+import sys
+from deltalake import DeltaTable, write_deltalake
+import arro3.core as ac
+path = sys.argv[1]
+def table(i, extra):
+  cols = {
+    "day": ac.Array([11323 + i % 2] * 3, ac.DataType.int32()).cast(ac.DataType.date32()),
+    "key": ac.Array(["a/b c=%", "x", None], ac.DataType.string()),
+    "n": ac.Array([i * 3, i * 3 + 1, None], ac.DataType.int64()),
+    "ts": ac.Array([i * 1000001] * 3, ac.DataType.int64()).cast(ac.DataType.timestamp("us", tz="UTC")),
+  }
+  if extra: cols["more"] = ac.Array(["m"] * 3, ac.DataType.string())
+  return ac.Table.from_pydict(cols)
+for i in range(6):
+  write_deltalake(path, table(i, i == 5), mode="append", partition_by=["day", "key"], **({"schema_mode": "merge"} if i == 5 else {}))
+  if i == 3: DeltaTable(path).create_checkpoint()
+DeltaTable(path).optimize.compact()
+`,
+      [path],
+    );
+    const database = await openDatabase(":memory:");
+    const connection = await database.connect();
+    const read = async (select: string, options: Record<string, string> = {}): Promise<unknown> => {
+      const input = await delta.source!.openBatch!({ options, paths: [path], schema: undefined });
+      if (input.kind !== "sql") throw new Error("expected SQL");
+      const result = await connection.query(select.replace("$t", () => input.from));
+      return Array.from({ length: result.rowCount }, (_, i) => result.columns.map((c) => c[i]));
+    };
+    try {
+      expect(await read("SELECT count(*)::INT, sum(n)::INT, max(epoch_us(ts))::INT, count(more)::INT FROM $t")).toEqual(
+        [[18, 96, 5000005, 3]],
+      );
+      expect(
+        await read("SELECT day::VARCHAR, key, count(*)::INT FROM $t GROUP BY ALL ORDER BY ALL NULLS LAST"),
+      ).toEqual([
+        ["2001-01-01", "a/b c=%", 3],
+        ["2001-01-01", "x", 3],
+        ["2001-01-01", null, 3],
+        ["2001-01-02", "a/b c=%", 3],
+        ["2001-01-02", "x", 3],
+        ["2001-01-02", null, 3],
+      ]);
+      expect(await read("SELECT count(*)::INT FROM $t", { versionAsOf: "2" })).toEqual([[9]]);
+      const schema = (await delta.source!.schema({ options: {}, paths: [path], schema: undefined }))!;
+      const sink = await open(path, schema);
+      const values =
+        "DATE '2001-01-03' AS \"day\", 'k' AS \"key\", 100::BIGINT AS n, TIMESTAMPTZ '2001-01-01 00:00:00Z' AS ts, 'z' AS more";
+      await sink.addBatch(await localBatch({ schema, sql: `SELECT ${values}` }));
+      await sink.close();
+    } finally {
+      database.close();
+    }
+    expect(await rowsOf(path, "select count(*), sum(n) from t")).toEqual([[19, 196]]);
+  });
+
+  it("and both may write one table by turns and at once", async (context) => {
+    context.skip(unavailable !== undefined, unavailable);
+    const path = join(root, "both");
+    const schema = struct({ n: { kind: "long" } });
+    const sink = await open(path, schema, [], { autoCompactMinFiles: "4" });
+    await sink.addBatch(await localBatch({ id: 0, schema, sql: "SELECT 0::BIGINT AS n" }));
+    const theirs = py.run(
+      `
+import sys
+from deltalake import write_deltalake
+import arro3.core as ac
+for i in range(15): write_deltalake(sys.argv[1], ac.Table.from_pydict({"n": ac.Array([1000 + i], ac.DataType.int64())}), mode="append")
+`,
+      [path],
+    );
+    for (let id = 1; id < 40; id++)
+      await sink.addBatch(await localBatch({ id, schema, sql: `SELECT ${id}::BIGINT AS n` }));
+    await theirs;
+    await sink.addBatch(await localBatch({ id: 40, schema, sql: "SELECT 40::BIGINT AS n" }));
+    await sink.close();
+    expect(await rowsOf(path, "select count(*), count(distinct n), sum(n) from t")).toEqual([[56, 56, 820 + 15105]]);
+  });
+
+  it("finds rows by our statistics", async (context) => {
+    context.skip(unavailable !== undefined, unavailable);
+    const path = join(root, "statistics");
+    const schema = struct({
+      i: { kind: "integer" },
+      d: { kind: "decimal", precision: 30, scale: 10 },
+      s: { kind: "string" },
+      ts: { kind: "timestamp" },
+      day: { kind: "date" },
+      f: { kind: "double" },
+    });
+    const sink = await open(path, schema, [], { autoCompact: "false" });
+    for (let id = 0; id < 4; id++) {
+      await sink.addBatch(
+        await localBatch({
+          id,
+          schema,
+          sql: `SELECT (${id} * 10 + i)::INTEGER AS i, (${id} * 10 + i + 0.1234567891)::DECIMAL(30,10) AS d, repeat('é', 40) || ${id} AS s,
+            TIMESTAMPTZ '2001-01-01 00:00:00.123456Z' + to_hours(${id}) AS ts, DATE '2001-01-01' + ${id} AS "day",
+            CASE WHEN i = 3 AND ${id} = 2 THEN 'nan'::DOUBLE ELSE i * 1.5 END AS f FROM range(10) t(i)`,
+        }),
+      );
+    }
+    await sink.close();
+    const conditions = [
+      "i = 25",
+      "d > 29 and d < 31",
+      "s >= repeat('é', 40) || '3'",
+      "ts >= timestamp '2001-01-01T03:00:00.123456Z'",
+      "day = date '2001-01-02'",
+      "f > 13",
+      "i is null",
+    ];
+    const counts = await Promise.all(
+      conditions.map(async (c) => ((await rowsOf(path, `select count(*) from t where ${c}`)) as number[][])[0]![0]),
+    );
+    expect(counts).toEqual([1, 2, 10, 10, 10, 5, 0]);
+    const stats = JSON.parse(
+      await py.run(
+        `
+import sys, json
+from deltalake import DeltaTable
+rows = DeltaTable(sys.argv[1]).get_add_actions(flatten=True)
+names = rows.schema.names
+print(json.dumps({n: [v.as_py() for v in rows.column(names.index(n))] for n in names if n.startswith(("num_records", "null_count", "min.i", "max.i", "max.d", "max.ts"))}, default=str))
+`,
+        [path],
+      ),
+    );
+    expect(stats).toMatchInlineSnapshot(`
+      {
+        "max.d": [
+          "39.1234567891",
+          "29.1234567891",
+          "19.1234567891",
+          "9.1234567891",
+        ],
+        "max.day": [
+          "2001-01-04",
+          "2001-01-03",
+          "2001-01-02",
+          "2001-01-01",
+        ],
+        "max.i": [
+          39,
+          29,
+          19,
+          9,
+        ],
+        "max.ts": [
+          "2001-01-01 03:00:00.124000+00:00",
+          "2001-01-01 02:00:00.124000+00:00",
+          "2001-01-01 01:00:00.124000+00:00",
+          "2001-01-01 00:00:00.124000+00:00",
+        ],
+        "min.i": [
+          30,
+          20,
+          10,
+          0,
+        ],
+        "null_count.d": [
+          0,
+          0,
+          0,
+          0,
+        ],
+        "null_count.day": [
+          0,
+          0,
+          0,
+          0,
+        ],
+        "null_count.f": [
+          0,
+          0,
+          0,
+          0,
+        ],
+        "null_count.i": [
+          0,
+          0,
+          0,
+          0,
+        ],
+        "null_count.s": [
+          0,
+          0,
+          0,
+          0,
+        ],
+        "null_count.ts": [
+          0,
+          0,
+          0,
+          0,
+        ],
+        "num_records": [
+          10,
+          10,
+          10,
+          10,
+        ],
+      }
+    `);
   });
 });

@@ -46,41 +46,25 @@ export async function scanSql(
     int96.has(name) && all.find((f) => f.name === name)?.type.kind === "timestamp"
       ? `timezone('UTC', ${quoteIdentifier(name)}) AS ${quoteIdentifier(name)}`
       : quoteIdentifier(name);
-  const options = [`schema = MAP {${declared.join(", ")}}`];
+  const columns = `schema = MAP {${declared.join(", ")}}`;
   const list = `[${paths.map(sqlString).join(", ")}]`;
   if (partitions.length === 0) {
-    return `(SELECT ${all.map((f) => column(f.name)).join(", ")} FROM read_parquet(${list}, ${options.join(", ")}, hive_partitioning = false))`;
+    return `(SELECT ${all.map((f) => column(f.name)).join(", ")} FROM read_parquet(${list}, ${columns}, hive_partitioning = false))`;
   }
-  if (files.every((file, i) => hasPlainFolders(file, paths[i]!, partitionColumns))) {
-    const types = partitions.map((f) => `${sqlString(f.name)}: ${sqlType(f.type)}`);
-    options.push("hive_partitioning = true", `hive_types = {${types.join(", ")}}`);
-    return `(SELECT ${all.map((f) => column(f.name)).join(", ")} FROM read_parquet(${list}, ${options.join(", ")}))`;
-  }
+  // The values come from the log by file name, not from the folders' names; a filter on them keeps DuckDB from reading other files.
   const values = files.map((file, i) => {
     const constants = partitions.map((f) => partitionLiteral(file.partitionValues[f.name] ?? null, sqlType(f.type)));
     return `(${[sqlString(paths[i]!), ...constants].join(", ")})`;
   });
   const names = ['"~file"', ...partitions.map((f) => quoteIdentifier(f.name))];
   return `(SELECT ${all.map((f) => column(f.name)).join(", ")}
-    FROM read_parquet(${list}, ${options.join(", ")}, hive_partitioning = false, filename = '~path') AS "~rows"
+    FROM read_parquet(${list}, ${columns}, hive_partitioning = false, filename = '~path') AS "~rows"
     JOIN (VALUES ${values.join(", ")}) AS "~files"(${names.join(", ")}) ON "~path" = "~file")`;
 }
 
 function partitionLiteral(value: string | null, type: string): string {
   if (value === null || value === "") return `CAST(NULL AS ${type})`;
   return `CAST(${sqlString(value)} AS ${type})`;
-}
-
-/** True when DuckDB reads the same values from the folders' names as the log has, so that it may leave folders out by their names. */
-function hasPlainFolders(file: AddFile, path: string, partitionColumns: readonly string[]): boolean {
-  const folders = path.split("/").slice(0, -1);
-  if (folders.slice(0, -partitionColumns.length).some((f) => f.includes("="))) return false;
-  return partitionColumns.every((name, i) => {
-    const value = file.partitionValues[name];
-    const folder = folders.at(i - partitionColumns.length);
-    if (value === null || value === undefined) return folder === `${name}=__HIVE_DEFAULT_PARTITION__`;
-    return /^[\w.-]+$/.test(value) && value.toUpperCase() !== "NULL" && folder === `${name}=${value}`;
-  });
 }
 
 async function int96Columns(path: string): Promise<ReadonlySet<string>> {

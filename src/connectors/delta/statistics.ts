@@ -14,7 +14,6 @@ export function statsText(file: WrittenFile, schema: StructType, partitionColumn
   const min: string[] = [];
   const max: string[] = [];
   const nulls: string[] = [];
-  let bounded = true;
   for (const field of schema.fields.filter((f) => !partitionColumns.includes(f.name)).slice(0, INDEXED_COLUMNS)) {
     const stats = file.statistics?.[field.name];
     if (stats === undefined) continue;
@@ -23,24 +22,18 @@ export function statsText(file: WrittenFile, schema: StructType, partitionColumn
     const low = bound(stats.min, field.type, "min");
     const high = bound(stats.max, field.type, "max");
     if (low === undefined || high === undefined) continue;
-    min.push(`${name}:${low.text}`);
-    max.push(`${name}:${high.text}`);
-    if (!low.isExact || !high.isExact) bounded = false;
+    min.push(`${name}:${low}`);
+    max.push(`${name}:${high}`);
   }
   const parts = [`"numRecords":${file.rowCount}`];
   if (file.statistics !== undefined) {
     parts.push(`"minValues":{${min.join(",")}}`, `"maxValues":{${max.join(",")}}`, `"nullCount":{${nulls.join(",")}}`);
-    if (bounded) parts.push('"tightBounds":true');
   }
   return `{${parts.join(",")}}`;
 }
 
 /** One bound as JSON; undefined where Delta has none, or where it would not be one (NaN). */
-function bound(
-  value: unknown,
-  type: DataType,
-  side: "min" | "max",
-): { readonly text: string; readonly isExact: boolean } | undefined {
+function bound(value: unknown, type: DataType, side: "min" | "max"): string | undefined {
   if (value === null || value === undefined) return undefined;
   const given = value instanceof Date ? value.toISOString() : String(value);
   switch (type.kind) {
@@ -48,19 +41,19 @@ function bound(
     case "short":
     case "integer":
     case "long":
-      return /^-?\d+$/.test(given) ? { text: given, isExact: true } : undefined;
+      return /^-?\d+$/.test(given) ? given : undefined;
     case "decimal":
-      return /^-?\d+(\.\d+)?$/.test(given) ? { text: given, isExact: true } : undefined;
+      return /^-?\d+(\.\d+)?$/.test(given) ? given : undefined;
     case "float":
     case "double": {
       const number = Number(given);
       if (!Number.isFinite(number)) return undefined;
-      return { text: JSON.stringify(number), isExact: true };
+      return JSON.stringify(number);
     }
     case "string":
       return textBound(given, side);
     case "date":
-      return /^\d{4}-\d\d-\d\d$/.test(given) ? { text: `"${given}"`, isExact: true } : undefined;
+      return /^\d{4}-\d\d-\d\d$/.test(given) ? `"${given}"` : undefined;
     case "timestamp":
     case "timestamp_ntz":
       return timeBound(given, type.kind, side);
@@ -70,29 +63,24 @@ function bound(
 }
 
 /** Long texts are cut; a cut maximum gets the highest character, so that it is still a bound. */
-function textBound(given: string, side: "min" | "max"): { text: string; isExact: boolean } {
+function textBound(given: string, side: "min" | "max"): string {
   const points = [...given];
-  if (points.length <= MAX_TEXT) return { text: JSON.stringify(given), isExact: true };
+  if (points.length <= MAX_TEXT) return JSON.stringify(given);
   const cut = points.slice(0, MAX_TEXT).join("");
-  return { text: JSON.stringify(side === "min" ? cut : cut + HIGHEST_CODE_POINT), isExact: false };
+  return JSON.stringify(side === "min" ? cut : cut + HIGHEST_CODE_POINT);
 }
 
 /** Milliseconds, the minimum rounded down and the maximum up. Takes ISO and DuckDB's form with an offset. */
-function timeBound(
-  given: string,
-  kind: "timestamp" | "timestamp_ntz",
-  side: "min" | "max",
-): { text: string; isExact: boolean } | undefined {
+function timeBound(given: string, kind: "timestamp" | "timestamp_ntz", side: "min" | "max"): string | undefined {
   const match = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?\s*(Z|[+-]\d\d(?::?\d\d)?)?$/.exec(given);
   if (match === null) return undefined;
   const [, day, clock, fraction = "", zone = "Z"] = match;
   const offset = zone.length === 3 ? `${zone}:00` : zone;
   let time = Date.parse(`${day}T${clock}.${fraction.slice(0, 3).padEnd(3, "0")}${offset}`);
   if (Number.isNaN(time)) return undefined;
-  const isExact = !/[1-9]/.test(fraction.slice(3));
-  if (!isExact && side === "max") time++;
+  if (side === "max" && /[1-9]/.test(fraction.slice(3))) time++;
   const iso = new Date(time).toISOString();
-  return { text: `"${kind === "timestamp" ? iso : iso.slice(0, -1)}"`, isExact };
+  return `"${kind === "timestamp" ? iso : iso.slice(0, -1)}"`;
 }
 
 /** A partition value in the log's form; timestamps as ISO 8601 in UTC with microseconds, the empty text as null. */
