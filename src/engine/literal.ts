@@ -1,7 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import { quoteIdentifier, sqlString, sqlType } from "./duckdb-types.ts";
+import { NO_FIELD, quoteIdentifier, sqlString, sqlType } from "./duckdb-types.ts";
 import { show } from "./rows.ts";
 
 /** A value as DuckDB SQL of exactly `sqlType(type)`. */
@@ -55,7 +55,7 @@ export function literalSql(value: Value | undefined, type: DataType): string {
 
 /** A struct of named expressions. */
 export function structSql(fields: readonly (readonly [name: string, sql: string])[]): string {
-  if (fields.length === 0) return `{'': CAST(NULL AS BOOLEAN)}`;
+  if (fields.length === 0) return `struct_pack(${quoteIdentifier(NO_FIELD)} := CAST(NULL AS BOOLEAN))`;
   return `struct_pack(${fields.map(([name, sql]) => `${quoteIdentifier(name)} := ${sql}`).join(", ")})`;
 }
 

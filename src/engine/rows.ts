@@ -33,6 +33,7 @@ import { MillraceError } from "../errors.ts";
 import type { AnyRow, DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { parseDecimal, toDecimalString } from "./decimal.ts";
+import { NO_FIELD } from "./duckdb-types.ts";
 
 /** Rows of one DuckDB vector; more in one chunk are refused. */
 export const CHUNK_ROWS = 2048;
@@ -166,7 +167,8 @@ export function readVector(vector: DuckDBVector, rowCount?: number): unknown[] {
           continue;
         }
         const object: Record<string, unknown> = {};
-        for (let k = 0; k < entryNames.length; k++) setField(object, entryNames[k]!, columns[k]![i]);
+        if (entryNames[0] !== NO_FIELD)
+          for (let k = 0; k < entryNames.length; k++) setField(object, entryNames[k]!, columns[k]![i]);
         out[i] = object;
       }
       return out;
@@ -219,7 +221,12 @@ function readString(v: RawVector, view: DataView, index: number): string {
 
 /** Milliseconds of a timestamp, rounded down; DuckDB's infinities become an invalid Date. */
 export function microsToDate(micros: bigint): Date {
-  return new Date(Math.floor(Number(micros) / 1000));
+  const n = Number(micros);
+  if (Number.isSafeInteger(n)) {
+    const rest = n % 1000;
+    return new Date((n - (rest < 0 ? rest + 1000 : rest)) / 1000);
+  }
+  return new Date(Number(micros / 1000n) - (micros < 0n && micros % 1000n !== 0n ? 1 : 0));
 }
 
 /** Assigns like a literal would: a field named `__proto__` is a field. */
@@ -294,7 +301,7 @@ export function duckDBType(type: DataType): DuckDBType {
     case "map":
       return MAP(duckDBType(type.keyType), duckDBType(type.valueType));
     case "struct":
-      if (type.fields.length === 0) return STRUCT({ "": BOOLEAN });
+      if (type.fields.length === 0) return STRUCT({ [NO_FIELD]: BOOLEAN });
       return STRUCT(Object.fromEntries(type.fields.map((f) => [f.name, duckDBType(f.type)])));
   }
 }
@@ -408,14 +415,13 @@ function nonNullEncoder(type: DataType, column: string): Encoder {
       };
     }
     case "struct": {
-      if (type.fields.length === 0) return () => new DuckDBStructValue({ "": null });
       const fields = type.fields.map((f) => ({
         name: f.name,
         encode: encoderOf(f.type, `${column}.${f.name}`, f.nullable),
       }));
       return (value) => {
         if (!isPlainObject(value)) throw invalid(column, value, type);
-        const entries: Record<string, DuckDBValue> = {};
+        const entries: Record<string, DuckDBValue> = fields.length === 0 ? { [NO_FIELD]: null } : {};
         for (const f of fields) setField(entries, f.name, f.encode(value[f.name]));
         return new DuckDBStructValue(entries);
       };

@@ -47,10 +47,13 @@ export function sqlType(type: DataType): string {
       return `MAP(${sqlType(type.keyType)}, ${sqlType(type.valueType)})`;
     case "struct":
       // DuckDB has no empty struct; a struct without fields can only say whether it is null.
-      if (type.fields.length === 0) return 'STRUCT("" BOOLEAN)';
+      if (type.fields.length === 0) return `STRUCT(${quoteIdentifier(NO_FIELD)} BOOLEAN)`;
       return `STRUCT(${type.fields.map((f) => `${quoteIdentifier(f.name)} ${sqlType(f.type)}`).join(", ")})`;
   }
 }
+
+/** The one field of a struct that has none. */
+export const NO_FIELD = "\u0001";
 
 /**
  * The Spark type of a DuckDB result column. Unsigned and 128-bit integers widen to the next type that holds them, as Spark does
@@ -126,11 +129,9 @@ export function fromDuckDBType(type: DuckDBType): DataType {
     }
     case DuckDBTypeId.STRUCT: {
       const { entryNames, entryTypes } = type as unknown as { entryNames: string[]; entryTypes: DuckDBType[] };
-      const fields: StructField[] = entryNames.map((name, i) => ({
-        name,
-        type: fromDuckDBType(entryTypes[i]!),
-        nullable: true,
-      }));
+      const fields: StructField[] = entryNames
+        .map((name, i) => ({ name, type: fromDuckDBType(entryTypes[i]!), nullable: true }))
+        .filter((f) => f.name !== NO_FIELD);
       return { kind: "struct", fields };
     }
     default:
