@@ -4,6 +4,7 @@ import type { ResolvedRelation } from "../plan/resolved.ts";
 import { type PlannedBatch, sameOffset } from "./batch.ts";
 import { type CompileContext, columnName, compileRelation, outputSelect } from "./compile.ts";
 import type { Connection } from "./duckdb.ts";
+import { sqlType } from "./duckdb-types.ts";
 import { scanLeaf } from "./ingest.ts";
 import { QueryState } from "./query-state.ts";
 import type { EventTimeStats, OperatorMetrics, StatefulOperator } from "./stateful/operator.ts";
@@ -142,7 +143,7 @@ export class BatchRunner {
         const columns = stage.columns.map(columnName).join(", ");
         await connection.exec(`CREATE OR REPLACE TEMP TABLE ${stage.table} AS SELECT ${columns} FROM (${sql})`);
         eventTimes[stage.watermark] = await measure(connection, stage.table, columnName(stage.eventTime.id));
-        return stage.table;
+        return padded(stage.leaf, stage.table, new Set(stage.columns));
       }
       case "map_rows":
         await this.#parts.mapRows(connection, stage.node, compileRelation(stage.input, context), stage.table);
@@ -177,6 +178,15 @@ function storable(root: ResolvedRelation, context: CompileContext): string {
     });
   }
   return outputSelect(root, compileRelation(root, context));
+}
+
+/** A table with some of a node's columns as a FROM item with all of them: compiled SQL lists columns that nobody reads. */
+function padded(node: ResolvedRelation, table: string, columns: ReadonlySet<number>): string {
+  if (node.fields.every((field) => columns.has(field.id))) return table;
+  const list = node.fields.map((field) =>
+    columns.has(field.id) ? columnName(field.id) : `CAST(NULL AS ${sqlType(field.type)}) AS ${columnName(field.id)}`,
+  );
+  return `(SELECT ${list.join(", ")} FROM ${table})`;
 }
 
 async function measure(connection: Connection, table: string, column: string): Promise<EventTimeStats | undefined> {

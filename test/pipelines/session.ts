@@ -8,6 +8,7 @@ import { catalog } from "../../src/functions/index.ts";
 import { analyze } from "../../src/plan/analyze.ts";
 import type { Relation } from "../../src/plan/relation.ts";
 import type { ResolvedRelation } from "../../src/plan/resolved.ts";
+import { atomicLedger, ledger } from "../../src/testing/ledger.ts";
 import type { StructType } from "../../src/types/data-type.ts";
 
 /** A session whose backend has nothing but streaming queries, for tests of the streaming engine by itself. */
@@ -43,7 +44,7 @@ export class TestSession implements SessionContext {
 }
 
 const defaultDeps: StreamDeps = {
-  connectorFor,
+  connectorFor: (format) => [ledger, atomicLedger].find(({ name }) => name === format) ?? connectorFor(format),
   parts: (connection, plan, conf) => runnerParts(connection, plan, conf["spark.sql.session.timeZone"] ?? "UTC"),
 };
 

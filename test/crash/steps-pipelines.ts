@@ -1,0 +1,158 @@
+import { join } from "node:path";
+import type { StreamingQueryHandle } from "../../src/backend.ts";
+import type { DataFrame } from "../../src/dataframe/dataframe.ts";
+import { avg, col, count, max, window } from "../../src/dataframe/functions.ts";
+import { udf } from "../../src/dataframe/udf.ts";
+import { readLedger } from "../../src/testing/ledger.ts";
+import { MemoryStream } from "../../src/testing/memory-stream.ts";
+import type { StructType } from "../../src/types/data-type.ts";
+import { t } from "../../src/types/schema.ts";
+import type { StatefulProcessor, StatefulProcessorHandle, ValueState } from "../../src/types/stateful.ts";
+import type { TestSession } from "../pipelines/session.ts";
+
+interface Event {
+  ts: Date;
+  key: string;
+  value: number;
+}
+
+const EVENT: StructType = {
+  kind: "struct",
+  fields: [
+    { name: "ts", type: { kind: "timestamp" }, nullable: true },
+    { name: "key", type: { kind: "string" }, nullable: true },
+    { name: "value", type: { kind: "integer" }, nullable: true },
+  ],
+};
+
+/** Batches of the input. */
+export const BATCHES = 12;
+
+/** The same rows in every process: what a replayable source gives. */
+function events(session: TestSession): DataFrame<Event> {
+  const stream = new MemoryStream<Event>(EVENT);
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const rows = Array.from({ length: 50 }, (_, i) => {
+      const n = batch * 50 + i;
+      return {
+        ts: new Date(Date.UTC(2026, 0, 1) + n * 60_000 - (n % 7) * 120_000),
+        key: `k${(n * 7919) % 5}`,
+        value: (n * 31) % 100,
+      };
+    });
+    stream.addData(...rows);
+  }
+  stream.addData({ ts: new Date(Date.UTC(2026, 0, 9)), key: "end", value: 0 });
+  return stream.toDF(session, { maxBlocksPerTrigger: 1 });
+}
+
+function hourly(df: DataFrame<Event>): DataFrame<any> {
+  return df
+    .withWatermark("ts", "2 hours")
+    .groupBy(window("ts", "1 hour"), "key")
+    .agg(count("*").as("n"), avg("value").as("mean"), max("value").as("most"))
+    .select(col("window.start").as("hour"), "key", "n", "mean", "most");
+}
+
+/** Flags hours that are far above the key's hours so far; what it says depends on all that came before. */
+class Rising
+  implements StatefulProcessor<string, { hour: Date; n: bigint }, { hour: Date; key: string; total: bigint }>
+{
+  #total!: ValueState<bigint>;
+
+  init(handle: StatefulProcessorHandle): void {
+    this.#total = handle.getValueState<bigint>("total", { kind: "long" });
+  }
+
+  *handleInputRows(key: string, rows: Iterable<{ hour: Date; n: bigint }>) {
+    for (const { hour, n } of rows) {
+      const total = (this.#total.get() ?? 0n) + n;
+      this.#total.update(total);
+      yield { hour, key, total };
+    }
+  }
+}
+
+const ALERT = {
+  kind: "struct",
+  fields: [
+    { name: "hour", type: { kind: "timestamp" }, nullable: true },
+    { name: "key", type: { kind: "string" }, nullable: true },
+    { name: "total", type: { kind: "long" }, nullable: true },
+  ],
+} as any;
+
+export interface Pipeline {
+  readonly sinks: readonly string[];
+  start(session: TestSession, directory: string, checkpoint: string): Promise<StreamingQueryHandle>;
+  /** What the outside world holds, to be the same with and without crashes. */
+  result(directory: string): Promise<unknown> | unknown;
+}
+
+const random = udf((value: number) => value + Math.random(), t.double as any);
+
+function ledgerRows(directory: string, ...names: string[]): unknown {
+  return names.map((name) =>
+    readLedger(join(directory, name)).map((batch) => [
+      batch.batchId,
+      batch.rows.map((row) => JSON.stringify(row)).sort(),
+    ]),
+  );
+}
+
+export const pipelines: Record<string, Pipeline> = {
+  /** No state, one atomic sink: nothing is staged. */
+  "not staged": {
+    sinks: ["atomic-ledger"],
+    start: (session, directory, checkpoint) =>
+      events(session)
+        .filter(col("value").gt(20))
+        .writeStream.format("atomic-ledger")
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(join(directory, "a")),
+    result: (directory) => ledgerRows(directory, "a"),
+  },
+  /** State, update mode. */
+  aggregation: {
+    sinks: ["ledger"],
+    start: (session, directory, checkpoint) =>
+      hourly(events(session))
+        .writeStream.format("ledger")
+        .outputMode("update")
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(join(directory, "a")),
+    result: (directory) => ledgerRows(directory, "a"),
+  },
+  /** Two stateful operators, the second in TypeScript. */
+  chain: {
+    sinks: ["ledger"],
+    start: (session, directory, checkpoint) =>
+      hourly(events(session))
+        .groupByKey("key")
+        .transformWithState(Rising as any, { schema: ALERT, orderBy: "hour" as any })
+        .writeStream.format("ledger")
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(join(directory, "a")),
+    result: (directory) => ledgerRows(directory, "a"),
+  },
+  /** A function that never gives the same twice, two sinks: both must hold the same rows, each batch once. */
+  "two sinks": {
+    sinks: ["first", "second"],
+    start: (session, directory, checkpoint) =>
+      events(session)
+        .select("ts", "key", random(col("value") as any).as("r"))
+        .writeStream.sink("first", "ledger", { path: join(directory, "a") })
+        .sink("second", "ledger", { path: join(directory, "b") })
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(),
+    result(directory) {
+      const [first, second] = ledgerRows(directory, "a", "b") as [unknown[], unknown[]];
+      if (JSON.stringify(first) !== JSON.stringify(second)) return "the two sinks differ";
+      return readLedger(join(directory, "a")).map((batch) => [batch.batchId, batch.rows.length]);
+    },
+  },
+};
