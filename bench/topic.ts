@@ -6,7 +6,7 @@ import { type Stack, startStack } from "../src/stack.ts";
 export async function stackWithFlights(
   directory: string,
   count: number,
-): Promise<Stack & { readonly fillPerSecond: number }> {
+): Promise<Stack<"kafka"> & { readonly fillPerSecond: number }> {
   const stack = await startStack({ directory, want: ["kafka"], ports: { kafka: 0 } });
   const kafka = process.env.MILLRACE_KAFKA!;
   await createTopics(kafka);
