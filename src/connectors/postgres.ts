@@ -1,4 +1,5 @@
 import type { Connector } from "./connector.ts";
+import { openPostgresBatch, postgresSchema } from "./postgres/source.ts";
 import { openPostgresSink, validatePostgres, writePostgres } from "./postgres/stream-sink.ts";
 
 /**
@@ -72,6 +73,11 @@ export const postgres: Connector = {
       doc: "File with the root certificate for verify-ca and verify-full.",
     },
   ],
+  source: {
+    fixedSchema: true,
+    schema: postgresSchema,
+    openBatch: openPostgresBatch,
+  },
   sink: {
     outputModes: ["append", "update", "complete"],
     guarantee: () => "exactly-once",

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres } from "../../services/postgres.ts";
-import type { OutputMode, StreamSink } from "../../src/connectors/connector.ts";
+import type { OutputMode, SaveMode, StreamSink } from "../../src/connectors/connector.ts";
 import { postgres } from "../../src/connectors/postgres.ts";
 import { startPostgresServer } from "../../src/database/server.ts";
+import { openDatabase } from "../../src/engine/duckdb.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
 import { breakingProxy } from "./breaking-proxy.ts";
 import { localBatch } from "./local-batch.ts";
@@ -308,6 +309,136 @@ describe.each(Object.entries(servers))("the postgres sink on %s", (_name, start)
         `CREATE TABLE "${table}" ("hour" timestamp with time zone, "origin" text, "flights" bigint, PRIMARY KEY`,
       ),
     });
+  });
+
+  describe("reading", () => {
+    const read = async (options: Record<string, string>, select: string, columns?: string[]): Promise<unknown[][]> => {
+      const request = {
+        options: { url: server.url, ...options },
+        paths: [],
+        schema: undefined,
+        ...(columns ? { columns } : {}),
+      };
+      const input = await postgres.source!.openBatch!(request);
+      if (input.kind !== "sql") throw new Error("expected SQL");
+      const database = await openDatabase(":memory:");
+      const connection = await database.connect();
+      const result = await connection.query(`SELECT ${select} FROM ${input.from}`);
+      database.close();
+      await input.release?.();
+      return Array.from({ length: result.rowCount }, (_, i) => result.columns.map((c) => c[i]));
+    };
+
+    it("gives every type as it is, and what the sink wrote", async () => {
+      await client.query(`CREATE TABLE ${table} (b boolean, i2 smallint, i4 int, i8 bigint, f4 real, f8 double precision, d numeric(20,4), u numeric,
+        s text, v varchar(5), j jsonb, bin bytea, day date, ts timestamptz, ntz timestamp, a int[], t text[], id uuid)`);
+      await client.query(`INSERT INTO ${table} VALUES (true, -1, 7, 9223372036854775807, 1.5, 'NaN', 1234567890123456.7891, 0.000001,
+        E'a"b\\\\c\n', 'x', '{"k": [1]}', '\\x00ff', '2001-02-03', '2001-02-03 04:05:06.000007+02', '1999-12-31 23:59:59.5', '{1,NULL,3}', ARRAY['q"', NULL],
+        '00000000-0000-0000-0000-000000000001')`);
+      await client.query(`INSERT INTO ${table} (i4) VALUES (8)`);
+      const schema = await postgres.source!.schema({
+        options: { url: server.url, dbtable: table },
+        paths: [],
+        schema: undefined,
+      });
+      expect(Object.fromEntries(schema!.fields.map((f) => [f.name, f.type.kind]))).toEqual({
+        b: "boolean",
+        i2: "short",
+        i4: "integer",
+        i8: "long",
+        f4: "float",
+        f8: "double",
+        d: "decimal",
+        u: "decimal",
+        s: "string",
+        v: "string",
+        j: "string",
+        bin: "binary",
+        day: "date",
+        ts: "timestamp",
+        ntz: "timestamp_ntz",
+        a: "array",
+        t: "array",
+        id: "string",
+      });
+      const all = `b, i2, i4, i8::VARCHAR, f4, f8::VARCHAR, d::VARCHAR, u::VARCHAR, s, v, j, hex(bin), day::VARCHAR, ts::VARCHAR, ntz::VARCHAR, a, t, id`;
+      const rows = await read({ dbtable: table, fetchsize: "1" }, all);
+      expect(rows[0]).toEqual([
+        true,
+        -1,
+        7,
+        "9223372036854775807",
+        1.5,
+        "nan",
+        "1234567890123456.7891",
+        "0.000001000000000000",
+        'a"b\\c\n',
+        "x",
+        '{"k": [1]}',
+        "00FF",
+        "2001-02-03",
+        "2001-02-03 02:05:06.000007+00",
+        "1999-12-31 23:59:59.5",
+        [1, null, 3],
+        ['q"', null],
+        "00000000-0000-0000-0000-000000000001",
+      ]);
+      expect(rows[1]!.map((v) => v ?? null)).toEqual(Array.from({ length: 18 }, (_, i) => (i === 2 ? 8 : null)));
+      expect(await read({ dbtable: table }, "i4, s", ["i4"])).toEqual([
+        [7, null],
+        [8, null],
+      ]);
+    });
+
+    it("takes queries, also in Spark's form, and names what is missing", async () => {
+      await client.query(`CREATE TABLE ${table} AS SELECT generate_series(1, 25) AS n`);
+      expect(await read({ query: `SELECT n * 2 AS twice FROM ${table} WHERE n > 23;`, fetchsize: "10" }, "*")).toEqual([
+        [48],
+        [50],
+      ]);
+      expect(await read({ dbtable: `(SELECT count(*) AS c FROM ${table})` }, "c::INT")).toEqual([[25]]);
+      expect(await read({ dbtable: `(SELECT count(*) AS c FROM ${table}) AS x`, fetchsize: "10" }, "c::INT")).toEqual([
+        [25],
+      ]);
+      expect(await read({ dbtable: table, fetchsize: "10" }, "count(*)::INT", [])).toEqual([[25]]);
+      await expect(read({ dbtable: "nowhere" }, "*")).rejects.toMatchObject({
+        code: "POSTGRES_FAILED",
+        message: expect.stringContaining("nowhere"),
+      });
+      await expect(read({}, "*")).rejects.toMatchObject({ code: "MISSING_OPTION" });
+    });
+  });
+
+  it("writes batches by save mode", async () => {
+    const schema = struct({ n: { kind: "integer" }, s: { kind: "string" } });
+    const write = async (mode: SaveMode, sql: string, options: Record<string, string> = {}): Promise<void> =>
+      await postgres.sink!.writeBatch!({
+        mode,
+        options: { url: server.url, dbtable: table, createTable: "true", ...options },
+        path: undefined,
+        partitionBy: [],
+        schema,
+        outputMode: "append",
+        batch: await localBatch({ schema, sql, uncounted: true }),
+      });
+    await write("error", "SELECT i::INTEGER n, 'a' s FROM range(3) t(i)", { key: "n" });
+    await expect(write("error", "SELECT 9::INTEGER n, 'a' s")).rejects.toMatchObject({ code: "PATH_ALREADY_EXISTS" });
+    await write("ignore", "SELECT 9::INTEGER n, 'a' s");
+    await write("append", "SELECT (i % 4)::INTEGER n, 'b' || i s FROM range(12) t(i)", { key: "n" });
+    expect(await select(`SELECT n, s FROM ${table} ORDER BY n`)).toEqual([
+      [0, "b8"],
+      [1, "b9"],
+      [2, "b10"],
+      [3, "b11"],
+    ]);
+    await write("overwrite", "SELECT 5::INTEGER n, NULL::VARCHAR s", { truncate: "true" });
+    expect(await select(`SELECT n, s FROM ${table}`)).toEqual([[5, null]]);
+    // A failed overwrite leaves the table as it was.
+    await expect(write("overwrite", "SELECT 1::INTEGER n, chr(0) s")).rejects.toMatchObject({
+      code: "POSTGRES_FAILED",
+      message: expect.stringContaining("U+0000"),
+    });
+    expect(await select(`SELECT n, s FROM ${table}`)).toEqual([[5, null]]);
   });
 
   describe.each([
