@@ -1,10 +1,15 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
 import { Redis } from "iovalkey";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startRedis } from "../../services/redis.ts";
+import { startCacheServer } from "../../src/cache/server.ts";
 import type { StreamSink } from "../../src/connectors/connector.ts";
 import { redis } from "../../src/connectors/redis.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
+import { breakingProxy } from "./breaking-proxy.ts";
 import { localBatch } from "./local-batch.ts";
 
 type Server = { url: string; port: number; stop(): Promise<void> };
@@ -22,7 +27,21 @@ const delays = struct({
 const rowsSql = (...rows: [hour: string, origin: string, flights: number, delay: number | null][]): string =>
   `SELECT * FROM (VALUES ${rows.map(([h, o, f, d]) => `(TIMESTAMPTZ '2001-01-01 ${h}Z', '${o}', ${f}::BIGINT, ${d ?? "NULL"}::DOUBLE)`).join(", ")}) v(hour, origin, flights, delay)`;
 
-const servers: Record<string, () => Promise<Server | { unavailable: string }>> = { Redis: startRedis };
+const servers: Record<string, () => Promise<Server | { unavailable: string }>> = {
+  Redis: startRedis,
+  "the embedded cache": async () => {
+    const directory = await mkdtemp(join(tmpdir(), "millrace-cache-"));
+    const running = await startCacheServer({ directory, port: 0 });
+    return {
+      url: `redis://127.0.0.1:${running.port}`,
+      port: running.port,
+      async stop() {
+        await running.close();
+        await rm(directory, { recursive: true, force: true });
+      },
+    };
+  },
+};
 
 describe.each(Object.entries(servers))("the redis sink on %s", (_name, start) => {
   let server: Server;
@@ -202,6 +221,32 @@ describe.each(Object.entries(servers))("the redis sink on %s", (_name, start) =>
       { numRuns: 25 },
     );
     await sink.close();
+  });
+
+  it.each([
+    ["before the transaction arrives", "exec", "lost"],
+    ["after it, without an answer", "exec", "unanswered"],
+    ["while it asks for the versions", "watch", "lost"],
+  ] as const)("ends in the same state when the connection dies %s", async (_what, text, how) => {
+    const proxy = await breakingProxy("127.0.0.1", server.port);
+    try {
+      const sink = await open({ url: `redis://127.0.0.1:${proxy.port}`, version: "hour", batchsize: "1" });
+      const batch = await localBatch({
+        id: 3,
+        schema: delays,
+        sql: rowsSql(["05:00:00", "ATL", 1, 1], ["05:00:00", "JFK", 2, 2], ["05:00:00", "ORD", 3, null]),
+      });
+      proxy.breakAt(text, how);
+      await expect(sink.addBatch(batch)).rejects.toMatchObject({ code: "REDIS_UNREACHABLE", retryable: true });
+      expect(proxy.broken).toBe(1);
+      await sink.addBatch(batch);
+      await sink.addBatch(batch);
+      await sink.close();
+    } finally {
+      await proxy.close();
+    }
+    expect((await client.keys("*")).sort()).toEqual(["airport:ATL", "airport:JFK", "airport:ORD"]);
+    expect(await client.hget("airport:ORD", "flights")).toBe("3");
   });
 
   it("names a row without a key, and a key that holds something else", async () => {
