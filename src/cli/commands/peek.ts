@@ -1,0 +1,232 @@
+import {
+  brokerError,
+  EARLIEST,
+  type FetchedPartition,
+  isRetriable,
+  type KafkaClient,
+  LATEST,
+  type PartitionOffset,
+} from "../../kafka/client/index.ts";
+import { type DecodedRecord, decodeBatch } from "../../kafka/wire/record-batch.ts";
+import { EXIT, onStdout, print, UsageError } from "../output.ts";
+import { aborted, onStop } from "../signals.ts";
+import { type TopicOptions, withKafka } from "./topics.ts";
+
+export interface PeekOptions extends TopicOptions {
+  count: number;
+  countGiven: boolean;
+  offset: string;
+  partition?: number;
+  follow?: boolean;
+}
+
+/** `millrace peek TOPIC`. */
+export function peek(topic: string, options: PeekOptions): Promise<number> {
+  const start = parseOffset(options.offset);
+  return withKafka(options.kafka, async (client) => {
+    const stop = onStop(() => {});
+    const reading = read(client, topic, start, options, stop.signal);
+    // A long poll may be under way; nobody needs its answer after Ctrl-C.
+    await Promise.race([reading, aborted(stop.signal)]);
+    reading.catch(() => {});
+    return stop.signal.aborted ? stop.code() : EXIT.ok;
+  });
+}
+
+type Start = { at: "earliest" | "latest" } | { offset: number } | { last: number };
+
+function parseOffset(text: string): Start {
+  if (text === "earliest" || text === "latest") return { at: text };
+  if (/^\d+$/.test(text)) return { offset: Number(text) };
+  if (/^-\d+$/.test(text)) return { last: -Number(text) };
+  throw new UsageError(`--offset cannot be "${text}".`, "Give earliest, latest, an offset, or -N for the last N.");
+}
+
+async function read(
+  client: KafkaClient,
+  topic: string,
+  start: Start,
+  options: PeekOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const [info] = await client.describeTopics([topic]);
+  const chosen = info!.partitions.filter((p) => options.partition === undefined || p.partition === options.partition);
+  if (chosen.length === 0) {
+    throw new UsageError(
+      `The topic ${topic} has no partition ${options.partition}.`,
+      `It has ${info!.partitions.length}, from 0.`,
+    );
+  }
+  const all = chosen.map((p) => ({ topic, partition: p.partition }));
+  const [earliest, latest] = await Promise.all([client.listOffsets(all, EARLIEST), client.listOffsets(all, LATEST)]);
+  const next = new Map<number, number>();
+  const end = new Map(latest.map((o) => [o.partition, o.offset]));
+  for (const o of earliest) next.set(o.partition, startOf(start, o, end.get(o.partition)!));
+  const leaders = new Map(chosen.map((p) => [p.partition, p.leader]));
+  let left = options.follow && !options.countGiven ? Number.POSITIVE_INFINITY : options.count;
+  while (left > 0 && !signal.aborted) {
+    const open = [...next].filter(([p, offset]) => options.follow === true || offset < end.get(p)!);
+    if (open.length === 0) return;
+    const answers = await fetchAll(client, topic, open, leaders, options.follow === true);
+    const found: Shown[] = [];
+    for (const answer of answers) found.push(...decode(answer, next));
+    // Within one answer the order of time, as a reader of several partitions expects it.
+    found.sort((a, b) => a.timestamp - b.timestamp || a.partition - b.partition || a.offset - b.offset);
+    for (const record of found.slice(0, left)) print(options.json ? asJson(record) : asText(record));
+    left -= found.length;
+  }
+}
+
+function startOf(start: Start, earliest: PartitionOffset, latest: number): number {
+  if ("at" in start) return start.at === "earliest" ? earliest.offset : latest;
+  const wanted = "last" in start ? latest - start.last : start.offset;
+  return Math.min(Math.max(wanted, earliest.offset), latest);
+}
+
+async function fetchAll(
+  client: KafkaClient,
+  topic: string,
+  open: readonly [number, number][],
+  leaders: ReadonlyMap<number, number>,
+  wait: boolean,
+): Promise<FetchedPartition[]> {
+  const byLeader = Map.groupBy(open, ([partition]) => leaders.get(partition)!);
+  const answers = await Promise.all(
+    [...byLeader].map(([leader, partitions]) =>
+      client.fetchFrom(
+        leader,
+        partitions.map(([partition, offset]) => ({ topic, partition, offset, maxBytes: 256 * 1024 })),
+        { maxWaitMs: wait ? 500 : 100, minBytes: 1, maxBytes: 4 * 1024 * 1024 },
+        wait ? "wait" : "fetch",
+      ),
+    ),
+  );
+  for (const answer of answers.flat()) {
+    if (answer.errorCode !== 0 && !isRetriable(answer.errorCode)) {
+      throw brokerError(answer.errorCode, `read ${topic}-${answer.partition}`);
+    }
+  }
+  return answers.flat();
+}
+
+interface Shown {
+  partition: number;
+  offset: number;
+  timestamp: number;
+  record: DecodedRecord | undefined;
+  /** Why the batch cannot be read, and its bytes. */
+  fault: { reason: string; bytes: Buffer } | undefined;
+}
+
+/** Records of an answer from the asked offset on, whose successor goes to `next`. */
+function decode(answer: FetchedPartition, next: Map<number, number>): Shown[] {
+  const { partition, records: bytes } = answer;
+  const found: Shown[] = [];
+  for (let at = 0; at + 12 <= bytes.length; ) {
+    const size = 12 + bytes.readInt32BE(at + 8);
+    // The last batch may be cut off; it comes again.
+    if (at + size > bytes.length) break;
+    const batch = bytes.subarray(at, at + size);
+    at += size;
+    const wanted = next.get(partition)!;
+    try {
+      const { header, records } = decodeBatch(batch);
+      const last = records.at(-1)?.offset ?? header.baseOffset;
+      next.set(partition, Math.max(wanted, header.baseOffset + header.lastOffsetDelta + 1, last + 1));
+      if (header.control) continue;
+      for (const record of records) {
+        if (record.offset < wanted) continue;
+        found.push({ partition, offset: record.offset, timestamp: record.timestamp, record, fault: undefined });
+      }
+    } catch (error) {
+      // A batch that cannot be read must not hide what follows.
+      const offset = Number(batch.readBigInt64BE(0));
+      const delta = batch.length >= 27 ? batch.readInt32BE(23) : 0;
+      next.set(partition, Math.max(wanted, offset + Math.max(delta, 0) + 1));
+      found.push({
+        partition,
+        offset,
+        timestamp: 0,
+        record: undefined,
+        fault: { reason: (error as Error).message, bytes: batch },
+      });
+    }
+  }
+  return found;
+}
+
+/** Bytes as text where they are valid UTF-8 without control characters, as JSON on one line where they are that; otherwise in hex. */
+function readable(bytes: Uint8Array | null): { text: string } | { json: string } | { hex: string } | null {
+  if (bytes === null) return null;
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return { hex: Buffer.from(bytes).toString("hex") };
+  }
+  if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text)) return { hex: Buffer.from(bytes).toString("hex") };
+  if (/^\s*[[{"\-\dtfn]/.test(text)) {
+    try {
+      const value: unknown = JSON.parse(text);
+      // As it was written: parsing would round integers beyond 2^53.
+      return { json: /[\r\n]/.test(text) ? JSON.stringify(value) : text.trim() };
+    } catch {
+      return { text };
+    }
+  }
+  return { text };
+}
+
+function asJson(shown: Shown): string {
+  const { partition, offset, timestamp, record, fault } = shown;
+  if (record === undefined) {
+    return JSON.stringify({ partition, offset, error: fault!.reason, hex: fault!.bytes.toString("hex") });
+  }
+  const fields = [`"partition":${partition},"offset":${offset},"timestamp":${JSON.stringify(time(timestamp))}`];
+  fields.push(field("key", record.key), field("value", record.value));
+  if (record.headers.length > 0) {
+    fields.push(
+      `"headers":[${record.headers.map((h) => `{"name":${JSON.stringify(h.key)},${field("value", h.value)}}`).join()}]`,
+    );
+  }
+  return `{${fields.join()}}`;
+}
+
+/** A member of a JSON object: text or JSON under `name`, bytes that are neither under `nameHex`. */
+function field(name: string, bytes: Uint8Array | null): string {
+  const value = readable(bytes);
+  if (value === null) return `"${name}":null`;
+  if ("hex" in value) return `"${name}Hex":"${value.hex}"`;
+  return `"${name}":${"json" in value ? value.json : JSON.stringify(value.text)}`;
+}
+
+/** Longest part of a value that is shown to people. */
+const SHOWN = 2000;
+
+function asText(shown: Shown): string {
+  const place = onStdout("dim", `${shown.partition}:${shown.offset}`.padEnd(10));
+  if (shown.record === undefined) {
+    const { reason, bytes } = shown.fault!;
+    return `${place} ${onStdout("yellow", reason)} ${short(bytes.toString("hex"))}`;
+  }
+  const { key, value, headers } = shown.record;
+  const extra = headers.map((h) => onStdout("dim", ` ${h.key}=${plain(h.value)}`)).join("");
+  return `${place} ${onStdout("dim", time(shown.timestamp) ?? "-")} ${onStdout("cyan", plain(key))} ${plain(value)}${extra}`;
+}
+
+function plain(bytes: Uint8Array | null): string {
+  const value = readable(bytes);
+  if (value === null) return "null";
+  if ("hex" in value) return short(`0x${value.hex}`);
+  // Shown as it was written, on one line.
+  return short(Buffer.from(bytes!).toString("utf8").replace(/\r?\n/g, "\\n"));
+}
+
+function short(text: string): string {
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length.toLocaleString("en-US")} characters)`;
+}
+
+function time(ms: number): string | null {
+  const date = new Date(ms);
+  return ms < 0 || Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
