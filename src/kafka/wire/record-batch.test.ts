@@ -15,7 +15,7 @@ import {
 } from "./record-batch.ts";
 
 const bytes = fc.uint8Array({ maxLength: 300 });
-const record: fc.Arbitrary<EncodeRecord> = fc.record({
+const record: fc.Arbitrary<Required<EncodeRecord>> = fc.record({
   key: fc.option(fc.oneof(bytes, fc.string({ unit: "binary" }))),
   value: fc.option(fc.oneof(bytes, fc.string({ unit: "binary", maxLength: 200 }))),
   timestamp: fc.oneof(

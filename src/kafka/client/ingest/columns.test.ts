@@ -61,7 +61,7 @@ const hex = (value: Uint8Array | string | null | undefined): string | null =>
   value === null || value === undefined ? null : Buffer.from(value as Uint8Array).toString("hex");
 
 const bytes = fc.uint8Array({ maxLength: 300 });
-const record: fc.Arbitrary<EncodeRecord> = fc.record({
+const record: fc.Arbitrary<Required<EncodeRecord>> = fc.record({
   key: fc.option(bytes),
   value: fc.option(bytes),
   timestamp: fc.integer({ min: -1, max: 9_000_000_000_000 }),
