@@ -317,7 +317,8 @@ export class KafkaClient {
         highWatermark: p.highWatermark,
         lastStableOffset: p.lastStableOffset,
         logStartOffset: p.logStartOffset,
-        aborted: p.abortedTransactions ?? [],
+        // Brokers list them in order of their ends.
+        aborted: (p.abortedTransactions ?? []).sort((a, b) => a.firstOffset - b.firstOffset),
         records: p.records ?? NO_RECORDS,
       })),
     );
