@@ -76,7 +76,7 @@ export function compileRelation(plan: ResolvedRelation, ctx: CompileContext): st
 /** `SELECT`s a plan's columns under their output names, with their exact types. Names that repeat stay repeated. */
 export function outputSelect(plan: ResolvedRelation, sql: string): string {
   const columns = plan.fields.map((f) => `${typed(columnName(f.id), f.type)} AS ${quoteIdentifier(f.name)}`);
-  return `SELECT ${columns.join(", ")} FROM (${sql})`;
+  return `SELECT ${columns.join(", ") || "1 AS none"} FROM (${sql})`;
 }
 
 /** A compiled plan in brackets, for FROM. */
