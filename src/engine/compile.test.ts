@@ -471,7 +471,14 @@ describe("TypeScript functions", () => {
     const counted = project(
       { kind: "range", start: 0n, end: 100n, step: 1n },
       as(
-        udf((x: bigint) => (calls++, x), { kind: "long" }, col("id")),
+        udf(
+          (x: bigint) => {
+            calls++;
+            return x;
+          },
+          { kind: "long" },
+          col("id"),
+        ),
         "x",
       ),
     );

@@ -386,7 +386,9 @@ export function toMillraceError(
   }
   if (/Malformed JSON|CSV Error|Error when sniffing file/i.test(raw)) {
     return new MillraceError("MALFORMED_RECORD_IN_PARSING", detail, {
-      hint: "To take such records for null, set the option mode to PERMISSIVE.",
+      hint: /quoted new ?line/i.test(raw)
+        ? "A value holds a line break: set the option multiLine to true."
+        : "To take such records for null, set the option mode to PERMISSIVE.",
       cause: error,
     });
   }
