@@ -2,7 +2,22 @@ import { boundedDecimal, isIntegral } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { type AggregateDef, type FunctionDef, family } from "./define.ts";
 import { duckdbType } from "./duckdb-type.ts";
-import { any, boolean, DOUBLE, double, LONG, numeric, orderable, rest, typeOf } from "./params.ts";
+import {
+  any,
+  BOOLEAN,
+  boolean,
+  DOUBLE,
+  double,
+  integral,
+  LONG,
+  numeric,
+  opt,
+  orderable,
+  rest,
+  STRING,
+  string,
+  typeOf,
+} from "./params.ts";
 
 const fn = family("aggregate");
 const values = (type: string, ...xs: any[]) => ({ schema: `x ${type}`, rows: xs.map((x) => [x]) });
@@ -37,6 +52,145 @@ const avgType = (t: DataType): DataType =>
   t.kind === "decimal" ? boundedDecimal(t.precision + 4, t.scale + 4) : DOUBLE;
 
 const sumSql = (x: string, t: DataType): string => `CAST(sum(${x}) AS ${duckdbType(sumType(t))})`;
+
+const listOf = (elementType: DataType): DataType => ({ kind: "array", elementType, containsNull: false });
+const byValues = {
+  schema: "x STRING, y INT",
+  rows: [
+    ["a", 10],
+    ["b", 50],
+    ["c", 20],
+  ],
+};
+
+/** first, last, any_value: the second argument, `true`, skips nulls. */
+function pick(
+  name: string,
+  alias: string | undefined,
+  example: string,
+  choose: (l: string, r: string, set: string) => string,
+  result: number,
+): FunctionDef {
+  const skips = (literals: readonly unknown[] | undefined): boolean => literals?.[1] === true;
+  const dir = name === "last" ? "last" : "first";
+  const nonNull = (x: string): string => `${dir}(${x}) FILTER (${x} IS NOT NULL)`;
+  return fn(name, [any, opt(boolean)], typeOf(0), [example, result], {
+    aliases: alias ? [alias] : [],
+    values: values("INT", 1, 2, 3),
+    aggregate: {
+      state: ([t]) => [
+        { name: "v", type: t!, init: "NULL" },
+        { name: "seen", type: BOOLEAN, init: "false" },
+      ],
+      partial: ([x], { literals }) =>
+        skips(literals) ? [nonNull(x!), `(count(${x}) > 0)`] : [`${dir}(${x})`, "(count(*) > 0)"],
+      merge: ([l, ls], [r, rs]) => [
+        choose(l!, r!, name === "last" ? `coalesce(${rs}, false)` : `coalesce(${ls}, false)`),
+        `(coalesce(${ls}, false) OR coalesce(${rs}, false))`,
+      ],
+      mergeAggregate: ([v, s]) => [`${dir}(${v}) FILTER (${s})`, `bool_or(${s})`],
+      final: ([v]) => v!,
+      streaming: true,
+    },
+  });
+}
+
+/** max_by and min_by: the value beside the extreme; rows without an order value do not count. */
+function extreme(pickSql: string, bestSql: string, better: string): AggregateDef {
+  return {
+    state: ([x, y]) => [
+      { name: "v", type: x!, init: "NULL" },
+      { name: "by", type: y!, init: "NULL" },
+    ],
+    partial: ([x, y]) => [`${pickSql}(${x}, ${y}) FILTER (${y} IS NOT NULL)`, `${bestSql}(${y})`],
+    merge: ([lv, lb], [rv, rb]) => [
+      `CASE WHEN ${lb} IS NULL OR ${rb} ${better} ${lb} THEN ${rv} ELSE ${lv} END`,
+      merged((l, r) => `CASE WHEN ${r} ${better} ${l} THEN ${r} ELSE ${l} END`)(lb!, rb!),
+    ],
+    mergeAggregate: ([v, b]) => [`${pickSql}(${v}, ${b}) FILTER (${b} IS NOT NULL)`, `${bestSql}(${b})`],
+    final: ([v]) => v!,
+    streaming: true,
+  };
+}
+
+function lists(tidy: (list: string) => string): AggregateDef {
+  return {
+    state: ([t]) => [{ name: "v", type: listOf(t!), init: "[]" }],
+    partial: ([x]) => [tidy(`coalesce(list(${x}) FILTER (${x} IS NOT NULL), [])`)],
+    merge: ([l], [r]) => [tidy(`list_concat(coalesce(${l}, []), coalesce(${r}, []))`)],
+    mergeAggregate: ([c]) => [tidy(`coalesce(flatten(list(${c})), [])`)],
+    final: ([c]) => c!,
+    streaming: true,
+  };
+}
+
+/** Mean and squared distances, merged by Chan's formula: exact where sums of squares lose digits. */
+function moments(name: string, aliases: string[], root: string, lost: 0 | 1, result: number): FunctionDef {
+  const n = (l: string, r: string): string => `(${l} + ${r})`;
+  return fn(name, [double], DOUBLE, [`${name}(x)`, result], {
+    aliases,
+    values: values("INT", 1, 2, 3),
+    aggregate: {
+      state: () => [
+        { name: "n", type: LONG, init: "0" },
+        { name: "mean", type: DOUBLE, init: "0" },
+        { name: "m2", type: DOUBLE, init: "0" },
+      ],
+      partial: ([x]) => [`count(${x})`, `coalesce(avg(${x}), 0)`, `coalesce(var_pop(${x}) * count(${x}), 0)`],
+      merge: ([ln, lm, l2], [rn, rm, r2]) => {
+        const [a, b] = [`coalesce(${ln}, 0)`, `coalesce(${rn}, 0)`];
+        const delta = `(coalesce(${rm}, 0) - coalesce(${lm}, 0))`;
+        const total = n(a, b);
+        return [
+          total,
+          `CASE WHEN ${total} = 0 THEN 0 ELSE coalesce(${lm}, 0) + ${delta} * ${b} / ${total} END`,
+          `CASE WHEN ${total} = 0 THEN 0 ELSE coalesce(${l2}, 0) + coalesce(${r2}, 0) + ${delta} * ${delta} * ${a} * ${b} / ${total} END`,
+        ];
+      },
+      final: ([c, , m2]) => {
+        const variance = `${m2} / (${c}${lost === 1 ? " - 1" : ""})`;
+        return `CASE WHEN ${c} > ${lost} THEN ${root === "" ? variance : `sqrt(${variance})`} END`;
+      },
+      streaming: true,
+    },
+  });
+}
+
+/** An aggregate that needs all its rows at once: for batch plans. */
+function batch(
+  name: string,
+  params: Parameters<typeof fn>[1],
+  result: Parameters<typeof fn>[2],
+  example: readonly [string, unknown],
+  sql: (args: string[]) => string,
+  aliases: string[] = [],
+): FunctionDef {
+  return fn(name, params, result, example, {
+    aliases,
+    values: name === "mode" ? values("INT", 1, 1, 2) : values("INT", 1, 2, 3),
+    aggregate: {
+      state: () => [],
+      partial: (args) => [sql(args)],
+      merge: () => [],
+      final: ([c]) => c!,
+      streaming: false,
+    },
+  });
+}
+
+// HyperLogLog with 512 registers (about 4.6 % standard error, as Spark's default of 5 %). A register is kept as
+// `number * 64 + rank`, and only the highest rank of each stays.
+const ranked = (x: string): string => {
+  const low = `(hash(${x}) & 36028797018963967)`;
+  return `CAST((hash(${x}) >> 55) * 64 + CASE WHEN ${low} = 0 THEN 56 ELSE 55 - CAST(floor(log2(${low})) AS BIGINT) END AS INTEGER)`;
+};
+const topRanks = (list: string): string =>
+  `list_transform([list_sort(list_distinct(${list}))], lambda s: list_filter(s, lambda v, i: i = len(s) OR s[i + 1] // 64 <> v // 64))[1]`;
+const estimate = (c: string): string => {
+  const empty = `(512 - len(${c}))`;
+  const raw = `(${(0.7213 / (1 + 1.079 / 512)) * 512 * 512} / (${empty} + coalesce(list_sum(list_transform(${c}, lambda v: pow(2, -(v % 64)))), 0)))`;
+  return `CASE WHEN ${c} IS NULL THEN 0 WHEN ${raw} <= 1280 AND ${empty} > 0 THEN CAST(round(512 * ln(512.0 / ${empty})) AS BIGINT) ELSE CAST(round(${raw}) AS BIGINT) END`;
+};
 
 export const aggregateFunctions: readonly FunctionDef[] = [
   fn("count", [rest(any)], LONG, ["count(*)", 3n], {
@@ -113,6 +267,133 @@ export const aggregateFunctions: readonly FunctionDef[] = [
       (c) => `min(${c})`,
     ),
   }),
+  pick("first", "first_value", "first(x)", (l, r, set) => `CASE WHEN ${set} THEN ${l} ELSE ${r} END`, 1),
+  pick("last", "last_value", "last(x)", (l, r, set) => `CASE WHEN ${set} THEN ${r} ELSE ${l} END`, 3),
+  pick("any_value", undefined, "any_value(x)", (l, r, set) => `CASE WHEN ${set} THEN ${l} ELSE ${r} END`, 1),
+  fn("count_if", [boolean], LONG, ["count_if(x % 2 = 0)", 1n], {
+    nullable: "never",
+    values: values("INT", 1, 2, 3),
+    aggregate: single(
+      () => LONG,
+      (x) => `count(*) FILTER (${x})`,
+      (l, r) => `coalesce(${l}, 0) + coalesce(${r}, 0)`,
+      (c) => `CAST(coalesce(sum(${c}), 0) AS BIGINT)`,
+      "0",
+    ),
+  }),
+  fn("bool_and", [boolean], BOOLEAN, ["bool_and(x)", false], {
+    aliases: ["every"],
+    values: values("BOOLEAN", true, false, true),
+    aggregate: single(
+      () => BOOLEAN,
+      (x) => `bool_and(${x})`,
+      merged((l, r) => `(${l} AND ${r})`),
+      (c) => `bool_and(${c})`,
+    ),
+  }),
+  fn("bool_or", [boolean], BOOLEAN, ["bool_or(x)", true], {
+    aliases: ["some", "any"],
+    values: values("BOOLEAN", true, false, false),
+    aggregate: single(
+      () => BOOLEAN,
+      (x) => `bool_or(${x})`,
+      merged((l, r) => `(${l} OR ${r})`),
+      (c) => `bool_or(${c})`,
+    ),
+  }),
+  fn("bit_and", [integral], typeOf(0), ["bit_and(x)", 1], {
+    values: values("INT", 3, 5),
+    aggregate: single(
+      ([t]) => t!,
+      (x) => `bit_and(${x})`,
+      merged((l, r) => `(${l} & ${r})`),
+      (c) => `bit_and(${c})`,
+    ),
+  }),
+  fn("bit_or", [integral], typeOf(0), ["bit_or(x)", 7], {
+    values: values("INT", 3, 5),
+    aggregate: single(
+      ([t]) => t!,
+      (x) => `bit_or(${x})`,
+      merged((l, r) => `(${l} | ${r})`),
+      (c) => `bit_or(${c})`,
+    ),
+  }),
+  fn("bit_xor", [integral], typeOf(0), ["bit_xor(x)", 6], {
+    values: values("INT", 3, 5),
+    aggregate: single(
+      ([t]) => t!,
+      (x) => `bit_xor(${x})`,
+      merged((l, r) => `xor(${l}, ${r})`),
+      (c) => `bit_xor(${c})`,
+    ),
+  }),
+  fn("max_by", [any, orderable], typeOf(0), ["max_by(x, y)", "b"], {
+    values: byValues,
+    aggregate: extreme("arg_max_null", "max", ">"),
+  }),
+  fn("min_by", [any, orderable], typeOf(0), ["min_by(x, y)", "a"], {
+    values: byValues,
+    aggregate: extreme("arg_min_null", "min", "<"),
+  }),
+  fn("collect_list", [any], ([t]) => listOf(t!), ["collect_list(x)", [1, 2, 1]], {
+    aliases: ["array_agg"],
+    nullable: "never",
+    values: values("INT", 1, 2, 1),
+    aggregate: lists((c) => c),
+  }),
+  // Spark's order of a set is open; here it is sorted, so that the same rows give the same set.
+  fn("collect_set", [any], ([t]) => listOf(t!), ["collect_set(x)", [1, 2]], {
+    nullable: "never",
+    values: values("INT", 2, 1, 1),
+    aggregate: lists((c) => `list_sort(list_distinct(${c}))`),
+  }),
+  fn("approx_count_distinct", [any, opt(any)], LONG, ["approx_count_distinct(x)", 3n], {
+    nullable: "never",
+    values: values("INT", 1, 1, 2, 2, 3),
+    aggregate: {
+      state: () => [{ name: "registers", type: listOf({ kind: "integer" }), init: "[]" }],
+      partial: ([x]) => [topRanks(`list(DISTINCT ${ranked(x!)}) FILTER (${x} IS NOT NULL)`)],
+      merge: ([l], [r]) => [topRanks(`list_concat(coalesce(${l}, []), coalesce(${r}, []))`)],
+      mergeAggregate: ([c]) => [topRanks(`flatten(list(${c}))`)],
+      final: ([c]) => estimate(c!),
+      streaming: true,
+    },
+  }),
+  moments("stddev_samp", ["stddev", "std"], "sqrt", 1, 1),
+  moments("stddev_pop", [], "sqrt", 0, Math.sqrt(2 / 3)),
+  moments("var_samp", ["variance"], "", 1, 1),
+  moments("var_pop", [], "", 0, 2 / 3),
+  batch("median", [double], DOUBLE, ["median(x)", 2], ([x]) => `median(${x})`),
+  batch("percentile", [double, double], DOUBLE, ["percentile(x, 0.5)", 2], ([x, p]) => `quantile_cont(${x}, ${p})`),
+  // Exact, where Spark is approximate: an element of the input, as there.
+  batch(
+    "percentile_approx",
+    [numeric, double, opt(any)],
+    typeOf(0),
+    ["percentile_approx(x, 0.5)", 2],
+    ([x, p]) => `quantile_disc(${x}, ${p})`,
+    ["approx_percentile"],
+  ),
+  batch("mode", [any], typeOf(0), ["mode(x)", 1], ([x]) => `mode(${x})`),
+  batch("corr", [double, double], DOUBLE, ["corr(x, x)", 1], ([x, y]) => `corr(${x}, ${y})`),
+  batch("covar_samp", [double, double], DOUBLE, ["covar_samp(x, x)", 1], ([x, y]) => `covar_samp(${x}, ${y})`),
+  batch("covar_pop", [double, double], DOUBLE, ["covar_pop(x, x)", 2 / 3], ([x, y]) => `covar_pop(${x}, ${y})`),
+  batch(
+    "skewness",
+    [double],
+    DOUBLE,
+    ["skewness(x)", 0],
+    ([x]) =>
+      `CASE WHEN var_pop(${x}) > 0 THEN (avg(pow(${x}, 3)) - 3 * avg(${x}) * avg(${x} * ${x}) + 2 * pow(avg(${x}), 3)) / pow(var_pop(${x}), 1.5) END`,
+  ),
+  batch("kurtosis", [double], DOUBLE, ["kurtosis(x)", -1.5], ([x]) => `kurtosis_pop(${x})`),
+  batch(
+    "string_agg",
+    [string, opt(string)],
+    STRING,
+    ["string_agg(cast(x as string), ',')", "1,2,3"],
+    ([x, d]) => `string_agg(${x}, ${d ?? "''"})`,
+    ["listagg"],
+  ),
 ];
-void boolean;
-void double;

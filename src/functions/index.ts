@@ -1,19 +1,31 @@
 import type { FunctionCatalog } from "../plan/resolved.ts";
 import { aggregateFunctions } from "./aggregate.ts";
+import { collectionFunctions } from "./collection.ts";
 import { conditionalFunctions } from "./conditional.ts";
 import { datetimeFunctions } from "./datetime.ts";
 import type { FunctionDef } from "./define.ts";
+import { generatorFunctions } from "./generator.ts";
+import { hashFunctions } from "./hash.ts";
 import { jsonFunctions } from "./json.ts";
+import { mathFunctions } from "./math.ts";
 import { operators } from "./operator.ts";
+import { predicateFunctions } from "./predicate.ts";
 import { stringFunctions } from "./string.ts";
+import { windowFunctions } from "./window.ts";
 
 const families: readonly (readonly FunctionDef[])[] = [
   operators,
+  predicateFunctions,
   conditionalFunctions,
+  mathFunctions,
   stringFunctions,
   datetimeFunctions,
+  collectionFunctions,
   jsonFunctions,
+  hashFunctions,
   aggregateFunctions,
+  windowFunctions,
+  generatorFunctions,
 ];
 
 /** The function table by canonical name. A resolved `call` carries such a name. */

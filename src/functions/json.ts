@@ -5,7 +5,7 @@ import { parseDdl, parseType } from "../types/ddl.ts";
 import { fromSparkJson } from "../types/struct-json.ts";
 import { type FunctionDef, family } from "./define.ts";
 import { duckdbType, quoteIdentifier, quoteString } from "./duckdb-type.ts";
-import { any, literalString, opt, string } from "./params.ts";
+import { any, INT, literalString, opt, STRING, string } from "./params.ts";
 
 const fn = family("json");
 
@@ -44,16 +44,72 @@ function nullable(type: DataType): DataType {
   }
 }
 
-/** A type as DuckDB's json_transform wants it. */
-function structure(type: DataType): unknown {
+/** How DuckDB reads a type from JSON, and what is left to do to its value to get Spark's. */
+interface Reading {
+  /** For json_transform. */
+  readonly structure: unknown;
+  readonly fix?: (x: string) => string;
+}
+
+function reading(type: DataType): Reading {
   switch (type.kind) {
-    case "struct":
-      return Object.fromEntries(type.fields.map((f) => [f.name, structure(f.type)]));
-    case "array":
-      return [structure(type.elementType)];
+    case "struct": {
+      const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type) }));
+      const structure = Object.fromEntries(fields.map((f) => [f.name, f.structure]));
+      if (fields.every((f) => f.fix === undefined)) return { structure };
+      return { structure, fix: (x) => `CASE WHEN ${x} IS NOT NULL THEN ${rebuilt(fields, x)} END` };
+    }
+    case "array": {
+      const { structure, fix } = reading(type.elementType);
+      if (fix === undefined) return { structure: [structure] };
+      return { structure: [structure], fix: (x) => `list_transform(${x}, lambda e: ${fix("e")})` };
+    }
+    // A fraction does not fit a whole number: null, where DuckDB would round.
+    case "byte":
+    case "short":
+    case "integer":
+      return {
+        structure: "DOUBLE",
+        fix: (x) => `CASE WHEN ${x} = trunc(${x}) THEN TRY_CAST(${x} AS ${duckdbType(type)}) END`,
+      };
+    case "long":
+      return {
+        structure: "VARCHAR",
+        fix: (x) => `CASE WHEN regexp_full_match(${x}, '-?[0-9]+') THEN TRY_CAST(${x} AS BIGINT) END`,
+      };
+    case "boolean":
+      return { structure: "VARCHAR", fix: (x) => `CASE ${x} WHEN 'true' THEN true WHEN 'false' THEN false END` };
+    case "timestamp":
+    case "timestamp_ntz":
+    case "date":
+      return { structure: duckdbType(type), fix: (x) => `CASE WHEN isfinite(${x}) THEN ${x} END` };
+    case "binary":
+      return { structure: "VARCHAR", fix: (x) => `TRY(from_base64(${x}))` };
     default:
-      return duckdbType(type);
+      return { structure: duckdbType(type) };
   }
+}
+
+function rebuilt(fields: readonly (Reading & { readonly name: string })[], x: string): string {
+  const items = fields.map((f) => {
+    const value = `${x}.${quoteIdentifier(f.name)}`;
+    return `${quoteIdentifier(f.name)} := ${f.fix ? f.fix(value) : value}`;
+  });
+  return `struct_pack(${items.join(", ")})`;
+}
+
+/**
+ * Spark's PERMISSIVE mode. TRY keeps malformed text from stopping the query and costs nothing on good text; the values are put
+ * right inside a lambda, so that the text is parsed once.
+ */
+function fromJson(text: string, type: DataType): string {
+  const { structure, fix } = reading(type);
+  const parsed = `TRY(from_json(${text}, ${quoteString(JSON.stringify(structure))}))`;
+  if (type.kind !== "struct") {
+    return fix ? `list_transform([${parsed}], lambda j: ${fix("j")})[1]` : parsed;
+  }
+  const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type) }));
+  return `CASE WHEN ${text} IS NOT NULL THEN list_transform([${parsed}], lambda j: ${rebuilt(fields, "j")})[1] END`;
 }
 
 export const jsonFunctions: readonly FunctionDef[] = [
@@ -61,14 +117,77 @@ export const jsonFunctions: readonly FunctionDef[] = [
     "from_json",
     [string, literalString, opt(any)],
     (_, args) => schemaLiteral(args[1]),
-    ["from_json('{\"a\":1, \"b\":0.8}', 'a INT, b DOUBLE')", { a: 1, b: 0.8 }],
-    ([text], { result }) => {
-      const parsed = `TRY(from_json(${text}, ${quoteString(JSON.stringify(structure(result)))}))`;
-      if (result.kind !== "struct") return parsed;
-      // PERMISSIVE: of a malformed record all fields are null, the struct is not; no text gives no struct.
-      const nulls = result.fields.map((f) => `${quoteIdentifier(f.name)} := CAST(NULL AS ${duckdbType(f.type)})`);
-      return `ifnull(${parsed}, CASE WHEN ${text} <> '' THEN struct_pack(${nulls.join(", ")}) END)`;
-    },
+    [`from_json('{"a":1, "b":0.8}', 'a INT, b DOUBLE')`, { a: 1, b: 0.8 }],
+    ([text], { result }) => fromJson(text!, result),
+    { nullable: "always" },
+  ),
+  // Null fields are left out, as in Spark.
+  fn(
+    "to_json",
+    [any, opt(any)],
+    STRING,
+    ["to_json(named_struct('a', 1, 'b', 2))", '{"a":1,"b":2}'],
+    ([x], { args: [t] }) => toJson(x!, t!),
+  ),
+  fn(
+    "get_json_object",
+    [string, string],
+    STRING,
+    [`get_json_object('{"a":"b"}', '$.a')`, "b"],
+    ([j, p]) => `TRY(json_extract_string(${j}, ${p}))`,
+    { nullable: "always" },
+  ),
+  fn(
+    "json_array_length",
+    [string],
+    INT,
+    ["json_array_length('[1,2,3,4]')", 4],
+    ([j]) => `CASE WHEN TRY(json_type(${j})) = 'ARRAY' THEN CAST(json_array_length(${j}) AS INTEGER) END`,
+    { nullable: "always" },
+  ),
+  fn(
+    "json_object_keys",
+    [string],
+    { kind: "array", elementType: STRING, containsNull: true },
+    [`json_object_keys('{"key": "value"}')`, ["key"]],
+    ([j]) => `CASE WHEN TRY(json_type(${j})) = 'OBJECT' THEN json_keys(${j}) END`,
     { nullable: "always" },
   ),
 ];
+
+/** JSON text with Spark's forms of values. */
+function toJson(x: string, type: DataType): string {
+  // Fields that are null are left out: an object is built by merging, which drops nulls.
+  return `CASE WHEN ${x} IS NOT NULL THEN CAST(${jsonValue(x, type)} AS VARCHAR) END`;
+}
+
+function jsonValue(x: string, type: DataType, depth = 0): string {
+  switch (type.kind) {
+    case "struct": {
+      const parts = type.fields.map((f) => {
+        const v = `struct_extract(${x}, ${quoteString(f.name)})`;
+        return `CASE WHEN ${v} IS NOT NULL THEN CAST(to_json(${quoteString(f.name)}) AS VARCHAR) || ':' || CAST(${jsonValue(v, f.type, depth)} AS VARCHAR) END`;
+      });
+      return parts.length === 0 ? `'{}'` : `('{' || concat_ws(',', ${parts.join(", ")}) || '}')`;
+    }
+    case "array": {
+      const e = `e${depth}`;
+      return `('[' || array_to_string(list_transform(${x}, lambda ${e}: coalesce(CAST(${jsonValue(e, type.elementType, depth + 1)} AS VARCHAR), 'null')), ',') || ']')`;
+    }
+    case "map": {
+      const e = `e${depth}`;
+      const value = `coalesce(CAST(${jsonValue(`${e}.value`, type.valueType, depth + 1)} AS VARCHAR), 'null')`;
+      return `('{' || array_to_string(list_transform(map_entries(${x}), lambda ${e}: CAST(to_json(CAST(${e}.key AS VARCHAR)) AS VARCHAR) || ':' || ${value}), ',') || '}')`;
+    }
+    case "timestamp":
+      return `to_json(strftime(${x}, CASE WHEN epoch_us(${x}) % 1000 = 0 THEN '%Y-%m-%dT%H:%M:%S.%g' ELSE '%Y-%m-%dT%H:%M:%S.%f' END) || 'Z')`;
+    case "timestamp_ntz":
+      return `to_json(strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g'))`;
+    case "binary":
+      return `to_json(to_base64(${x}))`;
+    case "decimal":
+      return `CAST(${x} AS VARCHAR)`;
+    default:
+      return `to_json(${x})`;
+  }
+}

@@ -4,20 +4,7 @@ import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
 import { duckdbType } from "./duckdb-type.ts";
-import {
-  any,
-  BOOLEAN,
-  boolean,
-  DATE,
-  DOUBLE,
-  INT,
-  INTERVAL,
-  numeric,
-  rest,
-  string,
-  TIMESTAMP,
-  typeOf,
-} from "./params.ts";
+import { any, BOOLEAN, boolean, DATE, DOUBLE, INT, INTERVAL, LONG, numeric, TIMESTAMP, typeOf } from "./params.ts";
 
 const fn = family("operator");
 
@@ -151,6 +138,20 @@ export const operators: readonly FunctionDef[] = [
   fn("not", [boolean], BOOLEAN, ["not true", false], ([a]) => `(NOT ${a})`, { aliases: ["!"] }),
   fn("isnull", [any], BOOLEAN, ["isnull(1)", false], ([a]) => `(${a} IS NULL)`, { nullable: "never" }),
   fn("isnotnull", [any], BOOLEAN, ["isnotnull(1)", true], ([a]) => `(${a} IS NOT NULL)`, { nullable: "never" }),
+  fn(
+    "div",
+    [any, any],
+    LONG,
+    ["7 div 2", 3n],
+    // Toward zero, as Java divides.
+    ([a, b], { args: [t] }) =>
+      isZero(b!, divideByZero, isIntegral(t!) ? `(${a} // ${b})` : `CAST(trunc(${a} / ${b}) AS BIGINT)`),
+    { coerce: integralDivision },
+  ),
 ];
-void rest;
-void string;
+
+function integralDivision([a, b]: readonly DataType[]): DataType[] {
+  const type = commonType(a!, b!);
+  if (type === undefined || !isNumeric(type)) throw mismatch("div", a!, b!);
+  return isIntegral(type) ? [LONG, LONG] : [type, type];
+}

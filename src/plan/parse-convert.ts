@@ -265,8 +265,8 @@ export class AstConverter {
 
   #like(name: "like" | "ilike", v: Ast): Expr {
     const x = this.expr(v.expr);
-    const escape = v.escape_char?.value;
-    const one = (pattern: Ast): Expr => call(name, x, this.expr(pattern), ...(escape ? [this.#value(escape)] : []));
+    const mark = v.escape_char?.value;
+    const one = (pattern: Ast): Expr => call(name, x, this.expr(pattern), ...(mark ? [this.#value(mark)] : []));
     const e =
       v.any && v.pattern.Tuple
         ? v.pattern.Tuple.map(one).reduce((a: Expr, b: Expr) => call("or", a, b))

@@ -77,6 +77,12 @@ export function scan(text: string): Scanned {
           continue;
         }
       }
+      // exists(array, lambda) is a function; EXISTS (SELECT ...) is not.
+      if (/^exists$/i.test(word[0]) && /^\s*\(\s*(?!select\b|with\b|values\b)/i.test(text.slice(i + word[0].length))) {
+        replace(`\`${word[0]}\``, i, i + word[0].length);
+        i += word[0].length;
+        continue;
+      }
       sql += word[0];
       i += word[0].length;
       // A number may follow a word directly only as part of it.

@@ -1,0 +1,561 @@
+import { MillraceError } from "../errors.ts";
+import { commonTypeOf } from "../plan/coercion.ts";
+import type { ArgumentType } from "../plan/resolved.ts";
+import type { DataType } from "../types/data-type.ts";
+import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
+import { duckdbType, quoteIdentifier } from "./duckdb-type.ts";
+import {
+  any,
+  array,
+  arrayOrMap,
+  BOOLEAN,
+  bodyOf,
+  boolean,
+  common,
+  differing,
+  INT,
+  int,
+  integral,
+  LONG,
+  lambda,
+  map,
+  NULL,
+  opt,
+  rest,
+  STRING,
+  string,
+  typeOf,
+} from "./params.ts";
+
+const fn = family("collection");
+
+type ArrayType = Extract<DataType, { kind: "array" }>;
+type MapType = Extract<DataType, { kind: "map" }>;
+const arrayOf = (elementType: DataType, containsNull = true): DataType => ({
+  kind: "array",
+  elementType,
+  containsNull,
+});
+const element: Result = ([t]) => (t as ArrayType).elementType;
+const entry = (t: MapType): DataType => ({
+  kind: "struct",
+  fields: [
+    { name: "key", type: t.keyType, nullable: false },
+    { name: "value", type: t.valueType, nullable: t.valueContainsNull },
+  ],
+});
+
+/** The second argument is an element of the first, an array. */
+const elementOfFirst =
+  (name: string): NonNullable<Options["coerce"]> =>
+  ([a, e]) => {
+    const type = commonTypeOf([(a as ArrayType).elementType, e!]);
+    if (type === undefined) throw differing(name, [a!, e!]);
+    return [arrayOf(type, (a as ArrayType).containsNull), type];
+  };
+
+const elementParam = (t: DataType | undefined): { type: DataType; nullable: boolean } => ({
+  type: (t as ArrayType).elementType,
+  nullable: (t as ArrayType).containsNull,
+});
+const index = { type: INT, nullable: false };
+const keyAndValue = (t: DataType | undefined): { type: DataType; nullable: boolean }[] => [
+  { type: (t as MapType).keyType, nullable: false },
+  { type: (t as MapType).valueType, nullable: (t as MapType).valueContainsNull },
+];
+
+/** A lambda over elements and, where it asks for it, their index from 0 (DuckDB counts from 1). */
+function withIndex(fnText: string): string {
+  const m = /^lambda ("(?:[^"]|"")*"|\w+), ("(?:[^"]|"")*"|\w+): ([\s\S]*)$/.exec(fnText);
+  if (m === null) return fnText;
+  return `lambda ${m[1]}, ${m[2]}: ${m[3]!.replaceAll(m[2]!, `CAST(${m[2]} - 1 AS INTEGER)`)}`;
+}
+
+const predicate = (args: readonly ArgumentType[], i: number, params: { type: DataType; nullable: boolean }[]): void => {
+  const body = bodyOf(args[i], params);
+  if (body.type.kind !== "boolean" && body.type.kind !== "null") throw differing("lambda", [body.type, BOOLEAN]);
+};
+
+/** Lists are made distinct in order of first appearance, nulls once, as Spark does. */
+const distinct = (x: string): string =>
+  `list_filter(${x}, lambda e, i: CASE WHEN e IS NULL THEN len(list_filter(${x}[1:i - 1], lambda o: o IS NULL)) = 0 ELSE coalesce(list_position(${x}, e), 0) = i END)`;
+
+/** `x` where it is not null, else null. */
+const unlessNull = (xs: string[], sql: string): string =>
+  `CASE WHEN ${xs.map((x) => `${x} IS NOT NULL`).join(" AND ")} THEN ${sql} END`;
+
+export const collectionFunctions: readonly FunctionDef[] = [
+  fn(
+    "array",
+    [rest(any)],
+    (types) => arrayOf(types[0] ?? NULL, true),
+    ["array(1, 2, 3)", [1, 2, 3]],
+    (args, { result }) =>
+      `CAST([${args.join(", ")}] AS ${duckdbType((result as ArrayType).elementType.kind === "null" ? arrayOf(INT) : result)})`,
+    { nullable: "never", coerce: common("array") },
+  ),
+  fn(
+    "named_struct",
+    [rest(any)],
+    (_, args) => ({
+      kind: "struct",
+      fields: pairs(args).map(([k, v]) => ({ name: String(k.literal), type: v.type, nullable: v.nullable })),
+    }),
+    ["named_struct('a', 1, 'b', 2)", { a: 1, b: 2 }],
+    (args, { result }) =>
+      `struct_pack(${(result as Extract<DataType, { kind: "struct" }>).fields.map((f, i) => `${quoteIdentifier(f.name)} := ${args[2 * i + 1]}`).join(", ")})`,
+    { nullable: "never" },
+  ),
+  fn(
+    "map",
+    [rest(any)],
+    (types) => ({ kind: "map", keyType: types[0] ?? NULL, valueType: types[1] ?? NULL, valueContainsNull: true }),
+    [
+      "map('a', 1, 'b', 2)",
+      new Map([
+        ["a", 1],
+        ["b", 2],
+      ]),
+    ],
+    (args) =>
+      `map([${args.filter((_, i) => i % 2 === 0).join(", ")}], [${args.filter((_, i) => i % 2 === 1).join(", ")}])`,
+    { aliases: ["create_map"], nullable: "never", coerce: mapTypes },
+  ),
+  fn(
+    "map_from_arrays",
+    [array, array],
+    ([k, v]) => ({
+      kind: "map",
+      keyType: (k as ArrayType).elementType,
+      valueType: (v as ArrayType).elementType,
+      valueContainsNull: (v as ArrayType).containsNull,
+    }),
+    [
+      "map_from_arrays(array('a', 'b'), array(1, 2))",
+      new Map([
+        ["a", 1],
+        ["b", 2],
+      ]),
+    ],
+    ([k, v]) => `map(${k}, ${v})`,
+  ),
+  fn(
+    "map_from_entries",
+    [array],
+    ([t]) => {
+      const s = (t as ArrayType).elementType as Extract<DataType, { kind: "struct" }>;
+      return { kind: "map", keyType: s.fields[0]!.type, valueType: s.fields[1]!.type, valueContainsNull: true };
+    },
+    ["map_from_entries(array(struct('a', 1)))", new Map([["a", 1]])],
+    ([x]) => `map_from_entries(${x})`,
+  ),
+  fn(
+    "size",
+    [arrayOrMap],
+    INT,
+    ["size(array('b', 'd', 'c', 'a'))", 4],
+    ([x], { args: [t] }) => `CAST(${t!.kind === "map" ? `cardinality(${x})` : `len(${x})`} AS INTEGER)`,
+    { aliases: ["cardinality", "array_size"] },
+  ),
+  fn(
+    "element_at",
+    [arrayOrMap, any],
+    ([t]) => (t!.kind === "map" ? t!.valueType : (t as ArrayType).elementType),
+    ["element_at(array(1, 2, 3), 2)", 2],
+    ([x, k], { args: [t] }) =>
+      t!.kind === "map"
+        ? `map_extract_value(${x}, ${k})`
+        : `CASE WHEN ${k} = 0 THEN ${raise("INVALID_ARRAY_INDEX", "The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1).")} WHEN abs(${k}) > len(${x}) THEN ${raise("INVALID_ARRAY_INDEX", "The index is out of bounds. Use `try_element_at` to tolerate accessing element at invalid index and return NULL instead.")} ELSE list_extract(${x}, ${k}) END`,
+    { nullable: "always", coerce: ([t]) => [t, t!.kind === "map" ? t!.keyType : LONG] },
+  ),
+  fn(
+    "try_element_at",
+    [arrayOrMap, any],
+    ([t]) => (t!.kind === "map" ? t!.valueType : (t as ArrayType).elementType),
+    ["try_element_at(array(1, 2, 3), 5)", null],
+    ([x, k], { args: [t] }) => (t!.kind === "map" ? `map_extract_value(${x}, ${k})` : `list_extract(${x}, ${k})`),
+    { nullable: "always", coerce: ([t]) => [t, t!.kind === "map" ? t!.keyType : LONG] },
+  ),
+  fn(
+    "get",
+    [array, integral],
+    element,
+    ["get(array(1, 2, 3), 0)", 1],
+    ([x, i]) => `CASE WHEN ${i} >= 0 THEN list_extract(${x}, CAST(${i} AS BIGINT) + 1) END`,
+    { nullable: "always" },
+  ),
+  fn(
+    "array_contains",
+    [array, any],
+    BOOLEAN,
+    ["array_contains(array(1, 2, 3), 2)", true],
+    ([x, e]) =>
+      `CASE WHEN list_contains(${x}, ${e}) THEN true WHEN len(list_filter(${x}, lambda n: n IS NULL)) > 0 THEN NULL WHEN ${x} IS NOT NULL AND ${e} IS NOT NULL THEN false END`,
+    { coerce: elementOfFirst("array_contains"), nullable: "always" },
+  ),
+  fn(
+    "array_position",
+    [array, any],
+    LONG,
+    ["array_position(array(3, 2, 1, 4), 1)", 3n],
+    ([x, e]) => unlessNull([x!, e!], `CAST(coalesce(list_position(${x}, ${e}), 0) AS BIGINT)`),
+    { coerce: elementOfFirst("array_position") },
+  ),
+  fn(
+    "array_append",
+    [array, any],
+    typeOf(0),
+    ["array_append(array(1, 2), 3)", [1, 2, 3]],
+    ([x, e]) => unlessNull([x!], `list_append(${x}, ${e})`),
+    { coerce: elementOfFirst("array_append"), nullable: ([x]) => x!.nullable },
+  ),
+  fn(
+    "array_prepend",
+    [array, any],
+    typeOf(0),
+    ["array_prepend(array(1, 2), 0)", [0, 1, 2]],
+    ([x, e]) => unlessNull([x!], `list_prepend(${e}, ${x})`),
+    { coerce: elementOfFirst("array_prepend"), nullable: ([x]) => x!.nullable },
+  ),
+  fn(
+    "array_remove",
+    [array, any],
+    typeOf(0),
+    ["array_remove(array(1, 2, 3, 1), 1)", [2, 3]],
+    ([x, e]) => unlessNull([x!, e!], `list_filter(${x}, lambda a: a IS DISTINCT FROM ${e})`),
+    { coerce: elementOfFirst("array_remove") },
+  ),
+  fn("array_distinct", [array], typeOf(0), ["array_distinct(array(1, 2, 3, 1))", [1, 2, 3]], ([x]) => distinct(x!)),
+  fn(
+    "array_union",
+    [array, array],
+    typeOf(0),
+    ["array_union(array(1, 2), array(2, 3))", [1, 2, 3]],
+    ([a, b]) => unlessNull([a!, b!], distinct(`list_concat(${a}, ${b})`)),
+    { coerce: common("array_union") },
+  ),
+  fn(
+    "array_intersect",
+    [array, array],
+    typeOf(0),
+    ["array_intersect(array(1, 2, 3), array(1, 3, 5))", [1, 3]],
+    ([a, b]) =>
+      unlessNull(
+        [a!, b!],
+        distinct(
+          `list_filter(${a}, lambda v: CASE WHEN v IS NULL THEN len(list_filter(${b}, lambda w: w IS NULL)) > 0 ELSE list_contains(${b}, v) END)`,
+        ),
+      ),
+    { coerce: common("array_intersect") },
+  ),
+  fn(
+    "array_except",
+    [array, array],
+    typeOf(0),
+    ["array_except(array(1, 2, 3), array(1, 3, 5))", [2]],
+    ([a, b]) =>
+      unlessNull(
+        [a!, b!],
+        distinct(
+          `list_filter(${a}, lambda v: NOT CASE WHEN v IS NULL THEN len(list_filter(${b}, lambda w: w IS NULL)) > 0 ELSE list_contains(${b}, v) END)`,
+        ),
+      ),
+    { coerce: common("array_except") },
+  ),
+  fn(
+    "arrays_overlap",
+    [array, array],
+    BOOLEAN,
+    ["arrays_overlap(array(1, 2, 3), array(3, 4, 5))", true],
+    ([a, b]) => `list_has_any(${a}, ${b})`,
+    { coerce: common("arrays_overlap") },
+  ),
+  fn(
+    "array_join",
+    [array, string, opt(string)],
+    STRING,
+    ["array_join(array('hello', 'world'), ' ')", "hello world"],
+    ([x, d, n]) =>
+      unlessNull(
+        [x!, d!],
+        `coalesce(array_to_string(${n === undefined ? `list_filter(${x}, lambda e: e IS NOT NULL)` : `list_transform(${x}, lambda e: coalesce(e, ${n}))`}, ${d}), '')`,
+      ),
+    { coerce: (types) => [arrayOf(STRING), ...types.slice(1)] },
+  ),
+  fn("array_max", [array], element, ["array_max(array(1, 20, null, 3))", 20], ([x]) => `list_max(${x})`, {
+    nullable: "always",
+  }),
+  fn("array_min", [array], element, ["array_min(array(1, 20, null, 3))", 1], ([x]) => `list_min(${x})`, {
+    nullable: "always",
+  }),
+  fn(
+    "array_sort",
+    [array],
+    typeOf(0),
+    ["array_sort(array('b', 'd', null, 'c', 'a'))", ["a", "b", "c", "d", null]],
+    ([x]) => `list_sort(${x}, 'ASC', 'NULLS LAST')`,
+  ),
+  fn(
+    "sort_array",
+    [array, opt(boolean)],
+    typeOf(0),
+    ["sort_array(array('b', 'd', null, 'c', 'a'), true)", [null, "a", "b", "c", "d"]],
+    ([x, asc]) =>
+      asc === undefined
+        ? `list_sort(${x}, 'ASC', 'NULLS FIRST')`
+        : `CASE WHEN ${asc} THEN list_sort(${x}, 'ASC', 'NULLS FIRST') ELSE list_sort(${x}, 'DESC', 'NULLS LAST') END`,
+  ),
+  fn(
+    "array_repeat",
+    [any, int],
+    ([t]) => arrayOf(t!),
+    ["array_repeat('123', 2)", ["123", "123"]],
+    ([e, n]) => unlessNull([n!], `list_transform(range(CAST(${n} AS BIGINT)), lambda i: ${e})`),
+    { nullable: ([, n]) => n!.nullable },
+  ),
+  fn(
+    "slice",
+    [array, int, int],
+    typeOf(0),
+    ["slice(array(1, 2, 3, 4), 2, 2)", [2, 3]],
+    ([x, s, n]) =>
+      `CASE WHEN ${s} = 0 THEN ${raise("INVALID_ARRAY_INDEX", "The start of slice must not be 0: array indices start at 1.")} WHEN ${n} < 0 THEN ${raise("INVALID_ARGUMENT", "The length of slice must not be negative.")} WHEN ${s} < 0 AND -${s} > len(${x}) THEN [] WHEN ${n} = 0 THEN [] WHEN ${s} > 0 THEN ${x}[${s}:${s} + ${n} - 1] ELSE ${x}[len(${x}) + ${s} + 1:len(${x}) + ${s} + ${n}] END`,
+  ),
+  fn(
+    "flatten",
+    [array],
+    ([t]) => (t as ArrayType).elementType,
+    ["flatten(array(array(1, 2), array(3, 4)))", [1, 2, 3, 4]],
+    ([x]) => `CASE WHEN len(list_filter(${x}, lambda e: e IS NULL)) = 0 THEN flatten(${x}) END`,
+    { nullable: "always" },
+  ),
+  fn(
+    "sequence",
+    [any, any, opt(any)],
+    ([t]) => arrayOf(t!, false),
+    ["sequence(1, 5)", [1, 2, 3, 4, 5]],
+    ([a, b, s], { args: [t] }) =>
+      t!.kind === "integer" || t!.kind === "long"
+        ? `CAST(generate_series(CAST(${a} AS BIGINT), CAST(${b} AS BIGINT), CAST(${s ?? `CASE WHEN ${a} <= ${b} THEN 1 ELSE -1 END`} AS BIGINT)) AS ${duckdbType(t!)}[])`
+        : `CAST(generate_series(${a}, ${b}, ${s ?? "INTERVAL 1 DAY"}) AS ${duckdbType(t!)}[])`,
+    {
+      coerce: ([a, b, s]) => {
+        const t = commonTypeOf([a!, b!]);
+        if (t === undefined) throw differing("sequence", [a!, b!]);
+        const r = t.kind === "byte" || t.kind === "short" ? INT : t;
+        return [r, r, s?.kind === "interval_day_time" ? s : s && r];
+      },
+    },
+  ),
+  fn(
+    "arrays_zip",
+    [array, rest(array)],
+    (types) =>
+      arrayOf(
+        {
+          kind: "struct",
+          fields: types.map((t, i) => ({ name: String(i), type: (t as ArrayType).elementType, nullable: true })),
+        },
+        false,
+      ),
+    [
+      "arrays_zip(array(1, 2), array(3, 4))",
+      [
+        { "0": 1, "1": 3 },
+        { "0": 2, "1": 4 },
+      ],
+    ],
+    (args) =>
+      unlessNull(
+        args,
+        `list_transform(range(1, greatest(${args.map((a) => `len(${a})`).join(", ")}) + 1), lambda i: struct_pack(${args.map((a, k) => `${quoteIdentifier(String(k))} := ${a}[i]`).join(", ")}))`,
+      ),
+  ),
+  fn(
+    "map_keys",
+    [map],
+    ([t]) => arrayOf((t as MapType).keyType, false),
+    ["map_keys(map(1, 'a', 2, 'b'))", [1, 2]],
+    ([m]) => `map_keys(${m})`,
+  ),
+  fn(
+    "map_values",
+    [map],
+    ([t]) => arrayOf((t as MapType).valueType, (t as MapType).valueContainsNull),
+    ["map_values(map(1, 'a', 2, 'b'))", ["a", "b"]],
+    ([m]) => `map_values(${m})`,
+  ),
+  fn(
+    "map_entries",
+    [map],
+    ([t]) => arrayOf(entry(t as MapType), false),
+    ["map_entries(map(1, 'a'))", [{ key: 1, value: "a" }]],
+    ([m]) => `map_entries(${m})`,
+  ),
+  fn(
+    "map_contains_key",
+    [map, any],
+    BOOLEAN,
+    ["map_contains_key(map(1, 'a', 2, 'b'), 1)", true],
+    ([m, k]) => `map_contains(${m}, ${k})`,
+    { coerce: ([m]) => [m, (m as MapType).keyType] },
+  ),
+  fn(
+    "map_concat",
+    [rest(map)],
+    typeOf(0),
+    [
+      "map_concat(map(1, 'a'), map(2, 'b'))",
+      new Map([
+        [1, "a"],
+        [2, "b"],
+      ]),
+    ],
+    (args) => (args.length === 1 ? args[0]! : unlessNull(args, `map_concat(${args.join(", ")})`)),
+    { coerce: common("map_concat") },
+  ),
+  fn(
+    "str_to_map",
+    [string, opt(string), opt(string)],
+    { kind: "map", keyType: STRING, valueType: STRING, valueContainsNull: true },
+    [
+      "str_to_map('a:1,b:2', ',', ':')",
+      new Map([
+        ["a", "1"],
+        ["b", "2"],
+      ]),
+    ],
+    ([s, p, k]) =>
+      `map_from_entries(list_transform(string_split_regex(${s}, ${p ?? "','"}), lambda e: struct_pack("key" := string_split_regex(e, ${k ?? "':'"})[1], "value" := string_split_regex(e, ${k ?? "':'"})[2])))`,
+  ),
+  fn(
+    "transform",
+    [array, lambda],
+    ([t], args) => {
+      const b = bodyOf(args[1], [elementParam(t), index]);
+      return arrayOf(b.type, b.nullable);
+    },
+    ["transform(array(1, 2, 3), x -> x + 1)", [2, 3, 4]],
+    ([x, f]) => `list_transform(${x}, ${withIndex(f!)})`,
+    { nullable: ([x]) => x!.nullable },
+  ),
+  fn(
+    "filter",
+    [array, lambda],
+    (types, args) => {
+      predicate(args, 1, [elementParam(types[0]), index]);
+      return types[0]!;
+    },
+    ["filter(array(1, 2, 3), x -> x % 2 == 1)", [1, 3]],
+    ([x, f]) => `list_filter(${x}, ${withIndex(f!)})`,
+    { nullable: ([x]) => x!.nullable },
+  ),
+  fn(
+    "exists",
+    [array, lambda],
+    (types, args) => {
+      predicate(args, 1, [elementParam(types[0])]);
+      return BOOLEAN;
+    },
+    ["exists(array(1, 2, 3), x -> x % 2 == 0)", true],
+    ([x, f]) =>
+      unlessNull(
+        [x!],
+        `CASE WHEN len(list_filter(${x}, ${f})) > 0 THEN true WHEN len(list_filter(list_transform(${x}, ${f}), lambda r: r IS NULL)) > 0 THEN NULL ELSE false END`,
+      ),
+    { nullable: "always" },
+  ),
+  fn(
+    "forall",
+    [array, lambda],
+    (types, args) => {
+      predicate(args, 1, [elementParam(types[0])]);
+      return BOOLEAN;
+    },
+    ["forall(array(2, 4), x -> x % 2 == 0)", true],
+    ([x, f]) =>
+      unlessNull(
+        [x!],
+        `CASE WHEN len(list_filter(list_transform(${x}, ${f}), lambda r: NOT r)) > 0 THEN false WHEN len(list_filter(list_transform(${x}, ${f}), lambda r: r IS NULL)) > 0 THEN NULL ELSE true END`,
+      ),
+    { nullable: "always" },
+  ),
+  fn(
+    "aggregate",
+    [array, any, lambda],
+    (types, args) => {
+      const acc = { type: types[1]!, nullable: true };
+      const b = bodyOf(args[2], [acc, elementParam(types[0])]);
+      if (b.type.kind !== types[1]!.kind) throw differing("aggregate", [types[1]!, b.type]);
+      return types[1]!;
+    },
+    ["aggregate(array(1, 2, 3), 0, (acc, x) -> acc + x)", 6],
+    ([x, zero, f], { args: [, t] }) =>
+      `list_reduce(list_transform(${x}, lambda e: e), ${f}, CAST(${zero} AS ${duckdbType(t!)}))`,
+    { aliases: ["reduce"], nullable: "always" },
+  ),
+  fn(
+    "map_filter",
+    [map, lambda],
+    (types, args) => {
+      predicate(args, 1, keyAndValue(types[0]));
+      return types[0]!;
+    },
+    ["map_filter(map(1, 10, 2, 5), (k, v) -> v > 6)", new Map([[1, 10]])],
+    ([m, f]) => `map_from_entries(list_filter(map_entries(${m}), ${overEntry(f!)}))`,
+    { nullable: ([m]) => m!.nullable },
+  ),
+  fn(
+    "transform_values",
+    [map, lambda],
+    (types, args) => {
+      const b = bodyOf(args[1], keyAndValue(types[0]));
+      return { kind: "map", keyType: (types[0] as MapType).keyType, valueType: b.type, valueContainsNull: b.nullable };
+    },
+    ["transform_values(map(1, 10), (k, v) -> v + k)", new Map([[1, 11]])],
+    ([m, f]) => `map(map_keys(${m}), list_transform(map_entries(${m}), ${overEntry(f!)}))`,
+    { nullable: ([m]) => m!.nullable },
+  ),
+  fn(
+    "transform_keys",
+    [map, lambda],
+    (types, args) => {
+      const b = bodyOf(args[1], keyAndValue(types[0]));
+      return {
+        kind: "map",
+        keyType: b.type,
+        valueType: (types[0] as MapType).valueType,
+        valueContainsNull: (types[0] as MapType).valueContainsNull,
+      };
+    },
+    ["transform_keys(map(1, 10), (k, v) -> k + 1)", new Map([[2, 10]])],
+    ([m, f]) => `map(list_transform(map_entries(${m}), ${overEntry(f!)}), map_values(${m}))`,
+    { nullable: ([m]) => m!.nullable },
+  ),
+];
+
+/** A lambda over key and value as one over DuckDB's entries. */
+function overEntry(f: string): string {
+  const m = /^lambda ("(?:[^"]|"")*"|\w+), ("(?:[^"]|"")*"|\w+): ([\s\S]*)$/.exec(f);
+  if (m === null) throw new MillraceError("INVALID_ARGUMENT", "The lambda of a map function takes a key and a value.");
+  return `lambda "entry": ${m[3]!.replaceAll(m[1]!, '"entry".key').replaceAll(m[2]!, '"entry".value')}`;
+}
+
+function pairs(args: readonly ArgumentType[]): [ArgumentType, ArgumentType][] {
+  if (args.length % 2 === 1 || args.some((a, i) => i % 2 === 0 && typeof a.literal !== "string")) {
+    throw new MillraceError("DATATYPE_MISMATCH", "named_struct takes names (literal text) and values in turn.");
+  }
+  return Array.from({ length: args.length / 2 }, (_, i) => [args[2 * i]!, args[2 * i + 1]!]);
+}
+
+function mapTypes(types: readonly DataType[]): DataType[] {
+  if (types.length % 2 === 1)
+    throw new MillraceError("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "The `map` requires 2n (n > 0) parameters.");
+  const keys = types.filter((_, i) => i % 2 === 0);
+  const values = types.filter((_, i) => i % 2 === 1);
+  const key = commonTypeOf(keys);
+  const value = commonTypeOf(values);
+  if ((keys.length > 0 && key === undefined) || (values.length > 0 && value === undefined))
+    throw differing("map", types);
+  return types.map((_, i) => (i % 2 === 0 ? key! : value!));
+}
