@@ -5,6 +5,7 @@ import type { StreamingQueryProgress } from "../../src/backend.ts";
 import { lockDirectory } from "../../src/dir-lock.ts";
 import { MillraceError } from "../../src/errors.ts";
 import { subscribe } from "../../src/events.ts";
+import { startStatusLine } from "../../src/observe/status-line.ts";
 import { startStack } from "../../src/stack.ts";
 import { loadFlights } from "./dataset.ts";
 import type { FlightsOptions } from "./options.ts";
@@ -16,8 +17,12 @@ import { verify } from "./verify.ts";
 /** Runs the example; resolves to the exit code. */
 export async function run(options: FlightsOptions): Promise<number> {
   const end = endSignal();
-  const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const closing: (() => Promise<unknown>)[] = [];
+  // Data goes to stdout, everything else to stderr; without a terminal --once has nothing to show on the way.
+  const status = options.once && !process.stderr.isTTY ? undefined : startStatusLine();
+  const say = (line: string): void => (status ? status.log(line) : void process.stderr.write(`${line}\n`));
+  subscribe("warning", ({ message }) => say(message));
+  subscribe("server.error", ({ server, error }) => say(`${server}: ${error.message}`));
+  const closing: (() => unknown)[] = [() => status?.stop()];
   try {
     const folder = resolve(options.dir);
     if (options.fresh) await startOver(folder);
@@ -39,6 +44,10 @@ export async function run(options: FlightsOptions): Promise<number> {
     failure.catch(() => end.abort());
 
     const flights = await loading;
+    const speed = Number.isFinite(options.speed)
+      ? `${options.speed.toLocaleString("en-US")} times as fast as it was`
+      : "at full speed";
+    say(`Replaying ${flights.count.toLocaleString("en-US")} flights, ${speed}.`);
     const startedAt = performance.now();
     const sent = await replay(flights, { kafka: addresses.kafka, speed: options.speed, signal: end.signal });
     if (options.once) {
@@ -50,6 +59,7 @@ export async function run(options: FlightsOptions): Promise<number> {
     const busySeconds = (performance.now() - startedAt) / 1000;
     for (const query of queries) await query.stop();
     await failure;
+    status?.stop();
 
     const counts = await countResults(addresses);
     const summary: Summary = {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
 
 const main = fileURLToPath(new URL("../../examples/flights/main.ts", import.meta.url));
 
@@ -9,12 +10,13 @@ export interface FlightsRun {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>;
 }
 
-/** Starts what `npm start` starts, as a process of its own. */
+/** Starts what `npm start` starts, as a process of its own, which does not outlive the test. */
 export function startFlights(args: readonly string[], env: Record<string, string> = {}): FlightsRun {
   const child = spawn(process.execPath, [main, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, NO_COLOR: "1", ...env },
   });
+  onTestFinished(() => void child.kill("SIGKILL"));
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -8,7 +8,7 @@ import { random, runFlights, startFlights } from "./flights-process.ts";
 const full = process.env.MILLRACE_CRASH === "full";
 const plan = full
   ? { events: 3_000_000, kills: 20, speed: 400_000, longest: 4_000 }
-  : { events: 200_000, kills: 3, speed: 150_000, longest: 3_000 };
+  : { events: 200_000, kills: 3, speed: 150_000, longest: 2_500 };
 const seed = Number(process.env.MILLRACE_SEED ?? Date.now() % 1_000_000);
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-crash-"));
@@ -22,11 +22,21 @@ test(
     const args = ["--dir", folder, "--limit", String(plan.events)];
     for (let i = 1; i <= plan.kills; i++) {
       const run = startFlights(["--once", "--speed", String(plan.speed), ...args]);
-      const moment = Math.round(200 + next() * (plan.longest - 200));
-      const timer = setTimeout(() => run.child.kill("SIGKILL"), moment);
+      // Every fourth during the start and the recovery, the others while events flow.
+      const early = i % 4 === 0;
+      const moment = Math.round(next() * (early ? 1_500 : plan.longest));
+      let timer: NodeJS.Timeout | undefined;
+      const arm = (): void => {
+        timer ??= setTimeout(() => run.child.kill("SIGKILL"), moment);
+      };
+      if (early) arm();
+      run.child.stderr!.on("data", (text: string) => {
+        if (text.includes("Replaying")) arm();
+      });
       const { code, signal, stdout, stderr } = await run.ended;
       clearTimeout(timer);
-      console.log(`kill ${i}: after ${moment} ms${signal === null ? `, already ended with ${code}` : ""}`);
+      const since = early ? "the start of the process" : "the start of the replay";
+      console.log(`kill ${i}: ${moment} ms after ${since}${signal === null ? `, already ended with ${code}` : ""}`);
       // A process that was not killed must have finished well: a crash may not leave anything that stops the next start.
       if (signal === null) expect(code, `${stdout}\n${stderr}`).toBe(0);
     }
