@@ -1,7 +1,7 @@
 import type { StreamingQueryHandle, StreamingQueryProgress, StreamingQueryStatus, Trigger } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { iso, type ProgressLog } from "./progress.ts";
 import type { QueryRun } from "./query-run.ts";
 import { type RestartPolicy, restartDelay } from "./restart.ts";
@@ -225,7 +225,7 @@ export class StreamingQuery implements StreamingQueryHandle {
     const before = performance.now();
     await run.waitForData(timeout, signal);
     // a source that wakes without data must not spin the query
-    if (performance.now() - before < 1) await clock.sleep(pollingDelayMs, signal);
+    if (performance.now() - before < 1) await systemClock.sleep(pollingDelayMs, signal);
   }
 
   #idle(nowMs: number): void {

@@ -19,7 +19,7 @@ import { type PlannedBatch, sameOffset } from "./batch.ts";
 import { type BatchOutcome, BatchRunner, type RunnerParts } from "./batch-runner.ts";
 import { type Checkpoint, type OffsetsFile, pinnedConf } from "./checkpoint.ts";
 import { makeDirectory } from "./checkpoint-files.ts";
-import type { Clock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import type { Connection } from "./duckdb.ts";
 import { pathsOf } from "./execute.ts";
 import { ingest } from "./ingest.ts";
@@ -384,6 +384,7 @@ export class QueryRun {
 
   /** Resolves when a source may have data, or after `timeoutMs`, or when the signal fires. */
   async waitForData(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const ended = new AbortController();
     const stop = (): void => ended.abort();
     signal.addEventListener("abort", stop, { once: true });
@@ -391,7 +392,7 @@ export class QueryRun {
       const { pollingDelayMs } = this.#setup.settings;
       const waits = this.#sources.map((source, i) =>
         source.waitForData === undefined
-          ? this.#setup.clock.sleep(Math.min(timeoutMs, pollingDelayMs), ended.signal)
+          ? systemClock.sleep(Math.min(timeoutMs, pollingDelayMs), ended.signal)
           : source.waitForData(this.#position[i]!, timeoutMs, ended.signal),
       );
       await Promise.race([...waits, this.#setup.clock.sleep(timeoutMs, ended.signal)]);

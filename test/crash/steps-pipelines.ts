@@ -89,7 +89,7 @@ export interface Pipeline {
   result(directory: string): Promise<unknown> | unknown;
 }
 
-const random = udf((value: number) => value + Math.random(), t.double as any);
+const random = udf((value: number) => value + Math.random(), t.double);
 
 function ledgerRows(directory: string, ...names: string[]): unknown {
   return names.map((name) =>
@@ -143,7 +143,7 @@ export const pipelines: Record<string, Pipeline> = {
     sinks: ["first", "second"],
     start: (session, directory, checkpoint) =>
       events(session)
-        .select("ts", "key", random(col("value") as any).as("r"))
+        .select("ts", "key", random("value").as("r"))
         .writeStream.sink("first", "ledger", { path: join(directory, "a") })
         .sink("second", "ledger", { path: join(directory, "b") })
         .option("checkpointLocation", checkpoint)

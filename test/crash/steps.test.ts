@@ -25,7 +25,7 @@ const STEPS: BatchStep[] = [
 function run(
   pipeline: string,
   directory: string,
-  kill?: readonly [step: string, batchId: number, sink?: string],
+  kill?: readonly [step: string, batchId: number, sink: string | undefined],
 ): Promise<string | null> {
   const args = [child, pipeline, directory, ...(kill ?? []).filter((arg) => arg !== undefined).map(String)];
   return new Promise((resolve, reject) => {

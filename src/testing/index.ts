@@ -1,0 +1,6 @@
+/** Tools for testing pipelines, sources and sinks: `import { MemoryStream, ManualClock } from "millrace/testing"`. */
+export type { Clock } from "../engine/clock.ts";
+export { Faults, type FaultyCall } from "./faults.ts";
+export { atomicLedger, type LedgerBatch, ledger, readLedger } from "./ledger.ts";
+export { ManualClock } from "./manual-clock.ts";
+export { MemoryStream } from "./memory-stream.ts";
