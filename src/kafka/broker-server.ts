@@ -28,6 +28,7 @@ export class BrokerServer {
   readonly #connections: Set<Connection>;
   readonly #flushTimer: NodeJS.Timeout;
   #flushing: Promise<void> | undefined;
+  #flushFailing = false;
 
   private constructor(server: Server, broker: Broker, connections: Set<Connection>, flushIntervalMs: number) {
     this.#server = server;
@@ -80,12 +81,17 @@ export class BrokerServer {
     for (const r of results) if (r.status === "rejected") throw r.reason;
   }
 
-  /** Never rejects; a failure is reported and the next interval tries again. */
+  /** Never rejects; a failure is reported, once until it is over, and the next interval tries again. */
   #flush(): Promise<void> {
     this.#flushing ??= Promise.all([this.#broker.topics.flush(), this.#broker.offsets.flush()])
       .then(
-        () => {},
-        (error: Error) => publish("server.error", { server: "kafka", error }),
+        () => {
+          this.#flushFailing = false;
+        },
+        (error: Error) => {
+          if (!this.#flushFailing) publish("server.error", { server: "kafka", error });
+          this.#flushFailing = true;
+        },
       )
       .finally(() => {
         this.#flushing = undefined;
