@@ -9,6 +9,7 @@ export type {
   StreamingQueryProgress,
   StreamingQueryStatus,
 } from "./backend.ts";
+export { optimize, vacuum } from "./connectors/delta.ts";
 export { Column } from "./dataframe/column.ts";
 export { DataFrame } from "./dataframe/dataframe.ts";
 export * from "./dataframe/functions.ts";
