@@ -50,7 +50,7 @@ export const redis: Connector = {
       type: "string",
       doc: "Column that orders rows of one key: an older value never overwrites a newer one, an equal one does. Kept in the hash field _version, for strings in the key <key>:_version.",
     },
-    { name: "batchsize", for: ["sink"], type: "int", default: "1000", doc: "Keys per transaction." },
+    { name: "batchsize", for: ["sink"], type: "int", default: "500", doc: "Keys per transaction." },
     { name: "username", for: ["sink"], type: "string", doc: "User, instead of the one in url." },
     { name: "password", for: ["sink"], type: "string", secret: true, doc: "Password, instead of the one in url." },
   ],

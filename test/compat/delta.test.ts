@@ -6,6 +6,7 @@ import { type Python, python } from "../../services/python.ts";
 import { delta } from "../../src/connectors/delta.ts";
 import { openDatabase } from "../../src/engine/duckdb.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
+import { given } from "../needs.ts";
 import { localBatch } from "../sinks/local-batch.ts";
 
 /** delta-rs is an implementation of the Delta protocol of its own: what it reads is what the protocol says. */
@@ -16,8 +17,8 @@ describe("Delta tables as delta-rs sees them", () => {
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), "millrace-delta-"));
-    const found = await python();
-    if ("unavailable" in found) unavailable = found.unavailable;
+    const found = given(await python());
+    if (found === undefined) unavailable = "there is no Python with deltalake here";
     else py = found;
   }, 400_000);
   afterAll(async () => {

@@ -9,6 +9,7 @@ import { postgres } from "../../src/connectors/postgres.ts";
 import { startPostgresServer } from "../../src/database/server.ts";
 import { openDatabase } from "../../src/engine/duckdb.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
+import { given } from "../needs.ts";
 import { breakingProxy } from "./breaking-proxy.ts";
 import { localBatch } from "./local-batch.ts";
 
@@ -46,12 +47,9 @@ describe.each(Object.entries(servers))("the postgres sink on %s", (_name, start)
   let table = "";
 
   beforeAll(async () => {
-    const started = await start();
-    if ("unavailable" in started) {
-      unavailable = started.unavailable;
-      return;
-    }
-    server = started;
+    const started = given(await start());
+    if (started === undefined) unavailable = "the server is not available here";
+    else server = started;
   });
   afterAll(async () => {
     await client?.end().catch(() => undefined);

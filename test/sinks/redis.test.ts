@@ -9,6 +9,7 @@ import { startCacheServer } from "../../src/cache/server.ts";
 import type { StreamSink } from "../../src/connectors/connector.ts";
 import { redis } from "../../src/connectors/redis.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
+import { given } from "../needs.ts";
 import { breakingProxy } from "./breaking-proxy.ts";
 import { localBatch } from "./local-batch.ts";
 
@@ -49,13 +50,12 @@ describe.each(Object.entries(servers))("the redis sink on %s", (_name, start) =>
   let client: Redis;
 
   beforeAll(async () => {
-    const started = await start();
-    if ("unavailable" in started) {
-      unavailable = started.unavailable;
-      return;
+    const started = given(await start());
+    if (started === undefined) unavailable = "the server is not available here";
+    else {
+      server = started;
+      client = new Redis(server.url);
     }
-    server = started;
-    client = new Redis(server.url);
   });
   afterAll(async () => {
     client?.disconnect();

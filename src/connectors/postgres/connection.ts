@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import pg from "pg";
+import type pg from "pg";
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
 import type { Options } from "../connector.ts";
@@ -90,7 +90,9 @@ function readCertificate(path: string): string {
 
 /** Connects. @throws MillraceError POSTGRES_UNREACHABLE (retryable), POSTGRES_FAILED */
 export async function connect(address: PostgresAddress): Promise<pg.Client> {
-  const client = new pg.Client(address.config);
+  // Loaded on first use: a pipeline without PostgreSQL starts faster.
+  const { Client } = (await import("pg")).default;
+  const client = new Client(address.config);
   // Without a listener a connection that breaks while idle would end the process.
   client.on("error", (error) => publish("client.error", { client: `postgres ${address.label}`, error }));
   try {

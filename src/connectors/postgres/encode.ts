@@ -15,8 +15,8 @@ export function arraysSql(
   if (options.lastByKey.length > 0) {
     // Two rows of one key cannot be in one INSERT ... ON CONFLICT: the last one wins.
     const key = options.lastByKey.map(quoteIdentifier).join(", ");
-    rows = `(SELECT * EXCLUDE ("~n", "~last") FROM (SELECT *, max("~n") OVER (PARTITION BY ${key}) AS "~last"
-      FROM (SELECT *, row_number() OVER () AS "~n" FROM batch)) WHERE "~n" = "~last")`;
+    const numbered = `(SELECT *, row_number() OVER () AS "~n" FROM batch)`;
+    rows = `(SELECT * EXCLUDE ("~n") FROM ${numbered} WHERE "~n" IN (SELECT max("~n") FROM ${numbered} GROUP BY ${key}))`;
   }
   if (options.chunkRows === undefined) return `SELECT count(*)::INTEGER, ${arrays.join(", ")} FROM ${rows}`;
   return `SELECT count(*)::INTEGER, ${arrays.join(", ")}

@@ -1,4 +1,4 @@
-import { Redis } from "iovalkey";
+import type { Redis } from "iovalkey";
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
 import type { Options } from "../connector.ts";
@@ -44,6 +44,8 @@ export function addressOf(options: Options): RedisAddress {
 /** Connects; the client never reconnects by itself, the caller decides. @throws MillraceError REDIS_UNREACHABLE, REDIS_FAILED */
 export async function connect(address: RedisAddress): Promise<Redis> {
   let cause: Error | undefined;
+  // Loaded on first use: a pipeline without a cache starts faster.
+  const { Redis } = await import("iovalkey");
   const client = new Redis({
     host: address.host,
     port: address.port,

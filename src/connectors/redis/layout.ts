@@ -91,7 +91,7 @@ export function layoutOf(options: Options, schema: StructType): Layout {
     fields,
     ttlMs: options["ttl"] === undefined ? undefined : Math.max(1, durationMs("ttl", options["ttl"])),
     version,
-    rowsPerTransaction: Math.max(1, Number(options["batchsize"] ?? 1000)),
+    rowsPerTransaction: Math.max(1, Number(options["batchsize"] ?? 500)),
   };
 }
 
@@ -151,7 +151,6 @@ export function rowsSql(layout: Layout, schema: StructType): string {
     .filter((part) => part !== "''")
     .join(" || ");
   const version = layout.version === undefined ? "NULL" : versionText(layout.version, types.get(layout.version)!);
-  const order = `${layout.version === undefined ? "" : `${quoteIdentifier(layout.version)} DESC NULLS LAST, `}"~n" DESC`;
   const values =
     layout.type === "hash"
       ? layout.fields.map((name) => text(name, types.get(name)!))
@@ -160,9 +159,16 @@ export function rowsSql(layout: Layout, schema: StructType): string {
             .map((name) => `${sqlString(name)}, ${jsonValue(name, types.get(name)!)}`)
             .join(", ")})) AS VARCHAR)`,
         ];
+  // Two aggregations are far cheaper than a window over all rows of every key.
+  const numbered = `(SELECT *, row_number() OVER () AS "~n" FROM batch)`;
+  const newest =
+    layout.version === undefined
+      ? `SELECT max("~n") FROM ${numbered} GROUP BY ${key}`
+      : `WITH k AS MATERIALIZED (SELECT ${key} AS k, ${quoteIdentifier(layout.version)} AS v, "~n" FROM ${numbered}),
+          m AS (SELECT k, max(v) AS v FROM k GROUP BY k)
+        SELECT max(k."~n") FROM k JOIN m ON k.k IS NOT DISTINCT FROM m.k AND k.v IS NOT DISTINCT FROM m.v GROUP BY k.k`;
   return `SELECT ${key} AS "~key", CAST(${version} AS VARCHAR) AS "~version", ${values.map((v, i) => `${v} AS "~${i}"`).join(", ")}
-    FROM (SELECT *, row_number() OVER () AS "~n" FROM batch)
-    QUALIFY row_number() OVER (PARTITION BY ${key} ORDER BY ${order}) = 1 ORDER BY "~n"`;
+    FROM ${numbered} WHERE "~n" IN (${newest}) ORDER BY "~n"`;
 }
 
 /** Timestamps as ISO 8601 in UTC with a fraction only where there is one; nested values as JSON; bytes as base64. */
