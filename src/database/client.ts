@@ -45,6 +45,14 @@ export function traitsOf(sql: string): Traits {
   };
 }
 
+/** Names of an extension's or application's own settings (`app.user`) that a text sets: PostgreSQL lists all others. */
+export function customSettingsIn(sql: string): string[] {
+  const found: string[] = [];
+  const pattern = /\bset\s+(?:session\s+)?(\w+\.[\w.]+)|\bset_config\s*\(\s*'(\w+\.[\w.]+)'/gi;
+  for (const m of sql.matchAll(pattern)) found.push((m[1] ?? m[2])!.toLowerCase());
+  return found;
+}
+
 /** What was seen of session state since the last end of a transaction. */
 export interface Trace {
   traits: Traits;
@@ -112,6 +120,8 @@ export class Client {
   startup = new Map<string, string>();
   /** Settings that differ from the server's. */
   settings = new Map<string, string>();
+  /** Of its settings those that PostgreSQL does not list. */
+  readonly customSettings = new Set<string>();
   readonly statements = new Map<string, Statement>();
   readonly channels = new Set<string>();
   usesTemporary = false;

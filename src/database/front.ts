@@ -3,6 +3,7 @@ import { publish } from "../events.ts";
 import { type Backend, BackendDied } from "./backend.ts";
 import {
   Client,
+  customSettingsIn,
   mergeTrace,
   mergeTraits,
   NO_TRAITS,
@@ -28,7 +29,7 @@ import {
   SYNC,
   type TransactionStatus,
 } from "./protocol.ts";
-import { identifier, RESET_SESSION, setAll, startupSettings } from "./settings.ts";
+import { identifier, literal, RESET_SESSION, setAll, startupSettings } from "./settings.ts";
 import { Unit } from "./unit.ts";
 
 export interface FrontOptions {
@@ -94,6 +95,7 @@ export class Front {
   #restarting: Promise<void> | undefined;
   #idleWork: (() => Promise<void>) | undefined;
   #drained: (() => void) | undefined;
+  #lastTurn = 0;
 
   constructor(options: FrontOptions) {
     this.#options = options;
@@ -288,7 +290,10 @@ export class Front {
   }
 
   #next(): Client | undefined {
-    if (this.#owner !== undefined) return this.#owner.runnable > 0 ? this.#owner : undefined;
+    if (this.#owner !== undefined) {
+      this.#queue.delete(this.#owner);
+      return this.#owner.runnable > 0 ? this.#owner : undefined;
+    }
     for (const c of this.#queue) {
       // To the end of the line: whoever pipelines much gets one turn per round.
       this.#queue.delete(c);
@@ -316,6 +321,7 @@ export class Front {
       this.#cancelTimer = undefined;
     }
     c.lastActive = performance.now();
+    this.#lastTurn = c.lastActive;
     this.#owner = c.holds ? c : undefined;
     if (c.socket.isPaused() && c.pendingBytes < PAUSE_READING) c.socket.resume();
     if (c.gone) return;
@@ -620,9 +626,12 @@ export class Front {
     const rows = await this.#sql(
       "SELECT name, setting FROM pg_settings WHERE source = 'session' " +
         "UNION ALL SELECT 'role', current_setting('role') WHERE current_setting('role') <> 'none' " +
-        "UNION ALL SELECT 'session_authorization', session_user WHERE session_user <> 'postgres'",
+        "UNION ALL SELECT 'session_authorization', session_user WHERE session_user <> 'postgres'" +
+        [...c.customSettings]
+          .map((n) => ` UNION ALL SELECT ${literal(n)}, current_setting(${literal(n)}, true)`)
+          .join(""),
     );
-    c.settings = new Map(rows.map((r) => [r[0]!, r[1] ?? ""]));
+    c.settings = new Map(rows.filter((r) => r[1] !== null).map((r) => [r[0]!, r[1]!]));
     this.#settingsOf = c;
   }
 
@@ -716,6 +725,11 @@ export class Front {
     return this.#backend.sql(text);
   }
 
+  /** How long nobody has used the database. */
+  get quietMs(): number {
+    return performance.now() - this.#lastTurn;
+  }
+
   /** Runs SQL of the server's own once nobody else wants the database. */
   whenIdle(work: (sql: (text: string) => Promise<(string | null)[][]>) => Promise<void>): void {
     this.#idleWork = () => work((text) => this.#sql(text));
@@ -747,8 +761,11 @@ export class Front {
 function traitsOfUnit(c: Client, unit: Buffer[]): Traits {
   let traits = NO_TRAITS;
   for (const m of unit) {
-    if (m[0] === F.query || m[0] === F.parse) traits = mergeTraits(traits, traitsOf(sqlOf(m)));
-    else if (m[0] === F.bind) traits = mergeTraits(traits, c.statements.get(statementName(m)!)?.traits ?? NO_TRAITS);
+    if (m[0] === F.query || m[0] === F.parse) {
+      const sql = sqlOf(m);
+      traits = mergeTraits(traits, traitsOf(sql));
+      for (const name of customSettingsIn(sql)) c.customSettings.add(name);
+    } else if (m[0] === F.bind) traits = mergeTraits(traits, c.statements.get(statementName(m)!)?.traits ?? NO_TRAITS);
   }
   return traits;
 }

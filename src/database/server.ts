@@ -5,6 +5,7 @@ import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import { Backend } from "./backend.ts";
 import { Front } from "./front.ts";
+import { startMaintenance } from "./maintenance.ts";
 
 export interface PostgresServerOptions {
   /** Where the database lives; made when it is missing. */
@@ -65,8 +66,12 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     throw cannotListen(error, host, wanted);
   }
   publish("server.listening", { server: "postgres", host, port, wanted });
+  let stopMaintenance = (): void => {};
   const started = backend.start().then(
-    () => front.started(),
+    async () => {
+      await front.started();
+      stopMaintenance = startMaintenance(front);
+    },
     async (error: Error) => {
       publish("server.error", { server: "postgres", error });
       front.failed(error);
@@ -86,6 +91,7 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     close() {
       closing ??= (async () => {
         await started.catch(() => {});
+        stopMaintenance();
         await front.close();
         await backend.stop();
         await lock.release();

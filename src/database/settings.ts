@@ -39,7 +39,8 @@ function commandLine(options: string): [string, string][] {
   return found;
 }
 
-function literal(text: string): string {
+/** A text quoted for use in SQL. */
+export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
