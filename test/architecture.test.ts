@@ -54,6 +54,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "functions",
     "dataframe",
     "session.ts",
+    "connectors/delta.ts",
     "backend.ts",
     "stack.ts",
     "connectors/connector.ts",
