@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "./files.ts";
+import { replaceFileLater } from "./files.ts";
 import type { StoredProducer } from "./producer-state.ts";
 
 /** What a checkpoint file says: everything up to here is on disk, and this is what the batch headers up to here add up to. */
@@ -20,8 +20,9 @@ export interface Checkpoint {
 
 const FILE = "checkpoint";
 
-export function writeCheckpoint(directory: string, checkpoint: Checkpoint): void {
-  replaceFile(join(directory, FILE), JSON.stringify(checkpoint));
+/** The name may take a while longer to reach the disk than the content: until then the former checkpoint counts. */
+export function writeCheckpoint(directory: string, checkpoint: Checkpoint): Promise<void> {
+  return replaceFileLater(join(directory, FILE), JSON.stringify(checkpoint));
 }
 
 /** Undefined when there is none that can be read: it is derived data, without it the whole log is scanned. */

@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Reads until `length` bytes are there or the file ends; returns how many. */
@@ -30,6 +31,19 @@ export function replaceFile(path: string, content: string | Uint8Array): void {
   }
   renameSync(temporary, path);
   syncDirectory(dirname(path));
+}
+
+/** As `replaceFile`, without holding the thread up while the disk works. Not for two calls at a time on one path. */
+export async function replaceFileLater(path: string, content: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, "w");
+  try {
+    await file.writeFile(content);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
 }
 
 /** Makes new, renamed and removed names in a directory durable. Windows has no such call and needs none. */

@@ -243,6 +243,7 @@ export class PartitionLog {
     this.#changed = true;
     // The new start is durable before anything is gone.
     await this.flush();
+    syncDirectory(this.directory);
     while (this.#segments.length > 1 && this.#segments[1]!.baseOffset <= this.logStartOffset) {
       this.#segments.shift()!.remove();
     }
@@ -296,8 +297,10 @@ export class PartitionLog {
       const checkpoint = this.#checkpoint();
       this.#segments.at(-1)!.writeIndex(false);
       await this.#sync();
-      if (!this.#closed) writeCheckpoint(this.directory, checkpoint);
+      if (!this.#closed) await writeCheckpoint(this.directory, checkpoint);
     } catch (error) {
+      // The topic was deleted meanwhile, and its directory with it.
+      if (this.#closed) return;
       this.#changed = true;
       throw error;
     }

@@ -143,9 +143,13 @@ export class TopicStore {
     return this.#nextProducerId++;
   }
 
-  /** Puts every log on disk. */
+  /** Puts every log on disk. One that fails does not keep the others from it; its error is thrown at the end. */
   async flush(): Promise<void> {
-    for (const topic of this.#byName.values()) for (const log of topic.partitions) await log.flush();
+    const errors: unknown[] = [];
+    for (const topic of [...this.#byName.values()]) {
+      for (const log of topic.partitions) await log.flush().catch((error: unknown) => errors.push(error));
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
   async close(): Promise<void> {
