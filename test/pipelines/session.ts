@@ -1,5 +1,5 @@
 import type { Backend, Conf, StreamingQueryHandle, StreamTarget } from "../../src/backend.ts";
-import { connectorFor, lookupConnector, resolveOptions } from "../../src/connectors/index.ts";
+import { connectorFor, resolveOptions } from "../../src/connectors/index.ts";
 import type { SessionContext } from "../../src/dataframe/context.ts";
 import type { Clock } from "../../src/engine/clock.ts";
 import { type StreamDeps, startStreamingQuery } from "../../src/engine/stream.ts";
@@ -24,8 +24,10 @@ export class TestSession implements SessionContext {
 
   async backend(): Promise<Backend> {
     return {
-      stream: (plan: Relation, target: StreamTarget, conf: Conf) =>
-        startStreamingQuery(analysed(plan, conf), target, conf, { ...defaultDeps, ...this.#deps }),
+      stream: (plan: Relation, target: StreamTarget, conf: Conf) => {
+        const deps = { ...defaultDeps, ...this.#deps };
+        return startStreamingQuery(analysed(plan, conf, deps.connectorFor), target, conf, deps);
+      },
     } as unknown as Backend;
   }
 
@@ -48,12 +50,12 @@ const defaultDeps: StreamDeps = {
   parts: (connection, plan, conf) => runnerParts(connection, plan, conf["spark.sql.session.timeZone"] ?? "UTC"),
 };
 
-function analysed(plan: Relation, conf: Conf): ResolvedRelation {
+function analysed(plan: Relation, conf: Conf, connectorOf: StreamDeps["connectorFor"]): ResolvedRelation {
   return analyze(plan, {
     catalog,
     conf,
     scanSchema(read) {
-      const connector = lookupConnector(read.format)!;
+      const connector = connectorOf(read.format);
       const options = resolveOptions(connector, read.options, "source");
       return connector.source!.schema({ options, paths: read.paths, schema: read.schema }) as StructType;
     },
