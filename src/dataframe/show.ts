@@ -91,7 +91,8 @@ export function formatTable(schema: StructType, rows: readonly AnyRow[], options
     if (limit <= 0 || text.length <= limit) return text;
     return limit < 4 ? text.slice(0, limit) : `${text.slice(0, limit - 3)}...`;
   };
-  const oneLine = (text: string): string => text.replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t");
+  const oneLine = (text: string): string =>
+    text.replaceAll("\n", "\\n").replaceAll("\r", "\\r").replaceAll("\t", "\\t");
   const names = schema.fields.map((f) => cut(f.name));
   const cells = rows.map((row) => schema.fields.map((f) => cut(oneLine(showValue(row[f.name], f.type)))));
   const widths = names.map((n, i) => Math.max(3, n.length, ...cells.map((c) => c[i]!.length)));
