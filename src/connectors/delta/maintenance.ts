@@ -229,7 +229,7 @@ function writtenFile(row: Record<string, unknown>, path: string): WrittenFile {
  * @param options targetFileSize, such as "64mb"
  * @returns how many files were replaced by how many
  * @throws MillraceError PATH_NOT_FOUND, DELTA_UNSUPPORTED, DISK_FULL
- * @example await optimize("lake/flights")
+ * @example await optimize("flights")
  */
 export async function optimize(
   path: string,
@@ -262,7 +262,7 @@ export async function optimize(
  * @param options retention, default 7 days (`delta.deletedFileRetentionDuration`); dryRun only lists
  * @returns the deleted files, relative to the table
  * @throws MillraceError PATH_NOT_FOUND, DELTA_UNSUPPORTED, INVALID_OPTION
- * @example await vacuum("lake/flights", { retention: "7 days" })
+ * @example await vacuum("flights", { retention: "7 days" })
  */
 export async function vacuum(
   path: string,
@@ -309,7 +309,7 @@ export async function vacuum(
 }
 
 async function openExisting(path: string): Promise<DeltaTable> {
-  const table = await DeltaTable.open(tablePath({}, path));
+  const table = await DeltaTable.open(tablePath({ root: process.env.MILLRACE_LAKE ?? "" }, path));
   if (table.snapshot === undefined) {
     const isFolder = await stat(table.path).then(
       (s) => s.isDirectory(),
