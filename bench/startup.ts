@@ -22,7 +22,7 @@ const programs: Record<string, { code: string; goal?: string }> = {
     goal: "< 1,500",
     code: `import { SparkSession, col } from "millrace";
       const spark = SparkSession.builder().getOrCreate();
-      const query = await spark.readStream.format("rate").option("rowsPerSecond", "1000").load()
+      const query = await spark.readStream.format("rate-micro-batch").option("rowsPerBatch", "1000").load()
         .select((col("value").cast("long")).as("v")).writeStream
         .foreachBatch((rows, id) => { if (rows.length > 0) { console.log(id); process.exit(0); } }).start();
       await query.awaitTermination();`,
