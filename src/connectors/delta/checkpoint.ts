@@ -48,19 +48,29 @@ export function canCheckpoint(snapshot: Snapshot): boolean {
 
 /** The actions that make a snapshot: a copy, so that the snapshot may move on while the checkpoint is written. */
 export function snapshotActions(snapshot: Snapshot, now: number): Action[] {
-  const retention = durationMs(
-    "delta.deletedFileRetentionDuration",
-    snapshot.metadata.configuration["delta.deletedFileRetentionDuration"] ?? "1 week",
-  );
+  const horizon = now - tombstoneRetention(snapshot);
   const actions: Action[] = [{ protocol: snapshot.protocol }, { metaData: snapshot.metadata }];
   for (const [appId, { version, lastUpdated }] of snapshot.transactions) {
     actions.push({ txn: { appId, version, lastUpdated: lastUpdated ?? null } });
   }
   for (const add of snapshot.files.values()) actions.push({ add: { ...add, dataChange: false } });
   for (const remove of snapshot.tombstones.values()) {
-    if ((remove.deletionTimestamp ?? 0) > now - retention) actions.push({ remove: { ...remove, dataChange: false } });
+    if ((remove.deletionTimestamp ?? 0) > horizon) actions.push({ remove: { ...remove, dataChange: false } });
   }
   return actions;
+}
+
+function tombstoneRetention(snapshot: Snapshot): number {
+  const name = "delta.deletedFileRetentionDuration";
+  return durationMs(name, snapshot.metadata.configuration[name] ?? "1 week");
+}
+
+/** Drops tombstones that checkpoints no longer carry, so that a table that is written for months stays small in memory. */
+export function forgetExpired(snapshot: Snapshot, now: number): void {
+  const horizon = now - tombstoneRetention(snapshot);
+  for (const [path, remove] of snapshot.tombstones) {
+    if ((remove.deletionTimestamp ?? 0) <= horizon) snapshot.tombstones.delete(path);
+  }
 }
 
 /** Writes the checkpoint of a version and names it in `_last_checkpoint`. */

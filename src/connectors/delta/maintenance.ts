@@ -7,7 +7,7 @@ import { quoteIdentifier, sqlString } from "../../formats/duckdb-types.ts";
 import type { Options, WrittenFile } from "../connector.ts";
 import { durationMs } from "../duration.ts";
 import type { AddFile } from "./actions.ts";
-import { canCheckpoint, cleanLog, snapshotActions, writeCheckpoint } from "./checkpoint.ts";
+import { canCheckpoint, cleanLog, forgetExpired, snapshotActions, writeCheckpoint } from "./checkpoint.ts";
 import { withDuckDB } from "./duckdb.ts";
 import { eachOf, isMissing, syncFiles } from "./log-store.ts";
 import { checkWritable } from "./protocol.ts";
@@ -72,6 +72,7 @@ export class Maintenance {
     // Another commit may have followed: then its writer, or the next round, makes the checkpoint.
     if (version === 0 || version % interval !== 0 || snapshot.version !== version || !canCheckpoint(snapshot)) return;
     const actions = snapshotActions(snapshot, Date.now());
+    forgetExpired(snapshot, Date.now());
     this.#enqueue("write a checkpoint", async () => {
       await writeCheckpoint(this.#table.path, version, actions);
       await cleanLog(this.#table.path, snapshot, Date.now());

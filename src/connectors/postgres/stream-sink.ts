@@ -135,31 +135,43 @@ class PostgresSink implements StreamSink {
       lastByKey: this.#reduces ? key : [],
     });
     return await this.#work(`write batch ${batch.id}`, async (client) => {
-      if (isSmall && batch.outputMode !== "complete") return await this.#writeAtOnce(client, batch, sql);
-      return await this.#writeInTransaction(client, batch, sql);
+      const parts = partsOf(batch, sql);
+      try {
+        const first = await parts.next();
+        const second = first.done ? first : await parts.next();
+        if (second.done && batch.outputMode !== "complete") {
+          return await this.#writeAtOnce(client, batch, first.done ? undefined : first.value);
+        }
+        return await this.#writeInTransaction(client, batch, [first, second], parts);
+      } finally {
+        await parts.return(undefined);
+      }
     });
   }
 
   /** One statement is one transaction: the marker decides, in the same statement, whether the rows are written. */
-  async #writeAtOnce(client: pg.Client, batch: SinkBatch, sql: string): Promise<SinkResult> {
-    let count = 0;
-    let values: readonly unknown[] = [];
-    for await (const chunk of batch.query(sql)) {
-      count += Number(chunk.columns[0]![0]);
-      values = chunk.columns.slice(1).map((c) => c[0]);
+  async #writeAtOnce(client: pg.Client, batch: SinkBatch, part: Part | undefined): Promise<SinkResult> {
+    const written =
+      part === undefined
+        ? ""
+        : `, written AS (${insertSql(this.#target, batch, this.#types, 5, "WHERE EXISTS (SELECT 1 FROM marker)")})`;
+    const result = await client.query({
+      text: `WITH marker AS (${this.#markSql()})${written} SELECT count(*)::int AS marked FROM marker`,
+      values: [...this.#markValues(batch), ...(part?.arrays ?? [])],
+    });
+    if (result.rows[0]!.marked !== 1) {
+      await this.#expectSameBatch(client, batch);
+      return { metrics: { rowsWritten: "0" } };
     }
-    const mark = this.#markSql();
-    const text =
-      count === 0
-        ? `WITH marker AS (${mark}) SELECT count(*)::int AS marked FROM marker`
-        : `WITH marker AS (${mark}), written AS (${insertSql(this.#target, batch, this.#types, 5, "WHERE EXISTS (SELECT 1 FROM marker)")})
-           SELECT count(*)::int AS marked FROM marker`;
-    const result = await client.query({ text, values: [...this.#markValues(batch), ...(count === 0 ? [] : values)] });
-    if (result.rows[0]!.marked !== 1) await this.#expectSameBatch(client, batch);
-    return { metrics: { rowsWritten: `${count}` } };
+    return { metrics: { rowsWritten: `${part?.rowCount ?? 0}` } };
   }
 
-  async #writeInTransaction(client: pg.Client, batch: SinkBatch, sql: string): Promise<SinkResult> {
+  async #writeInTransaction(
+    client: pg.Client,
+    batch: SinkBatch,
+    begun: readonly IteratorResult<Part, void>[],
+    rest: AsyncIterable<Part>,
+  ): Promise<SinkResult> {
     let count = 0;
     await client.query("BEGIN");
     try {
@@ -170,7 +182,9 @@ class PostgresSink implements StreamSink {
         return { metrics: { rowsWritten: "0" } };
       }
       if (batch.outputMode === "complete") await client.query(`DELETE FROM ${this.#target.table.sql}`);
-      count = await insertAll(client, this.#target, batch, this.#types, sql);
+      const text = insertSql(this.#target, batch, this.#types, 1, "");
+      for (const { done, value } of begun) if (!done) count += await insertPart(client, text, value);
+      for await (const part of rest) count += await insertPart(client, text, part);
       await client.query("COMMIT");
     } catch (error) {
       await client.query("ROLLBACK").catch(() => undefined);
@@ -219,7 +233,14 @@ class PostgresSink implements StreamSink {
 
   /** Runs work on the connection, opening it first when there is none; after a broken connection the next call opens a new one. */
   async #work<T>(doing: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-    this.#client ??= await connect(this.#target.address);
+    if (this.#client === undefined) {
+      const opened = await connect(this.#target.address);
+      // A connection that ends between two batches (a restart, an idle limit) costs the next batch nothing.
+      opened.once("end", () => {
+        if (this.#client === opened) this.#client = undefined;
+      });
+      this.#client = opened;
+    }
     const client = this.#client;
     try {
       return await work(client);
@@ -296,24 +317,24 @@ function insertSql(
   return `INSERT INTO ${target.table.sql} (${columns}) SELECT * FROM unnest(${arrays.join(", ")}) ${condition} ${upsert}`;
 }
 
-async function insertAll(
-  client: pg.ClientBase,
-  target: Target,
-  batch: SinkBatch,
-  types: readonly string[],
-  sql: string,
-): Promise<number> {
-  const text = insertSql(target, batch, types, 1, "");
-  let count = 0;
+/** The rows of one statement: an array literal per column. */
+interface Part {
+  readonly rowCount: number;
+  readonly arrays: readonly unknown[];
+}
+
+async function* partsOf(batch: SinkBatch, sql: string): AsyncGenerator<Part, void, undefined> {
   for await (const chunk of batch.query(sql)) {
     for (let row = 0; row < chunk.rowCount; row++) {
-      const rows = Number(chunk.columns[0]![row]);
-      if (rows === 0) continue;
-      count += rows;
-      await client.query({ text, values: chunk.columns.slice(1).map((c) => c[row]) });
+      const rowCount = Number(chunk.columns[0]![row]);
+      if (rowCount > 0) yield { rowCount, arrays: chunk.columns.slice(1).map((c) => c[row]) };
     }
   }
-  return count;
+}
+
+async function insertPart(client: pg.ClientBase, text: string, part: Part): Promise<number> {
+  await client.query({ text, values: [...part.arrays] });
+  return part.rowCount;
 }
 
 /** `df.write.format("postgres")`: one transaction. */
@@ -341,7 +362,8 @@ export async function writePostgres(request: BatchWriteRequest): Promise<void> {
     const types = await prepareTable(client, target, request);
     // Rows of a batch write may repeat a key anywhere, so they are reduced at once.
     const sql = arraysSql(request.schema, { chunkRows: target.rowsPerStatement, lastByKey: target.key });
-    await insertAll(client, target, request.batch, types, sql);
+    const text = insertSql(target, request.batch, types, 1, "");
+    for await (const part of partsOf(request.batch, sql)) await insertPart(client, text, part);
     await client.query("COMMIT");
   } catch (error) {
     throw translate(error, target.address, "write the table", target.table.label);
