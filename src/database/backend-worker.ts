@@ -4,6 +4,7 @@
  */
 import { type MessagePort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
+import { ensureDataDirectory } from "./data-directory.ts";
 
 /** What the front gives the thread. */
 export interface BackendWorkerData {
@@ -68,6 +69,7 @@ function waitForReader(): void {
 
 async function main(): Promise<void> {
   const started = performance.now();
+  await ensureDataDirectory(directory);
   const pg = await PGlite.create({ dataDir: directory, relaxedDurability: true });
   // PGlite's own callbacks hold a whole request and a whole response in memory and cannot wait for the rest of a COPY.
   const mod = pg.Module as unknown as PostgresModule;

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { lockDirectory } from "../dir-lock.ts";
 import { MillraceError } from "../errors.ts";
@@ -59,7 +58,6 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   });
   let port: number;
   try {
-    await mkdir(data, { recursive: true });
     port = await front.listen(host, wanted);
   } catch (error) {
     await lock.release();
