@@ -295,7 +295,7 @@ describe("batch", () => {
 describe("stream source", () => {
   const open = async (options: Record<string, string> = {}, format = json) =>
     format.source!.openStream!({
-      options: { maxFilesPerTrigger: undefined, ...options } as Record<string, string>,
+      options,
       paths: [join(directory, "in")],
       schema: ddl("a INT"),
       queryId: "q",

@@ -93,6 +93,7 @@ class EmbeddedBackend implements Backend {
       schema,
       outputMode: "append" as const,
     };
+    refuseRepeated(schema);
     sink.validate?.(request);
     const connection = await this.#connect(conf);
     try {
@@ -181,11 +182,41 @@ class EmbeddedBackend implements Backend {
     return schema;
   }
 
+  /** The database of batch plans, with the settings of the first plan that needs it. */
+  async #open(conf: Conf): Promise<Database> {
+    const threads = Number(conf["millrace.engine.threads"]);
+    const memoryLimit = conf["millrace.engine.memoryLimit"];
+    try {
+      return await openDatabase(":memory:", {
+        ...(threads > 0 && { threads }),
+        ...(memoryLimit !== undefined && { memoryLimit }),
+        ...this.#options,
+      });
+    } catch (error) {
+      this.#database = undefined;
+      throw error;
+    }
+  }
+
   async #connect(conf: Conf): Promise<Connection> {
-    this.#database ??= openDatabase(":memory:", this.#options);
+    this.#database ??= this.#open(conf);
     const connection = await (await this.#database).connect();
     const timeZone = timeZoneOf(conf);
-    if (timeZone !== "UTC") await connection.exec(`SET TimeZone = ${sqlString(timeZone)}`);
+    if (timeZone !== "UTC") {
+      try {
+        await connection.exec(`SET TimeZone = ${sqlString(timeZone)}`);
+      } catch (error) {
+        connection.close();
+        throw new MillraceError(
+          "INVALID_ARGUMENT",
+          `spark.sql.session.timeZone cannot be ${JSON.stringify(timeZone)}.`,
+          {
+            hint: "Use UTC or a name such as Europe/Berlin.",
+            cause: error,
+          },
+        );
+      }
+    }
     return connection;
   }
 }
@@ -231,6 +262,19 @@ function refuseStreaming(plan: ResolvedRelation, message: string): void {
   throw new MillraceError("UNSUPPORTED_OPERATION", message, {
     hint: scan?.kind === "scan" ? `The streaming source is ${scan.format}.` : undefined,
   });
+}
+
+function refuseRepeated(schema: StructType): void {
+  const seen = new Set<string>();
+  for (const { name } of schema.fields) {
+    if (seen.has(name.toLowerCase())) {
+      throw new MillraceError("COLUMN_ALREADY_EXISTS", `The column \`${name}\` already exists.`, {
+        hint: "Choose another name or rename the existing column.",
+        parameters: { columnName: `\`${name}\`` },
+      });
+    }
+    seen.add(name.toLowerCase());
+  }
 }
 
 function timeZoneOf(conf: Conf): string {

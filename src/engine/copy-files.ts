@@ -111,6 +111,8 @@ async function copyText(
     );
   }
   if (request.copyOptions) options.push(request.copyOptions);
+  // Spark writes no header unless asked, DuckDB does.
+  if (request.format === "csv" && !/\bHEADER\b/i.test(request.copyOptions ?? "")) options.push("HEADER false");
   const target = destination(request, extension, options);
   const result = await connection.query(
     `COPY (SELECT ${columns} FROM ${from}) TO ${sqlString(target)} (${options.join(", ")})`,

@@ -1,3 +1,5 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   BLOB,
   type DuckDBAppender,
@@ -21,7 +23,7 @@ export interface DatabaseOptions {
   readonly threads?: number;
   /** Such as `2GB`. */
   readonly memoryLimit?: string;
-  /** Where DuckDB spills to; by default beside the database, and nowhere for `:memory:`. */
+  /** Where DuckDB spills to; by default beside the database, and in the system's temporary folder for `:memory:`. */
   readonly tempDirectory?: string;
   /** Spark's `spark.sql.session.timeZone`; default UTC. */
   readonly timeZone?: string;
@@ -88,7 +90,10 @@ export async function openDatabase(path: string, options: DatabaseOptions = {}):
   };
   if (options.threads !== undefined) config.threads = String(options.threads);
   if (options.memoryLimit !== undefined) config.memory_limit = options.memoryLimit;
-  if (options.tempDirectory !== undefined) config.temp_directory = options.tempDirectory;
+  // DuckDB's own default for a database in memory is a folder in the working directory.
+  const temporary =
+    options.tempDirectory ?? (path === ":memory:" ? join(tmpdir(), `millrace-${process.pid}`) : undefined);
+  if (temporary !== undefined) config.temp_directory = temporary;
   let instance: DuckDBInstance;
   try {
     instance = await DuckDBInstance.create(path, config);

@@ -70,7 +70,9 @@ class StoredBatch implements SinkBatch {
   }
 
   query(sql: string): AsyncGenerator<ColumnChunk, void, undefined> {
-    return this.#stream(`WITH batch AS (FROM ${this.#request.from}) ${sql}`);
+    const batch = `WITH batch AS (FROM ${this.#request.from})`;
+    const own = /^\s*WITH\s+/i.exec(sql);
+    return this.#stream(own === null ? `${batch} ${sql}` : `${batch}, ${sql.slice(own[0].length)}`);
   }
 
   async writeFiles(request: WriteFilesRequest): Promise<readonly WrittenFile[]> {
