@@ -5,7 +5,7 @@ import type { WriteFilesRequest, WrittenFile } from "../connectors/connector.ts"
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import type { Connection } from "./duckdb.ts";
-import { quoteIdentifier, sqlString } from "./duckdb-types.ts";
+import { quoteIdentifier, sqlString, sqlType } from "./duckdb-types.ts";
 import { csvText, jsonLine } from "./text-values.ts";
 
 const CODEC: Readonly<Record<string, string>> = {
@@ -56,7 +56,7 @@ async function copyParquet(
   if (request.copyOptions) options.push(request.copyOptions);
   const partitionBy = request.partitionBy ?? [];
   const target = destination(request, extension, options);
-  const select = `SELECT ${columnsFor(schema, partitionBy, (f) => quoteIdentifier(f.name))} FROM ${from}`;
+  const select = `SELECT ${columnsFor(schema, partitionBy, (f) => `CAST(${quoteIdentifier(f.name)} AS ${sqlType(f.type)}) AS ${quoteIdentifier(f.name)}`)} FROM ${from}`;
   const result = await connection.query(`COPY (${select}) TO ${sqlString(target)} (${options.join(", ")})`);
   const inFile = schema.fields.filter((f) => !partitionBy.includes(f.name));
   return (result.rows as unknown as readonly StatsRow[])
