@@ -6,6 +6,7 @@ import { publish } from "../events.ts";
 import { Connection } from "./connection.ts";
 import { GroupCoordinator } from "./group/coordinator.ts";
 import type { Broker } from "./handlers/broker.ts";
+import { expireOffsets } from "./handlers/retention.ts";
 import { OffsetStore } from "./log/offset-store.ts";
 import { TopicStore } from "./log/topic-store.ts";
 
@@ -20,6 +21,9 @@ export interface BrokerServerOptions {
   readonly flushIntervalMs: number;
 }
 
+/** How often old offsets are looked for. */
+const SWEEP_MS = 600_000;
+
 /** The broker itself, in whatever thread it is started: stores, listener, timers. */
 export class BrokerServer {
   readonly port: number;
@@ -27,6 +31,7 @@ export class BrokerServer {
   readonly #broker: Broker;
   readonly #connections: Set<Connection>;
   readonly #flushTimer: NodeJS.Timeout;
+  readonly #sweepTimer: NodeJS.Timeout;
   #flushing: Promise<void> | undefined;
   #flushFailing = false;
 
@@ -37,6 +42,8 @@ export class BrokerServer {
     this.port = broker.address.port;
     this.#flushTimer = setInterval(() => void this.#flush(), flushIntervalMs);
     this.#flushTimer.unref();
+    this.#sweepTimer = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweepTimer.unref();
   }
 
   static async start(options: BrokerServerOptions): Promise<BrokerServer> {
@@ -72,6 +79,7 @@ export class BrokerServer {
   /** Stops listening, drops the clients, puts everything on disk. */
   async close(): Promise<void> {
     clearInterval(this.#flushTimer);
+    clearInterval(this.#sweepTimer);
     const closed = new Promise((resolve) => this.#server.close(resolve));
     for (const connection of this.#connections) connection.destroy();
     await closed;
@@ -79,6 +87,14 @@ export class BrokerServer {
     await this.#flushing;
     const results = await Promise.allSettled([this.#broker.topics.close(), this.#broker.offsets.close()]);
     for (const r of results) if (r.status === "rejected") throw r.reason;
+  }
+
+  #sweep(): void {
+    try {
+      expireOffsets(this.#broker, Date.now());
+    } catch (error) {
+      publish("server.error", { server: "kafka", error: error as Error });
+    }
   }
 
   /** Never rejects; a failure is reported, once until it is over, and the next interval tries again. */

@@ -86,6 +86,7 @@ function startWorker(options: BrokerServerOptions): Promise<{ port: number; clos
   });
   return new Promise((resolveStart, rejectStart) => {
     let started = false;
+    let gone = false;
     let closed: ((error?: Error) => void) | undefined;
     worker.on("message", (message: FromBroker) => {
       switch (message.type) {
@@ -95,6 +96,7 @@ function startWorker(options: BrokerServerOptions): Promise<{ port: number; clos
             port: message.port,
             close: () =>
               new Promise((resolveClose, rejectClose) => {
+                if (gone) return resolveClose();
                 closed = (error) => {
                   closed = undefined;
                   worker
@@ -125,6 +127,9 @@ function startWorker(options: BrokerServerOptions): Promise<{ port: number; clos
       const error = new MillraceError("INTERNAL", `The Kafka broker stopped: ${(cause as Error).message}.`, { cause });
       if (!started) rejectStart(error);
       else publish("server.error", { server: "kafka", error });
+    });
+    worker.on("exit", () => {
+      gone = true;
       closed?.();
     });
   });

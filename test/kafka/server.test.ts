@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { subscribe } from "../../src/events.ts";
 import { type KafkaServer, startKafkaServer } from "../../src/kafka/server.ts";
@@ -542,6 +543,58 @@ describe("connections", () => {
     expect((await (await open()).send(metadata, 1, { topics: [] })).topics).toEqual([]);
   });
 
+  test("whatever bytes come, the broker goes on", async () => {
+    const frame = encodeRequest(fetch, 12, 3, "fuzz", fetchOf("fuzz", 0));
+    const stop = subscribe("server.error", ({ error }) => expect.unreachable(error.stack));
+    const mutated = fc
+      .tuple(
+        fc.array(fc.tuple(fc.nat(frame.length - 5), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+        fc.nat(frame.length),
+      )
+      .map(([changes, cut]) => {
+        const bytes = Buffer.from(frame);
+        for (const [at, byte] of changes) bytes[4 + at] = byte;
+        const out = bytes.subarray(0, Math.max(4, frame.length - (cut % 8)));
+        out.writeInt32BE(out.length - 4, 0);
+        return out;
+      });
+    const anything = fc.uint8Array({ maxLength: 200 }).map((bytes) => {
+      const out = Buffer.alloc(4 + bytes.length);
+      out.writeInt32BE(bytes.length, 0);
+      out.set(bytes, 4);
+      return out;
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(mutated, anything), async (bytes) => {
+        const c = await RawClient.connect(server.port);
+        // A second request behind it: answered if the first was one, or the connection is closed.
+        c.socket.write(bytes);
+        c.socket.end();
+        await new Promise((resolve) => c.socket.on("close", resolve));
+      }),
+      { numRuns: 300 },
+    );
+    stop();
+    client = await open();
+    expect((await client.send(metadata, 1, { topics: [] })).topics).toEqual([]);
+  });
+
+  test("a client that sends requests and reads no answers is not answered without end", async () => {
+    const kafka = await startKafkaServer({ directory: join(root, "slow"), port: 0, inProcess: true });
+    client = await open(kafka.port);
+    await client.send(metadata, 4, { topics: [{ name: "t" }], allowAutoTopicCreation: true });
+    for (let i = 0; i < 8; i++) await send("t", { records: [{ value: Buffer.alloc(1_000_000) }] });
+    const slow = await open(kafka.port);
+    slow.socket.pause();
+    const request = encodeRequest(fetch, 11, 1, "slow", fetchOf("t", 0, { partitionMaxBytes: 8 << 20 }));
+    const before = process.memoryUsage().arrayBuffers;
+    // Answers of 800 MB altogether, of which one is made.
+    for (let i = 0; i < 100; i++) slow.socket.write(request);
+    for (let i = 0; i < 20; i++) await send("t", { records: [{ value: "x" }] });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100e6);
+    await kafka.close();
+  });
+
   test("requests in pieces are put together", async () => {
     client = await open();
     const frame = encodeRequest(metadata, 1, 3, "slow", { topics: [] });
@@ -611,6 +664,22 @@ describe("starting and stopping", () => {
       code: "DIRECTORY_NOT_WRITABLE",
     });
     await expect(startKafkaServer({ directory: root, port: 70_000 })).rejects.toMatchObject({ code: "INVALID_OPTION" });
+  });
+
+  test("a log file that is damaged under a running broker is a storage error, and no other topic suffers", async () => {
+    const directory = join(root, "rotten");
+    const kafka = await startKafkaServer({ directory, port: 0, inProcess: true });
+    client = await open(kafka.port);
+    const { topics: made } = await client.send(metadata, 12, { topics: [{ name: "t" }, { name: "u" }] });
+    for (const name of ["t", "u"]) for (let i = 0; i < 3; i++) await send(name, { records: [{ value: `${i}` }] });
+    writeFileSync(join(directory, "logs", made[0]!.topicId, "0", "00000000000000000000.log"), "");
+    const errors: string[] = [];
+    const stop = subscribe("server.error", ({ error }) => errors.push(error.message));
+    expect(await read("t", 0)).toMatchObject({ errorCode: ErrorCode.KAFKA_STORAGE_ERROR });
+    expect(errors.join()).toMatch(/KAFKA_LOG_CORRUPT/);
+    expect((await read("u", 0)).values).toHaveLength(3);
+    stop();
+    await kafka.close();
   });
 
   test("a list of topics that cannot be read is an error and is left alone", async () => {

@@ -96,6 +96,13 @@ export class GroupCoordinator {
     return running.group.state === "Empty" && running.group.pending.size === 0 && running.emptySince < before;
   }
 
+  /** Drops the groups that are empty and of which nothing is kept. */
+  sweep(): void {
+    for (const [id, { group }] of this.#groups) {
+      if (group.state === "Empty" && group.pending.size === 0 && !this.#store.has(id)) this.#groups.delete(id);
+    }
+  }
+
   close(): void {
     for (const { timers } of this.#groups.values()) {
       for (const { timeout } of timers.values()) clearTimeout(timeout);

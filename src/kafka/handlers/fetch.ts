@@ -1,4 +1,4 @@
-import type { PartitionLog } from "../log/partition-log.ts";
+import type { LogRead, PartitionLog } from "../log/partition-log.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
 import { fetch as api } from "../wire/messages/fetch.ts";
 import { type Call, handler } from "./handler.ts";
@@ -13,7 +13,9 @@ interface Wanted {
   readonly fetchOffset: number;
   readonly partitionMaxBytes: number;
   readonly log: PartitionLog | undefined;
-  errorCode: ErrorCode;
+  /** Bytes that were there to read when the request came. */
+  readonly ready: number;
+  readonly errorCode: ErrorCode;
 }
 
 /**
@@ -30,8 +32,18 @@ export const fetch = handler(api, async (request, call) => {
       partitions: partitions.map((p): Wanted => {
         const log = findLog(topic, p.partition);
         const { partition, fetchOffset, partitionMaxBytes } = p;
-        const errorCode = typeof log === "number" ? log : offsetError(log, fetchOffset, p.currentLeaderEpoch);
-        return { partition, fetchOffset, partitionMaxBytes, log: typeof log === "number" ? undefined : log, errorCode };
+        if (typeof log === "number") {
+          return { partition, fetchOffset, partitionMaxBytes, log: undefined, ready: 0, errorCode: log };
+        }
+        let errorCode = offsetError(log, fetchOffset, p.currentLeaderEpoch);
+        let ready = 0;
+        try {
+          if (errorCode === ErrorCode.NONE) ready = log.bytesFrom(fetchOffset);
+        } catch (cause) {
+          log.noteDisk(cause as Error);
+          errorCode = ErrorCode.KAFKA_STORAGE_ERROR;
+        }
+        return { partition, fetchOffset, partitionMaxBytes, log, ready, errorCode };
       }),
     };
   });
@@ -48,16 +60,16 @@ export const fetch = handler(api, async (request, call) => {
       partitions: partitions.map(({ partition, fetchOffset, partitionMaxBytes, log, errorCode }) => {
         const error = log?.closed ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : errorCode;
         if (log === undefined || error !== ErrorCode.NONE) {
-          return {
-            partitionIndex: partition,
-            errorCode: error,
-            highWatermark: -1,
-            abortedTransactions: null,
-            records: [],
-          };
+          return failed(partition, error);
         }
-        const read =
-          room > 0 || empty ? log.read(fetchOffset, Math.max(0, Math.min(partitionMaxBytes, room)), empty) : undefined;
+        let read: LogRead | undefined;
+        try {
+          // Once something is there, a full answer takes nothing more; until then one batch comes whatever its size.
+          if (room > 0 || empty) read = log.read(fetchOffset, Math.max(0, Math.min(partitionMaxBytes, room)), empty);
+        } catch (cause) {
+          log.noteDisk(cause as Error);
+          return failed(partition, ErrorCode.KAFKA_STORAGE_ERROR);
+        }
         if (read !== undefined) {
           room -= read.bytes.length;
           empty = false;
@@ -76,6 +88,10 @@ export const fetch = handler(api, async (request, call) => {
   };
 });
 
+function failed(partitionIndex: number, errorCode: ErrorCode) {
+  return { partitionIndex, errorCode, highWatermark: -1, abortedTransactions: null, records: [] };
+}
+
 function offsetError(log: PartitionLog, offset: number, leaderEpoch: number): ErrorCode {
   const epochError = leaderEpochError(log, leaderEpoch);
   if (epochError !== undefined) return epochError;
@@ -86,9 +102,8 @@ function offsetError(log: PartitionLog, offset: number, leaderEpoch: number): Er
 function enough(wanted: readonly Wanted[], minBytes: number, maxWaitMs: number, call: Call): Promise<void> | undefined {
   let sum = 0;
   const counted: { log: PartitionLog; visible: number; ready: number; most: number }[] = [];
-  for (const { log, fetchOffset, partitionMaxBytes } of wanted) {
+  for (const { log, ready, partitionMaxBytes } of wanted) {
     if (log === undefined) continue;
-    const ready = log.bytesFrom(fetchOffset);
     counted.push({ log, visible: log.visibleBytes, ready, most: Math.max(1, partitionMaxBytes) });
     sum += Math.min(ready, Math.max(1, partitionMaxBytes));
   }

@@ -30,7 +30,13 @@ export const listOffsets = handler(api, (request, { broker }) => ({
         if (typeof log === "number") return { partitionIndex, errorCode: log };
         const epochError = leaderEpochError(log, currentLeaderEpoch);
         if (epochError !== undefined) return { partitionIndex, errorCode: epochError };
-        const found = look(log, timestamp, request.isolationLevel);
+        let found: Found | undefined;
+        try {
+          found = look(log, timestamp, request.isolationLevel);
+        } catch (cause) {
+          log.noteDisk(cause as Error);
+          return { partitionIndex, errorCode: ErrorCode.KAFKA_STORAGE_ERROR };
+        }
         if (found === undefined) return { partitionIndex, errorCode: ErrorCode.UNSUPPORTED_VERSION };
         const leaderEpoch = found.offset < 0 ? -1 : log.leaderEpoch;
         return { partitionIndex, errorCode: ErrorCode.NONE, ...found, leaderEpoch };

@@ -1,3 +1,4 @@
+import { publish } from "../../events.ts";
 import type { Topic } from "../log/topic-store.ts";
 import { ZERO_UUID } from "../wire/codec.ts";
 import { ErrorCode } from "../wire/error-codes.ts";
@@ -39,7 +40,12 @@ function byName(broker: Broker, name: string, mayCreate: boolean) {
   if (topic !== undefined) return describe(topic);
   if (topicNameProblem(name) !== undefined) return failed(name, ErrorCode.INVALID_TOPIC_EXCEPTION);
   if (!mayCreate || !broker.config.autoCreateTopics) return failed(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-  return describe(broker.topics.create(name, broker.config.numPartitions));
+  try {
+    return describe(broker.topics.create(name, broker.config.numPartitions));
+  } catch (error) {
+    publish("server.error", { server: "kafka", error: error as Error });
+    return failed(name, ErrorCode.KAFKA_STORAGE_ERROR);
+  }
 }
 
 function describe(topic: Topic) {
