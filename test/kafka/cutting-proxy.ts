@@ -1,6 +1,9 @@
 import { createServer, connect as dial, type Socket } from "node:net";
+import { decodeResponse, encodeResponse } from "../../src/kafka/wire/api.ts";
+import { fetch } from "../../src/kafka/wire/messages/fetch.ts";
 
 const PRODUCE = 0;
+const FETCH = 1;
 
 /** A proxy before a broker that breaks connections at Produce requests, as a network or a dying broker does. */
 export interface CuttingProxy {
@@ -8,6 +11,8 @@ export interface CuttingProxy {
   /** Decides for each Produce request, counted from 1: pass it on, lose it, or lose its answer. */
   onProduce: (number: number) => "pass" | "lost" | "unanswered";
   readonly cuts: number;
+  /** Puts an error code in place of a partition's records, for each Fetch answer, counted from 1; 0 leaves them. */
+  onFetched: ((number: number, partition: number) => number) | undefined;
   close(): Promise<void>;
 }
 
@@ -15,10 +20,12 @@ export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
   const [host, port] = [bootstrap.split(":")[0]!, Number(bootstrap.split(":")[1])];
   const sockets = new Set<Socket>();
   let produced = 0;
+  let fetched = 0;
   let cuts = 0;
   const proxy: CuttingProxy = {
     bootstrap: "",
     onProduce: () => "pass",
+    onFetched: undefined,
     get cuts() {
       return cuts;
     },
@@ -30,7 +37,7 @@ export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
   const server = createServer((client) => {
     const upstream = dial(port, host);
     sockets.add(client).add(upstream);
-    let outstanding = 0;
+    const asked: { key: number; version: number }[] = [];
     /** Answers still to be passed on before the one that gets lost. */
     let passing = Number.POSITIVE_INFINITY;
     const cut = (): void => {
@@ -44,8 +51,8 @@ export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
         if (passing < Number.POSITIVE_INFINITY || client.destroyed) return;
         const decision = frame.readInt16BE(4) === PRODUCE ? proxy.onProduce(++produced) : "pass";
         if (decision === "lost") return cut();
-        if (decision === "unanswered") passing = outstanding;
-        outstanding++;
+        if (decision === "unanswered") passing = asked.length;
+        asked.push({ key: frame.readInt16BE(4), version: frame.readInt16BE(6) });
         upstream.write(frame);
       }),
     );
@@ -54,8 +61,8 @@ export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
       frames((frame) => {
         // The broker has answered, so the records are stored; the answer is lost.
         if (passing-- <= 0) return cut();
-        outstanding--;
-        client.write(advertise(frame));
+        const { key, version } = asked.shift()!;
+        client.write(key === FETCH && proxy.onFetched !== undefined ? meddle(frame, version) : advertise(frame));
       }),
     );
     for (const [socket, other] of [
@@ -79,6 +86,19 @@ export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
       frame.writeInt32BE(mine, at + host.length);
     }
     return frame;
+  };
+  const meddle = (frame: Buffer, version: number): Buffer => {
+    const { correlationId, body } = decodeResponse(fetch, version, frame.subarray(4));
+    fetched++;
+    const responses = body.responses.map((topic) => ({
+      ...topic,
+      partitions: topic.partitions.map((p) => {
+        const errorCode = proxy.onFetched!(fetched, p.partitionIndex);
+        const records = errorCode !== 0 || p.records === null ? null : [p.records];
+        return { ...p, errorCode: errorCode || p.errorCode, records };
+      }),
+    }));
+    return Buffer.concat(encodeResponse(fetch, version, correlationId, { ...body, responses }));
   };
   return Object.defineProperty(proxy, "bootstrap", { value: `127.0.0.1:${mine}` });
 }

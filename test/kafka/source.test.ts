@@ -13,6 +13,7 @@ import { KafkaClient, KafkaProducer } from "../../src/kafka/client/index.ts";
 import { Codec, type CodecId } from "../../src/kafka/wire/compression.ts";
 import { createPartitions, deleteRecords } from "../../src/kafka/wire/messages/topics.ts";
 import { BROKERS, type TestBroker } from "./brokers.ts";
+import { cuttingProxy } from "./cutting-proxy.ts";
 
 describe.each(BROKERS)("source on %s", (_name, start) => {
   let broker: TestBroker | undefined;
@@ -184,6 +185,35 @@ describe.each(BROKERS)("source on %s", (_name, start) => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  on("partitions that fail for a while neither lose nor double records", async () => {
+    const proxy = await cuttingProxy(broker!.bootstrap);
+    try {
+      const topic = await newTopic(3);
+      const values = Array.from({ length: 3_000 }, (_, i) => `record ${i}`);
+      const small = new KafkaProducer(client, { batchBytes: 1_000 });
+      await Promise.all([0, 1, 2].map((partition) => small.sendColumns(topic, partition, { values })));
+      await small.close();
+      const source = await openSource({
+        "kafka.bootstrap.servers": proxy.bootstrap,
+        subscribe: topic,
+        startingOffsets: "earliest",
+        "kafka.max.partition.fetch.bytes": "5000",
+        "kafka.retry.backoff.ms": "1",
+      });
+      // NOT_LEADER_OR_FOLLOWER and UNKNOWN_TOPIC_OR_PARTITION, as while leaders move.
+      proxy.onFetched = (n, partition) =>
+        n % 3 === 0 && partition === n % 2 ? 6 : n % 7 === 0 && partition === 2 ? 3 : 0;
+      const first = await source.initialOffset();
+      const { end } = await source.latestOffset(first, "options");
+      const rows = await rowsOf(await source.read(first, end), '"partition", "value"');
+      for (const partition of [0, 1, 2]) {
+        expect(rows.filter((row) => row[0] === partition).map((row) => row[1])).toEqual(values);
+      }
+    } finally {
+      await proxy.close();
+    }
   });
 
   on("maxOffsetsPerTrigger is split in proportion to the backlog", async () => {

@@ -147,8 +147,8 @@ export function parseKafkaOptions(settings: Readonly<Record<string, string>>): K
     isolation,
     groupId: settings["group.id"],
     allowAutoCreateTopics: bool(settings, "allow.auto.create.topics", true),
-    fetchMaxBytes: int(settings, "fetch.max.bytes", 32 << 20, 1),
-    maxPartitionFetchBytes: int(settings, "max.partition.fetch.bytes", 8 << 20, 1),
+    fetchMaxBytes: int(settings, "fetch.max.bytes", 8 << 20, 1),
+    maxPartitionFetchBytes: int(settings, "max.partition.fetch.bytes", 4 << 20, 1),
     checkCrcs: bool(settings, "check.crcs", true),
     producer: producerOptions(settings),
   };

@@ -34,6 +34,8 @@ interface PartitionState {
   readonly queue: Batch[];
   inFlight: number;
   nextSequence: number;
+  /** The producer id under which the broker has acknowledged something here. */
+  knownAs: number | undefined;
   /** A batch failed: nothing new is sent until all answers are in, then everything is sent again in order. */
   recovering: boolean;
   attempt: number;
@@ -62,6 +64,7 @@ export class KafkaProducer {
   readonly #inFlightByNode = new Map<number, number>();
   readonly #unsettled = new Set<Promise<void>>();
   #producer: Promise<{ id: number; epoch: number }> | undefined;
+  #producerIdNow = -1;
   #turn = 0;
   #pumping = false;
   #pumpAgain = false;
@@ -175,6 +178,7 @@ export class KafkaProducer {
         queue: [],
         inFlight: 0,
         nextSequence: 0,
+        knownAs: undefined,
         recovering: false,
         attempt: 0,
         resumeAt: 0,
@@ -242,7 +246,7 @@ export class KafkaProducer {
         }
         this.#recover(state, now);
       }
-      if (state.queue.length > state.inFlight && state.inFlight < this.#options.maxInFlight) ready.push(state);
+      if (state.queue.length > state.inFlight && state.inFlight < this.#mostInFlight(state)) ready.push(state);
     }
     if (resumeAt < Number.POSITIVE_INFINITY) this.#schedule(Math.max(1, resumeAt - now));
     if (ready.length === 0) return;
@@ -295,10 +299,18 @@ export class KafkaProducer {
     // More of the same partitions may go out at once.
     for (const [nodeId, states] of byNode) {
       if ((this.#inFlightByNode.get(nodeId) ?? 0) >= this.#options.maxInFlight) continue;
-      if (states.some((s) => !s.recovering && s.queue.length > s.inFlight && s.inFlight < this.#options.maxInFlight)) {
+      if (states.some((s) => !s.recovering && s.queue.length > s.inFlight && s.inFlight < this.#mostInFlight(s))) {
         this.#pumpAgain = true;
       }
     }
+  }
+
+  /**
+   * A broker that does not know our producer id yet takes any sequence as the first one. So nothing may follow the first batch until
+   * that is stored: a second one could get through alone and take its place.
+   */
+  #mostInFlight(state: PartitionState): number {
+    return !this.#options.idempotent || state.knownAs === this.#producerIdNow ? this.#options.maxInFlight : 1;
   }
 
   #encode(state: PartitionState, batch: Batch, producer: { id: number; epoch: number }): void {
@@ -377,6 +389,7 @@ export class KafkaProducer {
     const at = state.queue.indexOf(batch);
     if (at >= 0) state.queue.splice(at, 1);
     state.attempt = 0;
+    state.knownAs = batch.producerId;
     batch.bytes = undefined;
     batch.resolve();
   }
@@ -497,6 +510,7 @@ export class KafkaProducer {
     if (answer.errorCode !== 0) throw brokerError(answer.errorCode, "give a producer id");
     // Batches encoded for another id are encoded again, from sequence 0, when their turn comes.
     for (const state of this.#partitions.values()) state.nextSequence = 0;
+    this.#producerIdNow = answer.producerId;
     return { id: answer.producerId, epoch: answer.producerEpoch };
   }
 }

@@ -145,7 +145,9 @@ export class RangeReader {
           if (group === undefined) byLeader.set(leader, [progress]);
           else group.push(progress);
         }
-        await Promise.all([...byLeader].map(([nodeId, group]) => this.#drain(file, nodeId, group)));
+        const drains = [...byLeader].map(([nodeId, group]) => this.#drain(file, nodeId, group));
+        // All must have ended before a partition may be fetched again.
+        for (const drain of await Promise.allSettled(drains)) if (drain.status === "rejected") throw drain.reason;
       } catch (error) {
         if (!(error instanceof MillraceError) || !error.retryable || this.#closed) throw error;
         for (const progress of open) this.#client.forgetLeaders(progress.range.topic);
@@ -206,19 +208,25 @@ export class RangeReader {
       const byKey = new Map(open.map((p) => [keyOf(p.range), p]));
       const chunks: [Progress, Chunk, number][] = [];
       const moved: Progress[] = [];
+      let failure: { error: unknown } | undefined;
       for (const partition of fetched) {
         const progress = byKey.get(keyOf(partition));
         if (progress === undefined) continue;
-        const chunk = await this.#accept(progress, partition);
-        if (chunk === undefined) continue;
-        chunks.push([progress, chunk, progress.position]);
-        progress.position = chunk.to;
-        progress.since = Date.now();
-        moved.push(progress);
+        try {
+          const chunk = await this.#accept(progress, partition);
+          if (chunk === undefined) continue;
+          chunks.push([progress, chunk, progress.position]);
+          progress.position = chunk.to;
+          progress.since = Date.now();
+          moved.push(progress);
+        } catch (error) {
+          // What came of other partitions is laid out before.
+          failure ??= { error };
+        }
       }
       // Those that had nothing come first in the next request, so that none is starved by the size limit.
       open = [...open.filter((p) => !moved.includes(p)), ...moved].filter((p) => p.position < p.range.end);
-      if (open.length > 0) {
+      if (open.length > 0 && failure === undefined) {
         answer = this.#fetch(nodeId, open);
         // The walk below may throw first.
         answer.catch(() => {});
@@ -227,6 +235,7 @@ export class RangeReader {
         this.#walk(file, chunk, { ...progress, position });
         if (chunk.to > progress.range.end) this.#keepAhead(keyOf(progress.range), trim(chunk, progress.range.end));
       }
+      if (failure !== undefined) throw failure.error;
       if (open.length === 0) return;
     }
   }
