@@ -141,7 +141,7 @@ export type Arg<T> = string | Column<T | Later | null, any, any>;
 export type NeedOf<A, T = any> = A extends string
   ? Need<A, T>
   : A extends Column<infer V, any, infer W>
-    ? W | (V extends Ref<infer P> ? Need<P, T> : never)
+    ? W | (0 extends 1 & V ? never : V extends Ref<infer P> ? Need<P, T> : never)
     : never;
 export type TypeOf<A> = A extends string ? Ref<A> : A extends Column<infer T, any, any> ? T : never;
 export type NameOf<A> = A extends string ? Last<A> : A extends Column<any, infer N, any> ? N : never;
