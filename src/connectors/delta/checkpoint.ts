@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { rename, stat, unlink, writeFile } from "node:fs/promises";
+import { readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { sqlString } from "../../formats/duckdb-types.ts";
 import { durationMs } from "../duration.ts";
@@ -127,6 +127,11 @@ export async function cleanLog(table: string, snapshot: Snapshot, now: number): 
       throw error;
     }
   };
+  // What a process left that was killed in the midst of a commit.
+  const left = (await readdir(folder)).filter((name) => name.startsWith(".") && name.endsWith(".tmp"));
+  await eachOf(left, async (name) => {
+    if ((await age(name)) > 86_400_000) await unlink(join(folder, name)).catch(() => undefined);
+  });
   let keepFrom: number | undefined;
   for (const checkpoint of [...listing.checkpoints].reverse()) {
     if ((await age(checkpoint.files[0]!)) > retention) {

@@ -80,6 +80,10 @@ export async function putEntry(table: string, version: number, text: string): Pr
   const temporary = join(folder, `.${versionName(version)}.json.${randomUUID()}.tmp`);
   try {
     await mkdir(folder, { recursive: true });
+    if (version === 0) {
+      await syncFolder(table);
+      await syncFolder(dirname(table));
+    }
     await writeSynced(temporary, text);
     try {
       // A hard link is created only if the name is free, unlike a rename.

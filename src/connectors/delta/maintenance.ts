@@ -31,6 +31,8 @@ export class Maintenance {
   readonly #minFiles: number;
   #work: Promise<void> = Promise.resolve();
   #isCompacting = false;
+  /** Number of files when small ones were last looked for. */
+  #filesSeen = 0;
 
   constructor(table: DeltaTable, options: Options) {
     this.#table = table;
@@ -41,7 +43,10 @@ export class Maintenance {
 
   afterCommit(version: number): void {
     this.#checkpoint(version);
-    if (!this.#compacts || this.#isCompacting) return;
+    const { size } = this.#table.snapshot!.files;
+    // A look at every file of a large table for every small commit would cost more than it gives.
+    if (!this.#compacts || this.#isCompacting || Math.abs(size - this.#filesSeen) < this.#minFiles / 2) return;
+    this.#filesSeen = size;
     const groups = smallFiles(this.#table, this.#targetBytes, this.#minFiles);
     if (groups.length === 0) return;
     this.#isCompacting = true;

@@ -56,6 +56,7 @@ export async function connect(address: RedisAddress): Promise<Redis> {
     connectionName: "millrace",
     lazyConnect: true,
     connectTimeout: 10_000,
+    commandTimeout: 30_000,
     keepAlive: 10_000,
     enableReadyCheck: false,
     maxRetriesPerRequest: 0,
