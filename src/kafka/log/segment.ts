@@ -32,7 +32,7 @@ export class Segment {
   readonly path: string;
   /** Bytes of whole batches. */
   size = 0;
-  /** The latest timestamp and the base offset of the first batch that has it; -1 when empty. */
+  /** The latest timestamp and the last offset of the first batch that has it; -1 when empty. */
   maxTimestamp = -1;
   maxTimestampOffset = -1;
   dirty = false;
@@ -96,13 +96,13 @@ export class Segment {
   /** Takes a batch that lies at `size` into the indexes and moves `size` behind it. */
   noteBatch(header: BatchHeader, baseOffset: number, indexIntervalBytes: number): void {
     this.#ensureIndexed();
-    const later = header.maxTimestamp > this.maxTimestamp;
-    if (later) {
+    const lastOffset = baseOffset + header.lastOffsetDelta;
+    if (header.maxTimestamp > this.maxTimestamp) {
       this.maxTimestamp = header.maxTimestamp;
-      this.maxTimestampOffset = baseOffset;
+      this.maxTimestampOffset = lastOffset;
     }
     if (this.#sinceIndexEntry >= indexIntervalBytes) {
-      this.#offsets.add(baseOffset - this.baseOffset, this.size);
+      this.#offsets.add(lastOffset - this.baseOffset, this.size);
       this.#noteTime();
       this.#sinceIndexEntry = 0;
     }
@@ -206,7 +206,7 @@ export class Segment {
     }
   }
 
-  /** The base offset of a batch before or at the first one that may have a timestamp >= `timestamp`. */
+  /** An offset in a batch before or at the first one that may have a timestamp >= `timestamp`. */
   timeFloor(timestamp: number): number {
     this.#ensureIndexed();
     return this.baseOffset + (this.#times.lower(timestamp) ?? 0);

@@ -3,8 +3,8 @@ import { readInt64, writeInt64 } from "../wire/record-batch.ts";
 
 /**
  * A sparse index of one segment: pairs of ascending numbers, kept in memory and appended to a file now and then. The files have
- * Kafka's layout: `.index` pairs an offset (relative to the segment, 4 bytes) with a position (4 bytes), `.timeindex` a
- * timestamp (8 bytes) with such an offset. They are derived data: what is missing or implausible is rebuilt from the log.
+ * Kafka's layout: `.index` pairs the last offset of a batch (relative to the segment, 4 bytes) with its position (4 bytes), `.timeindex`
+ * a timestamp (8 bytes) with such an offset. They are derived data: what is missing or implausible is rebuilt from the log.
  */
 export class SparseIndex {
   readonly path: string;
