@@ -1,19 +1,4 @@
-export {
-  type AbortedTransaction,
-  type ClusterInfo,
-  EARLIEST,
-  type FetchedPartition,
-  type FetchLimits,
-  type FetchPartition,
-  type IsolationLevel,
-  KafkaClient,
-  LATEST,
-  type NewTopic,
-  type PartitionInfo,
-  type PartitionOffset,
-  type TopicInfo,
-  type TopicPartition,
-} from "./client.ts";
+export { KafkaClient } from "./client.ts";
 export { brokerError, errorName, isRetriable } from "./errors.ts";
 export { KAFKA_COLUMNS, type KafkaColumn } from "./ingest/columns.ts";
 export {
@@ -32,3 +17,18 @@ export {
   SECRET_SETTINGS,
 } from "./options.ts";
 export { KafkaProducer, type ProducerRecord } from "./producer.ts";
+export {
+  type AbortedTransaction,
+  type ClusterInfo,
+  EARLIEST,
+  type FetchedPartition,
+  type FetchLimits,
+  type FetchPartition,
+  type IsolationLevel,
+  LATEST,
+  type NewTopic,
+  type PartitionInfo,
+  type PartitionOffset,
+  type TopicInfo,
+  type TopicPartition,
+} from "./types.ts";

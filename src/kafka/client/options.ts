@@ -3,7 +3,7 @@ import type { ConnectionOptions as TlsOptions } from "node:tls";
 import { MillraceError, nearest } from "../../errors.ts";
 import { publish } from "../../events.ts";
 import { type CodecId, codecByName } from "../wire/compression.ts";
-import type { IsolationLevel } from "./client.ts";
+import type { IsolationLevel } from "./types.ts";
 
 export interface HostAndPort {
   readonly host: string;

@@ -2,44 +2,15 @@ import { MillraceError } from "../../errors.ts";
 import { initProducerId, produce } from "../wire/messages/produce.ts";
 import { partitionForKey } from "../wire/murmur2.ts";
 import { type EncodeRecord, encodeBatch, type RecordColumns } from "../wire/record-batch.ts";
-import { byTopic, type KafkaClient } from "./client.ts";
-import { brokerError, ClientErrorCode, errorName, isRetriable } from "./errors.ts";
+import type { KafkaClient } from "./client.ts";
+import { brokerError, ClientErrorCode, isRetriable } from "./errors.ts";
 import type { ProducerOptions } from "./options.ts";
+import { type Batch, newBatch, newPartition, orderLost, type PartitionState, slices } from "./producer-batches.ts";
+import { byTopic } from "./types.ts";
 
 /** A record to send. Without `partition` the key decides (murmur2, as in Java); without a key too, whole batches take turns. */
 export interface ProducerRecord extends EncodeRecord {
   readonly partition?: number;
-}
-
-/** Records on their way to one partition; the unit of sequence numbers and retries. */
-interface Batch {
-  readonly columns: RecordColumns;
-  readonly from: number;
-  readonly to: number;
-  readonly createdMs: number;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-  /** Encoded when it is first sent. */
-  bytes: Buffer | undefined;
-  sequence: number;
-  producerId: number;
-  sent: boolean;
-  error: MillraceError | undefined;
-}
-
-interface PartitionState {
-  readonly topic: string;
-  readonly partition: number;
-  /** Not yet acknowledged, in order. The first `inFlight` are on the wire, unless `recovering`. */
-  readonly queue: Batch[];
-  inFlight: number;
-  nextSequence: number;
-  /** The producer id under which the broker has acknowledged something here. */
-  knownAs: number | undefined;
-  /** A batch failed: nothing new is sent until all answers are in, then everything is sent again in order. */
-  recovering: boolean;
-  attempt: number;
-  resumeAt: number;
 }
 
 const MAX_SEQUENCE = 0x7fffffff;
@@ -139,7 +110,7 @@ export class KafkaProducer {
     if (this.#closed) return Promise.reject(new MillraceError("STOPPED", "The Kafka producer is closed."));
     const state = this.#state(topic, partition);
     const parts: Promise<void>[] = [];
-    for (const [from, to] of this.#slices(columns)) {
+    for (const [from, to] of slices(columns, this.#options.batchBytes)) {
       parts.push(
         new Promise((resolve, reject) => {
           state.queue.push(newBatch(columns, from, to, Date.now(), resolve, reject));
@@ -172,38 +143,10 @@ export class KafkaProducer {
     const key = `${partition}/${topic}`;
     let state = this.#partitions.get(key);
     if (state === undefined) {
-      state = {
-        topic,
-        partition,
-        queue: [],
-        inFlight: 0,
-        nextSequence: 0,
-        knownAs: undefined,
-        recovering: false,
-        attempt: 0,
-        resumeAt: 0,
-      };
+      state = newPartition(topic, partition);
       this.#partitions.set(key, state);
     }
     return state;
-  }
-
-  /** Cuts columns into batches by size. Text is counted by its length; the broker's refusal cuts what comes out too large. */
-  *#slices(columns: RecordColumns): Iterable<[number, number]> {
-    const { keys, values, headers } = columns;
-    let from = 0;
-    let bytes = 0;
-    for (let i = 0; i < values.length; i++) {
-      let size = 12 + (values[i]?.length ?? 0) + (keys?.[i]?.length ?? 0);
-      for (const header of headers?.[i] ?? []) size += 8 + header.key.length + (header.value?.length ?? 0);
-      if (bytes + size > this.#options.batchBytes && i > from) {
-        yield [from, i];
-        from = i;
-        bytes = 0;
-      }
-      bytes += size;
-    }
-    if (values.length > from) yield [from, values.length];
   }
 
   #schedule(delayMs = this.#options.lingerMs): void {
@@ -423,7 +366,7 @@ export class KafkaProducer {
       // Behind a failed batch this is expected, and the sequences stay. At the head the broker has lost our state (or expired it):
       // a new producer id starts all sequences again.
       if (state.queue[0] === batch) this.#producer = undefined;
-      this.#failed(state, [batch], retryable(code, state.topic));
+      this.#failed(state, [batch], orderLost(code, state.topic));
       return;
     }
     if (isRetriable(code)) this.#client.forgetLeaders(state.topic);
@@ -513,34 +456,4 @@ export class KafkaProducer {
     this.#producerIdNow = answer.producerId;
     return { id: answer.producerId, epoch: answer.producerEpoch };
   }
-}
-
-function newBatch(
-  columns: RecordColumns,
-  from: number,
-  to: number,
-  createdMs: number,
-  resolve: () => void,
-  reject: (error: Error) => void,
-): Batch {
-  return {
-    columns,
-    from,
-    to,
-    createdMs,
-    resolve,
-    reject,
-    bytes: undefined,
-    sequence: -1,
-    producerId: -1,
-    sent: false,
-    error: undefined,
-  };
-}
-
-function retryable(code: number, topic: string): MillraceError {
-  return new MillraceError("KAFKA_PROTOCOL", `The Kafka broker lost the order of the records of "${topic}".`, {
-    retryable: true,
-    parameters: { kafkaError: errorName(code), topic },
-  });
 }

@@ -20,7 +20,7 @@ const record: fc.Arbitrary<Required<EncodeRecord>> = fc.record({
   value: fc.option(fc.oneof(bytes, fc.string({ unit: "binary", maxLength: 200 }))),
   timestamp: fc.oneof(
     fc.integer({ min: -1, max: 2 ** 31 - 1 }),
-    fc.maxSafeInteger().map((n) => Math.trunc(n / 4)),
+    fc.maxSafeInteger().map((n) => Math.trunc(n / 4) + 0),
   ),
   headers: fc.array(
     fc.record({ key: fc.string({ unit: "grapheme" }), value: fc.option(bytes) }, { requiredKeys: ["key", "value"] }),

@@ -8,15 +8,15 @@ import {
   RecordWalker,
   readBatchHeader,
 } from "../../wire/record-batch.ts";
+import type { KafkaClient } from "../client.ts";
+import { brokerError, isRetriable } from "../errors.ts";
 import {
   type AbortedTransaction,
   EARLIEST,
   type FetchedPartition,
-  type KafkaClient,
   type PartitionOffset,
   type TopicPartition,
-} from "../client.ts";
-import { brokerError, isRetriable } from "../errors.ts";
+} from "../types.ts";
 import { ColumnFile, type KafkaColumn } from "./columns.ts";
 import { ScratchFolder } from "./scratch-folder.ts";
 
