@@ -1,8 +1,9 @@
 import type { Backend, Conf, StreamingQueryHandle, StreamingQueryProgress } from "./backend.ts";
-import { literal } from "./dataframe/literal.ts";
 import type { SessionContext } from "./dataframe/context.ts";
 import { DataFrame } from "./dataframe/dataframe.ts";
+import { literal } from "./dataframe/literal.ts";
 import { DataFrameReader, DataStreamReader } from "./dataframe/reader.ts";
+import { fromScript } from "./dataframe/value-modes.ts";
 import { MillraceError } from "./errors.ts";
 import { subscribe } from "./events.ts";
 import { commonType } from "./plan/coercion.ts";
@@ -37,9 +38,13 @@ export class SparkSessionBuilder {
   getOrCreate(): SparkSession {
     const remote = this.#remote ?? process.env.SPARK_REMOTE;
     if (remote !== undefined && remote !== "") {
-      throw new MillraceError("UNSUPPORTED_FEATURE", `This version runs pipelines embedded only, not on the Spark at ${withoutSecrets(remote)}.`, {
-        hint: this.#remote === undefined ? "Unset SPARK_REMOTE." : "Leave .remote(...) out.",
-      });
+      throw new MillraceError(
+        "UNSUPPORTED_FEATURE",
+        `This version runs pipelines embedded only, not on the Spark at ${withoutSecrets(remote)}.`,
+        {
+          hint: this.#remote === undefined ? "Unset SPARK_REMOTE." : "Leave .remote(...) out.",
+        },
+      );
     }
     active ??= new SparkSession();
     for (const [name, value] of Object.entries(this.#conf)) active.conf.set(name, value);
@@ -84,7 +89,11 @@ export class SparkSession {
 
   #engine(): Promise<Backend> {
     if (this.#stopped) {
-      return Promise.reject(new MillraceError("STOPPED", "The session was stopped.", { hint: "Make another with SparkSession.builder().getOrCreate()." }));
+      return Promise.reject(
+        new MillraceError("STOPPED", "The session was stopped.", {
+          hint: "Make another with SparkSession.builder().getOrCreate().",
+        }),
+      );
     }
     // A failed start is not kept: the next action tries again.
     this.#backend ??= import("./engine/backend.ts")
@@ -117,17 +126,28 @@ export class SparkSession {
   createDataFrame(rows: readonly (object | readonly unknown[])[], schema: string | StructType): DataFrame<any>;
   createDataFrame<R extends object>(rows: readonly R[]): DataFrame<{ [K in keyof R]: R[K] }>;
   createDataFrame(rows: readonly any[], schema?: SchemaLike | string | StructType): DataFrame<any> {
-    const struct = schema === undefined ? inferSchema(rows) : typeof schema === "string" ? parseSchemaOrDdl(schema) : structOf(schema);
+    const struct =
+      schema === undefined
+        ? inferSchema(rows)
+        : typeof schema === "string"
+          ? parseSchemaOrDdl(schema)
+          : structOf(schema);
     const values = rows.map((row, i): Value[] =>
       struct.fields.map((f, k) => {
         const value = (Array.isArray(row) ? row[k] : row[f.name]) ?? null;
         if (value === null && !f.nullable) {
-          throw new MillraceError("INVALID_VALUE", `Row ${i + 1} has no value for the column "${f.name}", which is not nullable.`);
+          throw new MillraceError(
+            "INVALID_VALUE",
+            `Row ${i + 1} has no value for the column "${f.name}", which is not nullable.`,
+          );
         }
         return value;
       }),
     );
-    return new DataFrame(this.#context, { kind: "local", schema: struct, rows: values });
+    return new DataFrame(
+      this.#context,
+      fromScript(struct, (schema) => ({ kind: "local", schema, rows: values })),
+    );
   }
 
   /** Stops all queries and the engine. */
@@ -166,7 +186,12 @@ export class RuntimeConfig {
 
 /** Called as queries start, go on and end. An error thrown by a listener does not stop the query. */
 export interface StreamingQueryListener {
-  onQueryStarted?(event: { readonly id: string; readonly runId: string; readonly name: string | null; readonly timestamp: string }): void;
+  onQueryStarted?(event: {
+    readonly id: string;
+    readonly runId: string;
+    readonly name: string | null;
+    readonly timestamp: string;
+  }): void;
   onQueryProgress?(event: { readonly progress: StreamingQueryProgress }): void;
   onQueryIdle?(event: { readonly id: string; readonly runId: string; readonly timestamp: string }): void;
   onQueryTerminated?(event: { readonly id: string; readonly runId: string; readonly exception: string | null }): void;
@@ -228,7 +253,9 @@ export class StreamingQueryManager {
         try {
           f?.(event);
         } catch (error) {
-          process.emitWarning(`A streaming query listener failed: ${error instanceof Error ? error.message : String(error)}`);
+          process.emitWarning(
+            `A streaming query listener failed: ${error instanceof Error ? error.message : String(error)}`,
+          );
         }
       };
     const started = guarded(listener.onQueryStarted?.bind(listener));
@@ -239,7 +266,9 @@ export class StreamingQueryManager {
       subscribe("query.started", started),
       subscribe("query.progress", (e) => progressed({ progress: e.progress as StreamingQueryProgress })),
       subscribe("query.idle", idle),
-      subscribe("query.terminated", (e) => terminated({ id: e.id, runId: e.runId, exception: e.error?.message ?? null })),
+      subscribe("query.terminated", (e) =>
+        terminated({ id: e.id, runId: e.runId, exception: e.error?.message ?? null }),
+      ),
     ];
     this.#listeners.set(listener, () => {
       for (const f of off) f();
@@ -254,7 +283,9 @@ export class StreamingQueryManager {
 /** Columns and types from the rows themselves; a column may be null in some of them. */
 function inferSchema(rows: readonly any[]): StructType {
   if (rows.length === 0) {
-    throw new MillraceError("INVALID_SCHEMA", "Rows without a schema must not be empty.", { hint: "Give a schema: createDataFrame([], schema({...}))." });
+    throw new MillraceError("INVALID_SCHEMA", "Rows without a schema must not be empty.", {
+      hint: "Give a schema: createDataFrame([], schema({...})).",
+    });
   }
   const fields = new Map<string, StructField>();
   for (const [i, row] of rows.entries()) {
@@ -267,13 +298,24 @@ function inferSchema(rows: readonly any[]): StructType {
       const before = fields.get(name);
       const type = inferType(value);
       const common = before ? commonType(before.type, type) : type;
-      if (common === undefined || (before && (before.type.kind === "string") !== (type.kind === "string") && type.kind !== "null" && before.type.kind !== "null")) {
-        throw new MillraceError("INVALID_SCHEMA", `The column "${name}" has values of different types.`, { hint: "Give a schema." });
+      if (
+        common === undefined ||
+        (before &&
+          (before.type.kind === "string") !== (type.kind === "string") &&
+          type.kind !== "null" &&
+          before.type.kind !== "null")
+      ) {
+        throw new MillraceError("INVALID_SCHEMA", `The column "${name}" has values of different types.`, {
+          hint: "Give a schema.",
+        });
       }
       fields.set(name, { name, type: common, nullable: true });
     }
   }
-  return { kind: "struct", fields: [...fields.values()].map((f) => ({ ...f, type: f.type.kind === "null" ? { kind: "string" } : f.type })) };
+  return {
+    kind: "struct",
+    fields: [...fields.values()].map((f) => ({ ...f, type: f.type.kind === "null" ? { kind: "string" } : f.type })),
+  };
 }
 
 function inferType(value: unknown): DataType {
@@ -283,12 +325,19 @@ function inferType(value: unknown): DataType {
     return { kind: "array", elementType, containsNull: true };
   }
   if (value instanceof Map) {
-    const keyType = [...value.keys()].map(inferType).reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
-    const valueType = [...value.values()].map(inferType).reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
+    const keyType = [...value.keys()]
+      .map(inferType)
+      .reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
+    const valueType = [...value.values()]
+      .map(inferType)
+      .reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
     return { kind: "map", keyType, valueType, valueContainsNull: true };
   }
   if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    return { kind: "struct", fields: Object.entries(value).map(([name, v]) => ({ name, type: inferType(v), nullable: true })) };
+    return {
+      kind: "struct",
+      fields: Object.entries(value).map(([name, v]) => ({ name, type: inferType(v), nullable: true })),
+    };
   }
   const { type } = literal(value);
   // A number that is no int is a double; long is what a bigint is.

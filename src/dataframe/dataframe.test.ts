@@ -317,6 +317,42 @@ describe("TypeScript functions", () => {
   });
 });
 
+describe("modes of values", () => {
+  const Event = schema({
+    n: t.long({ mode: "number" }),
+    ts: t.timestamp({ mode: "micros" }),
+    xs: t.array(t.long({ mode: "number" })),
+    s: t.struct({ n: t.long({ mode: "number" }) }),
+    big: t.long,
+  });
+  const row = { n: 7, ts: 978_307_200_000_001n, xs: [1, 2], s: { n: 3 }, big: 9n };
+  const events = spark.createDataFrame([row, { n: null, ts: null, xs: null, s: null, big: null }], Event);
+
+  test("a long is a number and a timestamp microseconds where rows reach TypeScript", async () => {
+    expect((await events.schema()).fields.map((f) => f.type.kind)).toEqual([
+      "long",
+      "timestamp",
+      "array",
+      "struct",
+      "long",
+    ]);
+    expect(await events.collect()).toEqual([row, { n: null, ts: null, xs: null, s: null, big: null }]);
+    expect(await events.select(max("n").as("m"), max("ts").as("ts")).collect()).toEqual([{ m: 7, ts: row.ts }]);
+  });
+  test("in TypeScript functions too", async () => {
+    const seen = await events
+      .filter((r) => r.n === 7)
+      .map(
+        (r) => ({ n: (r.n ?? 0) + 1, ts: (r.ts ?? 0n) + 1n }),
+        schema({ n: t.long({ mode: "number" }), ts: t.timestamp({ mode: "micros" }) }),
+      )
+      .collect();
+    expect(seen).toEqual([{ n: 8, ts: row.ts + 1n }]);
+    const next = udf((n: number | null) => (n === null ? null : n + 1), t.int);
+    expect(await events.select(next("n").as("n")).collect()).toEqual([{ n: 8 }, { n: null }]);
+  });
+});
+
 describe("from_json is PERMISSIVE", () => {
   const texts = (...json: (string | null)[]) =>
     spark.createDataFrame(

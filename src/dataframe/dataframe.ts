@@ -33,6 +33,7 @@ import type {
 import { formatTable, treeString } from "./show.ts";
 import { DataStreamWriter } from "./stream-writer.ts";
 import { userFunction } from "./udf.ts";
+import { forScript, forScriptArg, fromScript, hasModes } from "./value-modes.ts";
 import { DataFrameWriter } from "./writer.ts";
 
 type Condition = Column<boolean | null | Lift<boolean, any>, any, any>;
@@ -143,9 +144,25 @@ export class DataFrame<R = any> {
       return this.#next({ kind: "filter", input: this.plan, condition: parseExpression(condition) });
     }
     if (typeof condition === "function") {
-      return this.#next({ kind: "map_rows", input: this.plan, op: "filter", fn: userFunction(condition) });
+      return this.#filterRows(condition);
     }
     return this.#next({ kind: "filter", input: this.plan, condition: columnExpr(condition as Column) });
+  }
+
+  #filterRows(condition: Function): DataFrame<any> {
+    if (!hasModes(this.plan)) {
+      return this.#next({ kind: "map_rows", input: this.plan, op: "filter", fn: userFunction(condition) });
+    }
+    // The function sees the row in TypeScript's form, beside the columns that go on as they are.
+    const row = this.select("*" as any).plan;
+    const all: Expr = { kind: "call", name: "struct", args: [{ kind: "star" }] };
+    const input: Relation = {
+      kind: "project",
+      input: row,
+      exprs: [{ kind: "star" }, { kind: "alias", child: forScriptArg(all), name: "__row" }],
+    };
+    const fn = userFunction((r: { __row: unknown }) => condition(r.__row), condition.name || "lambda");
+    return this.#next<any>({ kind: "map_rows", input, op: "filter", fn }).drop("__row");
   }
 
   /** As `filter`. */
@@ -362,36 +379,22 @@ export class DataFrame<R = any> {
 
   /** A row for each row, made by a TypeScript function. */
   map<S extends SchemaLike>(fn: (row: R) => Infer<S>, schema: S): DataFrame<Infer<S>> {
-    return this.#next({
-      kind: "map_rows",
-      input: this.plan,
-      op: "map",
-      fn: userFunction(fn),
-      schema: structOf(schema),
-    });
+    return this.#mapRows("map", fn, structOf(schema));
   }
   /** Any number of rows for each row. */
   flatMap<S extends SchemaLike>(fn: (row: R) => Iterable<Infer<S>>, schema: S): DataFrame<Infer<S>> {
-    return this.#next({
-      kind: "map_rows",
-      input: this.plan,
-      op: "flat_map",
-      fn: userFunction(fn),
-      schema: structOf(schema),
-    });
+    return this.#mapRows("flat_map", fn, structOf(schema));
   }
   /** Any number of rows for some rows at once; the function may be async. How rows are cut into batches is not fixed. */
   mapBatch<S extends SchemaLike>(
     fn: (rows: readonly R[]) => Iterable<Infer<S>> | Promise<Iterable<Infer<S>>>,
     schema: S,
   ): DataFrame<Infer<S>> {
-    return this.#next({
-      kind: "map_rows",
-      input: this.plan,
-      op: "map_batch",
-      fn: userFunction(fn),
-      schema: structOf(schema),
-    });
+    return this.#mapRows("map_batch", fn, structOf(schema));
+  }
+  #mapRows(op: "map" | "flat_map" | "map_batch", fn: Function, result: StructType): DataFrame<any> {
+    const input = forScript(this.plan);
+    return this.#next(fromScript(result, (schema) => ({ kind: "map_rows", input, op, fn: userFunction(fn), schema })));
   }
   /** `df.transform(f)` is `f(df)`, for chaining. */
   transform<S>(fn: (df: DataFrame<R>) => DataFrame<S>): DataFrame<S> {
@@ -418,14 +421,14 @@ export class DataFrame<R = any> {
 
   /** The rows, a part at a time. */
   async *toLocalIterator(): AsyncGenerator<R> {
-    for await (const rows of (await this.session.backend()).run(this.plan, this.session.confValues())) {
+    for await (const rows of (await this.session.backend()).run(forScript(this.plan), this.session.confValues())) {
       yield* rows as readonly R[];
     }
   }
   /** All rows, as plain objects. */
   async collect(): Promise<R[]> {
     const all: R[] = [];
-    for await (const rows of (await this.session.backend()).run(this.plan, this.session.confValues())) {
+    for await (const rows of (await this.session.backend()).run(forScript(this.plan), this.session.confValues())) {
       for (const row of rows) all.push(row as R);
     }
     return all;

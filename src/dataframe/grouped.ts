@@ -7,6 +7,7 @@ import type { StatefulProcessor } from "../types/stateful.ts";
 import { type Column, columnExpr, named } from "./column.ts";
 import { DataFrame } from "./dataframe.ts";
 import type { All, Flat, Selected } from "./row-types.ts";
+import { forScript, fromScript } from "./value-modes.ts";
 
 type Numeric<R> = { [K in keyof R & string]: NonNullable<R[K]> extends number | bigint | string ? K : never }[keyof R &
   string];
@@ -150,16 +151,18 @@ export class KeyValueGroupedDataset<K, R> {
         hint: "Use none, processingTime or eventTime.",
       });
     }
-    return new DataFrame<Infer<S>>(this.#df.session, {
+    const input = forScript(this.#df.plan);
+    const node = fromScript(structOf(options.schema), (schema) => ({
       kind: "transform_with_state",
-      input: this.#df.plan,
+      input,
       grouping: this.#keys.map((k) => named(k)),
       processor: { name: options.name ?? name, create, ...(orderBy && { orderBy: orderBy as string[] }) },
       outputMode: options.outputMode ?? "append",
       timeMode,
-      schema: structOf(options.schema),
+      schema,
       ...(options.eventTimeColumn !== undefined && { eventTimeColumn: options.eventTimeColumn }),
-    });
+    }));
+    return new DataFrame<Infer<S>>(this.#df.session, node);
   }
 }
 

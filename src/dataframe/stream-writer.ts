@@ -5,6 +5,7 @@ import { parseIntervalMicros } from "../plan/interval.ts";
 import type { DataFrame } from "./dataframe.ts";
 import { isStreaming } from "./dataframe.ts";
 import { type OptionValue, withOption, withOptions } from "./options.ts";
+import { forScript } from "./value-modes.ts";
 
 /** Triggers by their names in Scala; the same as the objects, `trigger({ processingTime: "2 seconds" })`. */
 export const Trigger = Object.freeze({
@@ -164,7 +165,7 @@ export class DataStreamWriter<R> {
     const { session, plan } = this.#df;
     const backend = await session.backend();
     const query = await backend.stream(
-      plan,
+      this.#foreachBatch && sinks.length === 1 ? forScript(plan) : plan,
       {
         queryName: this.#queryName,
         outputMode: this.#outputMode,

@@ -2,6 +2,7 @@ import type { UserFunction } from "../plan/expr.ts";
 import type { Type } from "../types/schema.ts";
 import { Column, columnExpr } from "./column.ts";
 import type { Arg, NameOf, NeedOf } from "./row-types.ts";
+import { forScriptArg } from "./value-modes.ts";
 
 /** A TypeScript function as the plan carries it. */
 export function userFunction(call: Function, name = call.name || "lambda", deterministic = true): UserFunction {
@@ -32,7 +33,7 @@ export function udf<P extends readonly any[], T>(
     new Column({
       kind: "udf",
       fn: f,
-      args: (args as unknown as (string | Column)[]).map(columnExpr),
+      args: (args as unknown as (string | Column)[]).map((a) => forScriptArg(columnExpr(a))),
       type: returnType.dataType,
     });
 }

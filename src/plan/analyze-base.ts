@@ -47,7 +47,7 @@ export class Builder {
   /** A new column for an expression; a watermark and metadata go with a bare column, also through `window_time`. */
   derived(name: string, e: ResolvedExpr, metadata?: Readonly<Record<string, unknown>>): Field {
     const watermark = this.watermarkOf(e);
-    const carried = { ...this.#metadataOf(e), ...metadata };
+    const carried = { ...this.metadataOf(e), ...metadata };
     return this.field(name, e.type, e.nullable, {
       ...(Object.keys(carried).length > 0 && { metadata: carried }),
       ...(watermark && { watermark }),
@@ -60,7 +60,7 @@ export class Builder {
     return undefined;
   }
 
-  #metadataOf(e: ResolvedExpr): Readonly<Record<string, unknown>> | undefined {
+  metadataOf(e: ResolvedExpr): Readonly<Record<string, unknown>> | undefined {
     switch (e.kind) {
       case "column":
         return this.#fields.get(e.id)?.metadata;
@@ -70,12 +70,12 @@ export class Builder {
         return field?.metadata;
       }
       case "get_item":
-        return this.#metadataOf(e.child);
+        return this.metadataOf(e.child);
       case "over":
-        return this.#metadataOf(e.child);
+        return this.metadataOf(e.child);
       case "call":
         // These hand on a value of their argument as it is, so its form in TypeScript goes with it.
-        return SAME_VALUE.has(e.name) ? e.args.map((a) => this.#metadataOf(a)).find((m) => m !== undefined) : undefined;
+        return SAME_VALUE.has(e.name) ? e.args.map((a) => this.metadataOf(a)).find((m) => m !== undefined) : undefined;
       default:
         return undefined;
     }

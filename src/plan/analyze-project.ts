@@ -8,6 +8,7 @@ import type { Expr } from "./expr.ts";
 import { columnOf } from "./resolve-expr.ts";
 import type { Field, FunctionSignature, NamedExpr, ResolvedExpr } from "./resolved.ts";
 import type { Node } from "./scope.ts";
+import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
 import { exprName } from "./sql-text.ts";
 
 /** An expression, or a column handed on as it is. */
@@ -24,6 +25,11 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
   for (const item of items) {
     if ("field" in item) {
       named.push({ name: item.field.name, expr: columnOf(item.field), field: item.field });
+    } else if (item.kind === "call" && item.name === SCRIPT_VALUE && item.args[0]?.kind === "star") {
+      for (const s of scope.exprs.star(item.args[0])) {
+        const expr = scriptValue(b.env.catalog, s.expr, b.metadataOf(s.expr));
+        named.push(expr === s.expr ? s : { name: s.name, expr });
+      }
     } else if (item.kind === "star") {
       named.push(...scope.exprs.star(item));
     } else {

@@ -29,6 +29,7 @@ export class Scope {
     this.exprs = new ExprResolver({
       catalog: analyzer.env.catalog,
       same: analyzer.same,
+      metadata: (e) => analyzer.metadataOf(e),
       node: () => this.node,
       ...(more.timeWindow && { timeWindow: (args) => more.timeWindow!(this, args) }),
       ...(more.generator && { generator: more.generator }),

@@ -6,6 +6,7 @@ import type { Expr } from "./expr.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { ArgumentType, Field, FunctionCatalog, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
 import { ambiguous, type Match, matches, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
+import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
 import { exprName, exprText } from "./sql-text.ts";
 
 /** What a relation offers to the expressions in it. */
@@ -18,6 +19,8 @@ export interface ExprHooks {
   timeWindow?(args: readonly Expr[]): ResolvedExpr;
   /** A call of `explode(...)`: gives the column of a generate node put below. */
   generator?(signature: FunctionSignature, args: readonly ResolvedExpr[], type: DataType): ResolvedExpr;
+  /** Metadata that goes with an expression's values. */
+  metadata?(e: ResolvedExpr): Readonly<Record<string, unknown>> | undefined;
   /** A column that is only there as hidden was used. */
   useHidden?(field: Field): void;
 }
@@ -267,6 +270,10 @@ export class ExprResolver {
       );
     }
     if (lower === "struct") return this.#struct(e.args);
+    if (lower === SCRIPT_VALUE) {
+      const value = this.resolve(e.args[0]!);
+      return scriptValue(this.#hooks.catalog, value, this.#hooks.metadata?.(value));
+    }
     let given: Expr[] = [...e.args];
     if (lower === "count" && given.length === 1 && given[0]!.kind === "star" && given[0]!.target === undefined)
       given = [];
@@ -333,7 +340,14 @@ export class ExprResolver {
       { expr: { kind: "literal", value: p.name, type: STRING, nullable: false } },
       { expr: p.expr },
     ]);
-    return resolveCall(this.signature("named_struct"), args, false);
+    const struct = resolveCall(this.signature("named_struct"), args, false);
+    if (struct.type.kind !== "struct") return struct;
+    // Metadata goes with a column into its field.
+    const fields = struct.type.fields.map((f, i): StructField => {
+      const metadata = this.#hooks.metadata?.(parts[i]!.expr);
+      return metadata ? { ...f, metadata } : f;
+    });
+    return { ...struct, type: { kind: "struct", fields } };
   }
 
   #over(e: Extract<Expr, { kind: "window" }>): ResolvedExpr {

@@ -78,6 +78,8 @@ function callText(name: string, args: readonly Expr[], distinct: boolean): strin
       for (let i = 0; i + 1 < a.length; i += 2) text += ` WHEN ${a[i]} THEN ${a[i + 1]}`;
       return `${text}${a.length % 2 === 1 ? ` ELSE ${a.at(-1)}` : ""} END`;
     }
+    case "__script_value":
+      return a[0]!;
     case "window":
     case "session_window":
       return lower;
