@@ -133,7 +133,6 @@ export const json: Connector = fileConnector("json", "JSON files, one object per
 /** CSV files. https://spark.apache.org/docs/latest/sql-data-sources-csv.html */
 export const csv: Connector = fileConnector("csv", "CSV files.", [
   MODE,
-  CORRUPT,
   ...DATES,
   { name: "header", for: both, type: "boolean", default: "false", doc: "The first line holds the names." },
   { name: "sep", for: both, type: "string", default: ",", doc: "Separator of values." },

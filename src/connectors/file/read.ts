@@ -73,12 +73,12 @@ async function inferData(format: FileFormat, files: readonly FoundFile[], option
     case "csv": {
       if (options.inferSchema === "true") {
         const found = await describeTable(
-          `read_csv(${list}, ${csvLayout(options)}, sample_size = -1, union_by_name = true, auto_type_candidates = ['BOOLEAN', 'INTEGER', 'BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR'])`,
+          `read_csv(${list}, ${csvLayout(options, true)}, sample_size = -1, union_by_name = true, auto_type_candidates = ['BOOLEAN', 'INTEGER', 'BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE', 'VARCHAR'])`,
         );
         return named(found, options, (t) => (t.kind === "timestamp_ntz" ? { kind: "timestamp" } : t));
       }
       const found = await describeTable(
-        `read_csv(${fileList(files.slice(0, 1))}, ${csvLayout(options)}, all_varchar = true)`,
+        `read_csv(${fileList(files.slice(0, 1))}, ${csvLayout(options, true)}, all_varchar = true)`,
       );
       return named(found, options, () => ({ kind: "string" }));
     }
@@ -135,7 +135,8 @@ function jsonLayout(options: Options): string {
     : "format = 'newline_delimited', maximum_object_size = 67108864";
 }
 
-function csvLayout(options: Options): string {
+function csvLayout(options: Options, sniffing = false): string {
+  const mode = modeOf(options);
   const parts = [
     `header = ${options.header === "true"}`,
     `delim = ${sqlString(separator(options.sep ?? ","))}`,
@@ -144,10 +145,11 @@ function csvLayout(options: Options): string {
     `escape = ${sqlString(options.escape ?? options.quote ?? '"')}`,
     `nullstr = ${sqlString(options.nullValue ?? "")}`,
     "allow_quoted_nulls = false",
-    "null_padding = true",
-    "strict_mode = false",
     "max_line_size = 67108864",
   ];
+  // A row with too few or too many values is filled up or cut off, left out, or an error.
+  if (mode === "PERMISSIVE" || sniffing) parts.push("null_padding = true", "strict_mode = false");
+  else if (mode === "DROPMALFORMED") parts.push("ignore_errors = true");
   if (options.comment) parts.push(`comment = ${sqlString(options.comment)}`);
   // Padding short rows and reading one file in parallel exclude each other when values hold line breaks.
   if (options.multiLine === "true") parts.push("parallel = false");
@@ -308,12 +310,10 @@ function csvTable(
 ): string {
   const mode = modeOf(options);
   // CSV columns go by position, so all of the schema's are named; DuckDB reads only those that are selected.
-  const inFile = schema.fields.filter((f) => !partitions.has(f.name.toLowerCase()) && f.name !== corruptName(options));
+  const inFile = schema.fields.filter((f) => !partitions.has(f.name.toLowerCase()));
   const columns = inFile.map((f) => `${sqlString(f.name)}: 'VARCHAR'`).join(", ");
   const table = `read_csv(${fileList(files)}, columns = {${columns}}, auto_detect = false, ${csvLayout(options)}, ${hive})`;
-  const values = select((f) =>
-    inFile.includes(f) ? csvValue(quoteIdentifier(f.name), f.type, options, mode) : "CAST(NULL AS VARCHAR)",
-  );
+  const values = select((f) => csvValue(quoteIdentifier(f.name), f.type, options, mode));
   const bad =
     mode === "DROPMALFORMED"
       ? inFile
