@@ -244,12 +244,11 @@ describe("batch", () => {
     );
     expect(
       await types(read("csv", join(directory, "a.csv"), { sep: ";", header: "true", inferSchema: "true" })),
-    ).toEqual(["n:integer", "t:string", "d:date"]);
+    ).toEqual(["n:integer", "t:string", "d:date", "z:timestamp"]);
     expect(await types(read("csv", join(directory, "a.csv"), { sep: ";" }))).toEqual([
       "_c0:string",
       "_c1:string",
       "_c2:string",
-      "_c3:string",
       "_c3:string",
     ]);
   });
