@@ -25,7 +25,7 @@ export async function readCheckpoint(files: readonly string[]): Promise<Action[]
   return await withDuckDB(async (connection) => {
     const from = `read_parquet([${files.map(sqlString).join(", ")}], union_by_name = true, hive_partitioning = false)`;
     const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${from}`);
-    const present = described.getRowObjects().map((row) => String(row["column_name"]));
+    const present = described.getRowObjects().map((row) => String(row.column_name));
     const names = Object.keys(COLUMNS).filter((name) => present.includes(name));
     const result = await connection.runAndReadAll(
       `SELECT ${names.map((n) => `CAST(to_json("${n}") AS VARCHAR)`).join(", ")} FROM ${from}`,

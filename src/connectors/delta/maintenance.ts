@@ -36,9 +36,9 @@ export class Maintenance {
 
   constructor(table: DeltaTable, options: Options) {
     this.#table = table;
-    this.#compacts = options["autoCompact"] === undefined || isTrue(options, "autoCompact");
-    this.#targetBytes = sizeBytes("targetFileSize", options["targetFileSize"] ?? DEFAULT_TARGET);
-    this.#minFiles = Math.max(2, Number(options["autoCompactMinFiles"] ?? DEFAULT_MIN_FILES));
+    this.#compacts = options.autoCompact === undefined || isTrue(options, "autoCompact");
+    this.#targetBytes = sizeBytes("targetFileSize", options.targetFileSize ?? DEFAULT_TARGET);
+    this.#minFiles = Math.max(2, Number(options.autoCompactMinFiles ?? DEFAULT_MIN_FILES));
   }
 
   afterCommit(version: number): void {
@@ -209,21 +209,21 @@ function writtenFile(row: Record<string, unknown>, path: string): WrittenFile {
   const entries = (value: unknown): [string, unknown][] =>
     ((value ?? []) as { key: string; value: unknown }[]).map((e) => [e.key, e.value]);
   const statistics: Record<string, { min?: unknown; max?: unknown; nullCount: number }> = {};
-  for (const [name, values] of entries(row["column_statistics"])) {
+  for (const [name, values] of entries(row.column_statistics)) {
     // Nested columns come as "a"."b".
     const top = /^"((?:[^"]|"")+)"$/.exec(name)?.[1]?.replaceAll('""', '"');
     if (top === undefined) continue;
     const found = Object.fromEntries(entries(values));
-    const isBounded = found["has_nan"] !== "true";
+    const isBounded = found.has_nan !== "true";
     statistics[top] = {
-      ...(isBounded ? { min: found["min"], max: found["max"] } : {}),
-      nullCount: Number(found["null_count"]),
+      ...(isBounded ? { min: found.min, max: found.max } : {}),
+      nullCount: Number(found.null_count),
     };
   }
   return {
     path,
-    bytes: Number(row["file_size_bytes"]),
-    rowCount: Number(row["count"]),
+    bytes: Number(row.file_size_bytes),
+    rowCount: Number(row.count),
     partitionValues: {},
     statistics,
   };

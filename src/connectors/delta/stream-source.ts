@@ -70,8 +70,8 @@ class DeltaStreamSource implements StreamSource {
     this.#options = request.options;
     this.#metadataPath = request.metadataPath;
     this.#newest = snapshot.version;
-    this.#maxFiles = Math.max(1, Number(request.options["maxFilesPerTrigger"] ?? 1000));
-    const bytes = request.options["maxBytesPerTrigger"];
+    this.#maxFiles = Math.max(1, Number(request.options.maxFilesPerTrigger ?? 1000));
+    const bytes = request.options.maxBytesPerTrigger;
     this.#maxBytes =
       bytes === undefined ? Number.POSITIVE_INFINITY : Math.max(1, sizeBytes("maxBytesPerTrigger", bytes));
   }

@@ -14,7 +14,7 @@ import { createActions, protocolFor, usesTimestampNtz } from "./table.ts";
  * @throws MillraceError MISSING_OPTION, DELTA_UNSUPPORTED (other stores)
  */
 export function tablePath(options: Options, path: string | undefined): string {
-  const given = path ?? options["path"] ?? "";
+  const given = path ?? options.path ?? "";
   if (given === "") {
     throw new MillraceError("MISSING_OPTION", "The format delta needs a path.", {
       hint: 'Give it as start("flights"), or as option("path", "flights").',
@@ -29,7 +29,7 @@ export function tablePath(options: Options, path: string | undefined): string {
     });
   }
   if (isAbsolute(given)) return resolve(given);
-  const root = options["root"] ?? "";
+  const root = options.root ?? "";
   return resolve(root.startsWith("file:") ? localPath(root) : root, given);
 }
 
@@ -59,7 +59,7 @@ export function isTrue(options: Options, name: string): boolean {
 export function validateDelta(request: SinkRequest): void {
   tablePath(request.options, request.path);
   checkStorable(request.schema, request.partitionBy);
-  if (request.options["targetFileSize"] !== undefined) sizeBytes("targetFileSize", request.options["targetFileSize"]);
+  if (request.options.targetFileSize !== undefined) sizeBytes("targetFileSize", request.options.targetFileSize);
   if (request.outputMode === "update") {
     throw new MillraceError(
       "STREAMING_OUTPUT_MODE.UNSUPPORTED_DATASOURCE",

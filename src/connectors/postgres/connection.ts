@@ -18,7 +18,7 @@ export interface PostgresAddress {
  * @throws MillraceError INVALID_OPTION (the password is never part of the message)
  */
 export function addressOf(options: Options): PostgresAddress {
-  const given = (options["url"] ?? "").replace(/^jdbc:/, "");
+  const given = (options.url ?? "").replace(/^jdbc:/, "");
   let url: URL;
   try {
     url = new URL(given);
@@ -29,16 +29,16 @@ export function addressOf(options: Options): PostgresAddress {
       parameters: { option: "url" },
     });
   }
-  const user = options["user"] ?? (decodeURIComponent(url.username) || url.searchParams.get("user") || undefined);
+  const user = options.user ?? (decodeURIComponent(url.username) || url.searchParams.get("user") || undefined);
   const password =
-    options["password"] ?? (decodeURIComponent(url.password) || url.searchParams.get("password") || undefined);
+    options.password ?? (decodeURIComponent(url.password) || url.searchParams.get("password") || undefined);
   const socket = url.searchParams.get("host");
   const host = socket ?? (url.hostname.replace(/^\[|\]$/g, "") || "localhost");
   const port = url.port === "" ? 5432 : Number(url.port);
   const database = decodeURIComponent(url.pathname.slice(1)) || user || "postgres";
   const ssl = sslOf(
-    options["sslmode"] ?? url.searchParams.get("sslmode") ?? "disable",
-    options["sslrootcert"] ?? url.searchParams.get("sslrootcert") ?? undefined,
+    options.sslmode ?? url.searchParams.get("sslmode") ?? "disable",
+    options.sslrootcert ?? url.searchParams.get("sslrootcert") ?? undefined,
   );
   return {
     label: `${host}:${port}/${database}`,

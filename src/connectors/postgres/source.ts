@@ -106,7 +106,7 @@ export async function postgresSchema(request: SourceRequest): Promise<StructType
 export async function openPostgresBatch(request: SourceRequest): Promise<BatchInput> {
   const address = addressOf(request.options);
   const from = fromItem(request.options);
-  const fetchSize = Math.max(1, Number(request.options["fetchsize"] ?? 10_000));
+  const fetchSize = Math.max(1, Number(request.options.fetchsize ?? 10_000));
   const client = await connect(address);
   const folder = await mkdtemp(join(tmpdir(), "millrace-postgres-"));
   const path = join(folder, "rows.json");

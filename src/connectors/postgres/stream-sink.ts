@@ -27,7 +27,7 @@ interface Target {
 }
 
 function targetOf(options: Options): Target {
-  const table = tableName(options["dbtable"] ?? "");
+  const table = tableName(options.dbtable ?? "");
   const schema = table.schema === undefined ? "" : `${identifier(table.schema)}.`;
   return {
     address: addressOf(options),
@@ -35,13 +35,13 @@ function targetOf(options: Options): Target {
     // Beside the table, so that a role that may write to one schema only can keep its marker there.
     marker: tableName(`${schema}${MARKER_TABLE}`),
     key: keyOf(options),
-    createTable: (options["createTable"] ?? "true").toLowerCase() === "true",
-    rowsPerStatement: Math.max(1, Number(options["batchsize"] ?? 10_000)),
+    createTable: (options.createTable ?? "true").toLowerCase() === "true",
+    rowsPerStatement: Math.max(1, Number(options.batchsize ?? 10_000)),
   };
 }
 
 export function keyOf(options: Options): readonly string[] {
-  return (options["key"] ?? "")
+  return (options.key ?? "")
     .split(",")
     .map((n) => n.trim())
     .filter((n) => n !== "");
@@ -49,7 +49,7 @@ export function keyOf(options: Options): readonly string[] {
 
 /** Options and key against the schema. @throws MillraceError INVALID_OPTION, MISSING_OPTION */
 export function validatePostgres(request: SinkRequest): void {
-  if ((request.options["dbtable"] ?? "") === "") {
+  if ((request.options.dbtable ?? "") === "") {
     throw new MillraceError("MISSING_OPTION", "The format postgres needs the option dbtable.", {
       hint: 'Give the table as option("dbtable", "delays").',
       parameters: { option: "dbtable" },
@@ -355,7 +355,7 @@ export async function writePostgres(request: BatchWriteRequest): Promise<void> {
     }
     if (exists && request.mode === "ignore") return;
     if (exists && request.mode === "overwrite") {
-      if ((request.options["truncate"] ?? "false").toLowerCase() === "true")
+      if ((request.options.truncate ?? "false").toLowerCase() === "true")
         await client.query(`TRUNCATE ${target.table.sql}`);
       else await client.query(`DROP TABLE ${target.table.sql}`);
     }

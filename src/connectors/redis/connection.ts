@@ -18,7 +18,7 @@ export interface RedisAddress {
 export function addressOf(options: Options): RedisAddress {
   let url: URL;
   try {
-    url = new URL(options["url"] ?? "");
+    url = new URL(options.url ?? "");
     if (!/^(redis|rediss|valkey|valkeys):$/.test(url.protocol) || !/^\/?\d*$/.test(url.pathname))
       throw new Error("form");
   } catch {
@@ -35,8 +35,8 @@ export function addressOf(options: Options): RedisAddress {
     host,
     port,
     database,
-    username: options["username"] ?? (decodeURIComponent(url.username) || undefined),
-    password: options["password"] ?? (decodeURIComponent(url.password) || undefined),
+    username: options.username ?? (decodeURIComponent(url.username) || undefined),
+    password: options.password ?? (decodeURIComponent(url.password) || undefined),
     tls: url.protocol === "rediss:" || url.protocol === "valkeys:",
   };
 }

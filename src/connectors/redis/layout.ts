@@ -22,14 +22,14 @@ export const VERSION = "_version";
 
 /** @throws MillraceError MISSING_OPTION, INVALID_OPTION */
 export function layoutOf(options: Options, schema: StructType): Layout {
-  const key = options["key"] ?? "";
+  const key = options.key ?? "";
   if (key === "") {
     throw new MillraceError("MISSING_OPTION", "The format redis needs the option key.", {
       hint: 'Give a template such as option("key", "airport:{origin}").',
       parameters: { option: "key" },
     });
   }
-  const prefix = options["keyPrefix"] ?? "";
+  const prefix = options.keyPrefix ?? "";
   let keyParts: string[];
   if (key.includes("{")) {
     keyParts = `${prefix}${key}`.split(/\{([^{}]*)\}/);
@@ -70,16 +70,16 @@ export function layoutOf(options: Options, schema: StructType): Layout {
       parameters: { option: "key" },
     });
   }
-  const fields = options["fields"] === undefined ? known : list(options["fields"]);
+  const fields = options.fields === undefined ? known : list(options.fields);
   check("fields", fields);
-  const version = options["version"] === undefined || options["version"] === "" ? undefined : options["version"];
+  const version = options.version === undefined || options.version === "" ? undefined : options.version;
   if (version !== undefined) {
     check("version", [version]);
     versionKind(schema.fields.find((f) => f.name === version)!.type);
   }
-  const type = (options["type"] ?? "hash").toLowerCase();
+  const type = (options.type ?? "hash").toLowerCase();
   if (type !== "hash" && type !== "string") {
-    throw new MillraceError("INVALID_OPTION", `The option type is ${JSON.stringify(options["type"])}.`, {
+    throw new MillraceError("INVALID_OPTION", `The option type is ${JSON.stringify(options.type)}.`, {
       hint: "Valid values are hash and string (one JSON object).",
       parameters: { option: "type" },
     });
@@ -89,9 +89,9 @@ export function layoutOf(options: Options, schema: StructType): Layout {
     keyLabel: keyParts.map((part, i) => (i % 2 === 1 ? `{${part}}` : part)).join(""),
     type,
     fields,
-    ttlMs: options["ttl"] === undefined ? undefined : Math.max(1, durationMs("ttl", options["ttl"])),
+    ttlMs: options.ttl === undefined ? undefined : Math.max(1, durationMs("ttl", options.ttl)),
     version,
-    rowsPerTransaction: Math.max(1, Number(options["batchsize"] ?? 500)),
+    rowsPerTransaction: Math.max(1, Number(options.batchsize ?? 500)),
   };
 }
 
