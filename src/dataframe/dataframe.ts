@@ -1,9 +1,8 @@
 import type { ExplainMode } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
-import type { Expr, UserFunction } from "../plan/expr.ts";
+import type { Expr } from "../plan/expr.ts";
 import { parseExpression } from "../plan/parse.ts";
-import type { JoinType, Relation, RelationNode } from "../plan/relation.ts";
-import { relationInputs } from "../plan/walk.ts";
+import type { Relation, RelationNode } from "../plan/relation.ts";
 import type { AnyRow, StructType, Value } from "../types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "../types/schema.ts";
 import { Column, columnExpr, named } from "./column.ts";
@@ -11,6 +10,7 @@ import { nextPlanId, type SessionContext } from "./context.ts";
 import { GroupedData, KeyValueGroupedDataset } from "./grouped.ts";
 import { literal } from "./literal.ts";
 import { DataFrameNaFunctions } from "./na.ts";
+import { isStreaming, joinType } from "./relations.ts";
 import type {
   All,
   Fits,
@@ -483,34 +483,3 @@ type WatermarkColumn<R, K extends keyof R> = [R[K]] extends [Date | bigint | { s
   ? K
   : never;
 type IsUnion<T, U = T> = (T extends unknown ? ([U] extends [T] ? false : true) : never) extends false ? false : true;
-
-export function isStreaming(plan: Relation): boolean {
-  return (plan.kind === "read" && plan.streaming) || relationInputs(plan).some(isStreaming);
-}
-
-const JOIN_TYPES: Readonly<Record<string, JoinType>> = {
-  inner: "inner",
-  cross: "cross",
-  outer: "full_outer",
-  full: "full_outer",
-  fullouter: "full_outer",
-  left: "left_outer",
-  leftouter: "left_outer",
-  right: "right_outer",
-  rightouter: "right_outer",
-  semi: "left_semi",
-  leftsemi: "left_semi",
-  anti: "left_anti",
-  leftanti: "left_anti",
-};
-
-function joinType(how: string): JoinType {
-  const key = how.toLowerCase().replaceAll("_", "");
-  const type = Object.hasOwn(JOIN_TYPES, key) ? JOIN_TYPES[key] : undefined;
-  if (type) return type;
-  throw new MillraceError("INVALID_ARGUMENT", `Unknown join type "${how}".`, {
-    hint: "Use inner, left, right, full, semi, anti or cross.",
-  });
-}
-
-export type { Expr, UserFunction };

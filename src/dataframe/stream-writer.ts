@@ -3,8 +3,8 @@ import type { OutputMode } from "../connectors/connector.ts";
 import { MillraceError } from "../errors.ts";
 import { parseIntervalMicros } from "../plan/interval.ts";
 import type { DataFrame } from "./dataframe.ts";
-import { isStreaming } from "./dataframe.ts";
 import { type OptionValue, withOption, withOptions } from "./options.ts";
+import { isStreaming } from "./relations.ts";
 import { forScript } from "./value-modes.ts";
 
 /** Triggers by their names in Scala; the same as the objects, `trigger({ processingTime: "2 seconds" })`. */

@@ -1,8 +1,8 @@
 import type { BatchTarget } from "../backend.ts";
 import { MillraceError, nearest } from "../errors.ts";
 import type { DataFrame } from "./dataframe.ts";
-import { isStreaming } from "./dataframe.ts";
 import { type OptionValue, withOption, withOptions } from "./options.ts";
+import { isStreaming } from "./relations.ts";
 
 const MODES: Readonly<Record<string, BatchTarget["mode"]>> = {
   append: "append",

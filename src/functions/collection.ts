@@ -2,14 +2,14 @@ import { MillraceError } from "../errors.ts";
 import { commonTypeOf } from "../plan/coercion.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
-import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
+import { type ArrayType, arrayOf, element, unlessNull } from "./collection-types.ts";
+import { type FunctionDef, family, type Options, raise } from "./define.ts";
 import { duckdbType, quoteIdentifier } from "./duckdb-type.ts";
 import {
   any,
   array,
   arrayOrMap,
   BOOLEAN,
-  bodyOf,
   boolean,
   common,
   differing,
@@ -17,8 +17,6 @@ import {
   int,
   integral,
   LONG,
-  lambda,
-  map,
   NULL,
   opt,
   rest,
@@ -29,22 +27,6 @@ import {
 
 const fn = family("collection");
 
-type ArrayType = Extract<DataType, { kind: "array" }>;
-type MapType = Extract<DataType, { kind: "map" }>;
-const arrayOf = (elementType: DataType, containsNull = true): DataType => ({
-  kind: "array",
-  elementType,
-  containsNull,
-});
-const element: Result = ([t]) => (t as ArrayType).elementType;
-const entry = (t: MapType): DataType => ({
-  kind: "struct",
-  fields: [
-    { name: "key", type: t.keyType, nullable: false },
-    { name: "value", type: t.valueType, nullable: t.valueContainsNull },
-  ],
-});
-
 /** The second argument is an element of the first, an array. */
 const elementOfFirst =
   (name: string): NonNullable<Options["coerce"]> =>
@@ -54,35 +36,9 @@ const elementOfFirst =
     return [arrayOf(type, (a as ArrayType).containsNull), type];
   };
 
-const elementParam = (t: DataType | undefined): { type: DataType; nullable: boolean } => ({
-  type: (t as ArrayType).elementType,
-  nullable: (t as ArrayType).containsNull,
-});
-const index = { type: INT, nullable: false };
-const keyAndValue = (t: DataType | undefined): { type: DataType; nullable: boolean }[] => [
-  { type: (t as MapType).keyType, nullable: false },
-  { type: (t as MapType).valueType, nullable: (t as MapType).valueContainsNull },
-];
-
-/** A lambda over elements and, where it asks for it, their index from 0 (DuckDB counts from 1). */
-function withIndex(fnText: string): string {
-  const m = /^lambda ("(?:[^"]|"")*"|\w+), ("(?:[^"]|"")*"|\w+): ([\s\S]*)$/.exec(fnText);
-  if (m === null) return fnText;
-  return `lambda ${m[1]}, ${m[2]}: ${m[3]!.replaceAll(m[2]!, `CAST(${m[2]} - 1 AS INTEGER)`)}`;
-}
-
-const predicate = (args: readonly ArgumentType[], i: number, params: { type: DataType; nullable: boolean }[]): void => {
-  const body = bodyOf(args[i], params);
-  if (body.type.kind !== "boolean" && body.type.kind !== "null") throw differing("lambda", [body.type, BOOLEAN]);
-};
-
 /** Lists are made distinct in order of first appearance, nulls once, as Spark does. */
 const distinct = (x: string): string =>
   `list_filter(${x}, lambda e, i: CASE WHEN e IS NULL THEN len(list_filter(${x}[1:i - 1], lambda o: o IS NULL)) = 0 ELSE coalesce(list_position(${x}, e), 0) = i END)`;
-
-/** `x` where it is not null, else null. */
-const unlessNull = (xs: string[], sql: string): string =>
-  `CASE WHEN ${xs.map((x) => `${x} IS NOT NULL`).join(" AND ")} THEN ${sql} END`;
 
 export const collectionFunctions: readonly FunctionDef[] = [
   fn(
@@ -105,49 +61,6 @@ export const collectionFunctions: readonly FunctionDef[] = [
     (args, { result }) =>
       `struct_pack(${(result as Extract<DataType, { kind: "struct" }>).fields.map((f, i) => `${quoteIdentifier(f.name)} := ${args[2 * i + 1]}`).join(", ")})`,
     { nullable: "never" },
-  ),
-  fn(
-    "map",
-    [rest(any)],
-    (types) => ({ kind: "map", keyType: types[0] ?? NULL, valueType: types[1] ?? NULL, valueContainsNull: true }),
-    [
-      "map('a', 1, 'b', 2)",
-      new Map([
-        ["a", 1],
-        ["b", 2],
-      ]),
-    ],
-    (args) =>
-      `map([${args.filter((_, i) => i % 2 === 0).join(", ")}], [${args.filter((_, i) => i % 2 === 1).join(", ")}])`,
-    { aliases: ["create_map"], nullable: "never", coerce: mapTypes },
-  ),
-  fn(
-    "map_from_arrays",
-    [array, array],
-    ([k, v]) => ({
-      kind: "map",
-      keyType: (k as ArrayType).elementType,
-      valueType: (v as ArrayType).elementType,
-      valueContainsNull: (v as ArrayType).containsNull,
-    }),
-    [
-      "map_from_arrays(array('a', 'b'), array(1, 2))",
-      new Map([
-        ["a", 1],
-        ["b", 2],
-      ]),
-    ],
-    ([k, v]) => `map(${k}, ${v})`,
-  ),
-  fn(
-    "map_from_entries",
-    [array],
-    ([t]) => {
-      const s = (t as ArrayType).elementType as Extract<DataType, { kind: "struct" }>;
-      return { kind: "map", keyType: s.fields[0]!.type, valueType: s.fields[1]!.type, valueContainsNull: true };
-    },
-    ["map_from_entries(array(struct('a', 1)))", new Map([["a", 1]])],
-    ([x]) => `map_from_entries(${x})`,
   ),
   fn(
     "size",
@@ -371,191 +284,11 @@ export const collectionFunctions: readonly FunctionDef[] = [
         `list_transform(range(1, greatest(${args.map((a) => `len(${a})`).join(", ")}) + 1), lambda i: struct_pack(${args.map((a, k) => `${quoteIdentifier(String(k))} := ${a}[i]`).join(", ")}))`,
       ),
   ),
-  fn(
-    "map_keys",
-    [map],
-    ([t]) => arrayOf((t as MapType).keyType, false),
-    ["map_keys(map(1, 'a', 2, 'b'))", [1, 2]],
-    ([m]) => `map_keys(${m})`,
-  ),
-  fn(
-    "map_values",
-    [map],
-    ([t]) => arrayOf((t as MapType).valueType, (t as MapType).valueContainsNull),
-    ["map_values(map(1, 'a', 2, 'b'))", ["a", "b"]],
-    ([m]) => `map_values(${m})`,
-  ),
-  fn(
-    "map_entries",
-    [map],
-    ([t]) => arrayOf(entry(t as MapType), false),
-    ["map_entries(map(1, 'a'))", [{ key: 1, value: "a" }]],
-    ([m]) => `map_entries(${m})`,
-  ),
-  fn(
-    "map_contains_key",
-    [map, any],
-    BOOLEAN,
-    ["map_contains_key(map(1, 'a', 2, 'b'), 1)", true],
-    ([m, k]) => `map_contains(${m}, ${k})`,
-    { coerce: ([m]) => [m, (m as MapType).keyType] },
-  ),
-  fn(
-    "map_concat",
-    [rest(map)],
-    typeOf(0),
-    [
-      "map_concat(map(1, 'a'), map(2, 'b'))",
-      new Map([
-        [1, "a"],
-        [2, "b"],
-      ]),
-    ],
-    (args) => (args.length === 1 ? args[0]! : unlessNull(args, `map_concat(${args.join(", ")})`)),
-    { coerce: common("map_concat") },
-  ),
-  fn(
-    "str_to_map",
-    [string, opt(string), opt(string)],
-    { kind: "map", keyType: STRING, valueType: STRING, valueContainsNull: true },
-    [
-      "str_to_map('a:1,b:2', ',', ':')",
-      new Map([
-        ["a", "1"],
-        ["b", "2"],
-      ]),
-    ],
-    ([s, p, k]) =>
-      `map_from_entries(list_transform(string_split_regex(${s}, ${p ?? "','"}), lambda e: struct_pack("key" := string_split_regex(e, ${k ?? "':'"})[1], "value" := string_split_regex(e, ${k ?? "':'"})[2])))`,
-  ),
-  fn(
-    "transform",
-    [array, lambda],
-    ([t], args) => {
-      const b = bodyOf(args[1], [elementParam(t), index]);
-      return arrayOf(b.type, b.nullable);
-    },
-    ["transform(array(1, 2, 3), x -> x + 1)", [2, 3, 4]],
-    ([x, f]) => `list_transform(${x}, ${withIndex(f!)})`,
-    { nullable: ([x]) => x!.nullable },
-  ),
-  fn(
-    "filter",
-    [array, lambda],
-    (types, args) => {
-      predicate(args, 1, [elementParam(types[0]), index]);
-      return types[0]!;
-    },
-    ["filter(array(1, 2, 3), x -> x % 2 == 1)", [1, 3]],
-    ([x, f]) => `list_filter(${x}, ${withIndex(f!)})`,
-    { nullable: ([x]) => x!.nullable },
-  ),
-  fn(
-    "exists",
-    [array, lambda],
-    (types, args) => {
-      predicate(args, 1, [elementParam(types[0])]);
-      return BOOLEAN;
-    },
-    ["exists(array(1, 2, 3), x -> x % 2 == 0)", true],
-    ([x, f]) =>
-      unlessNull(
-        [x!],
-        `CASE WHEN len(list_filter(${x}, ${f})) > 0 THEN true WHEN len(list_filter(list_transform(${x}, ${f}), lambda r: r IS NULL)) > 0 THEN NULL ELSE false END`,
-      ),
-    { nullable: "always" },
-  ),
-  fn(
-    "forall",
-    [array, lambda],
-    (types, args) => {
-      predicate(args, 1, [elementParam(types[0])]);
-      return BOOLEAN;
-    },
-    ["forall(array(2, 4), x -> x % 2 == 0)", true],
-    ([x, f]) =>
-      unlessNull(
-        [x!],
-        `CASE WHEN len(list_filter(list_transform(${x}, ${f}), lambda r: NOT r)) > 0 THEN false WHEN len(list_filter(list_transform(${x}, ${f}), lambda r: r IS NULL)) > 0 THEN NULL ELSE true END`,
-      ),
-    { nullable: "always" },
-  ),
-  fn(
-    "aggregate",
-    [array, any, lambda],
-    (types, args) => {
-      const acc = { type: types[1]!, nullable: true };
-      const b = bodyOf(args[2], [acc, elementParam(types[0])]);
-      if (b.type.kind !== types[1]!.kind) throw differing("aggregate", [types[1]!, b.type]);
-      return types[1]!;
-    },
-    ["aggregate(array(1, 2, 3), 0, (acc, x) -> acc + x)", 6],
-    ([x, zero, f], { args: [, t] }) =>
-      `list_reduce(list_transform(${x}, lambda e: e), ${f}, CAST(${zero} AS ${duckdbType(t!)}))`,
-    { aliases: ["reduce"], nullable: "always" },
-  ),
-  fn(
-    "map_filter",
-    [map, lambda],
-    (types, args) => {
-      predicate(args, 1, keyAndValue(types[0]));
-      return types[0]!;
-    },
-    ["map_filter(map(1, 10, 2, 5), (k, v) -> v > 6)", new Map([[1, 10]])],
-    ([m, f]) => `map_from_entries(list_filter(map_entries(${m}), ${overEntry(f!)}))`,
-    { nullable: ([m]) => m!.nullable },
-  ),
-  fn(
-    "transform_values",
-    [map, lambda],
-    (types, args) => {
-      const b = bodyOf(args[1], keyAndValue(types[0]));
-      return { kind: "map", keyType: (types[0] as MapType).keyType, valueType: b.type, valueContainsNull: b.nullable };
-    },
-    ["transform_values(map(1, 10), (k, v) -> v + k)", new Map([[1, 11]])],
-    ([m, f]) => `map(map_keys(${m}), list_transform(map_entries(${m}), ${overEntry(f!)}))`,
-    { nullable: ([m]) => m!.nullable },
-  ),
-  fn(
-    "transform_keys",
-    [map, lambda],
-    (types, args) => {
-      const b = bodyOf(args[1], keyAndValue(types[0]));
-      return {
-        kind: "map",
-        keyType: b.type,
-        valueType: (types[0] as MapType).valueType,
-        valueContainsNull: (types[0] as MapType).valueContainsNull,
-      };
-    },
-    ["transform_keys(map(1, 10), (k, v) -> k + 1)", new Map([[2, 10]])],
-    ([m, f]) => `map(list_transform(map_entries(${m}), ${overEntry(f!)}), map_values(${m}))`,
-    { nullable: ([m]) => m!.nullable },
-  ),
 ];
-
-/** A lambda over key and value as one over DuckDB's entries. */
-function overEntry(f: string): string {
-  const m = /^lambda ("(?:[^"]|"")*"|\w+), ("(?:[^"]|"")*"|\w+): ([\s\S]*)$/.exec(f);
-  if (m === null) throw new MillraceError("INVALID_ARGUMENT", "The lambda of a map function takes a key and a value.");
-  return `lambda "entry": ${m[3]!.replaceAll(m[1]!, '"entry".key').replaceAll(m[2]!, '"entry".value')}`;
-}
 
 function pairs(args: readonly ArgumentType[]): [ArgumentType, ArgumentType][] {
   if (args.length % 2 === 1 || args.some((a, i) => i % 2 === 0 && typeof a.literal !== "string")) {
     throw new MillraceError("DATATYPE_MISMATCH", "named_struct takes names (literal text) and values in turn.");
   }
   return Array.from({ length: args.length / 2 }, (_, i) => [args[2 * i]!, args[2 * i + 1]!]);
-}
-
-function mapTypes(types: readonly DataType[]): DataType[] {
-  if (types.length % 2 === 1)
-    throw new MillraceError("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "The `map` requires 2n (n > 0) parameters.");
-  const keys = types.filter((_, i) => i % 2 === 0);
-  const values = types.filter((_, i) => i % 2 === 1);
-  const key = commonTypeOf(keys);
-  const value = commonTypeOf(values);
-  if ((keys.length > 0 && key === undefined) || (values.length > 0 && value === undefined))
-    throw differing("map", types);
-  return types.map((_, i) => (i % 2 === 0 ? key! : value!));
 }

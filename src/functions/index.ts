@@ -6,7 +6,9 @@ import { datetimeFunctions } from "./datetime.ts";
 import type { FunctionDef } from "./define.ts";
 import { generatorFunctions } from "./generator.ts";
 import { hashFunctions } from "./hash.ts";
+import { higherOrderFunctions } from "./higher-order.ts";
 import { jsonFunctions } from "./json.ts";
+import { mapFunctions } from "./map.ts";
 import { mathFunctions } from "./math.ts";
 import { operators } from "./operator.ts";
 import { predicateFunctions } from "./predicate.ts";
@@ -21,6 +23,8 @@ const families: readonly (readonly FunctionDef[])[] = [
   stringFunctions,
   datetimeFunctions,
   collectionFunctions,
+  mapFunctions,
+  higherOrderFunctions,
   jsonFunctions,
   hashFunctions,
   aggregateFunctions,

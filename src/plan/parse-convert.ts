@@ -4,6 +4,7 @@ import { parseType } from "../types/ddl.ts";
 import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
 import { parseIntervalMicros } from "./interval.ts";
 import { quoted } from "./names.ts";
+import { monthsOf, negative, numberLiteral, yearMonths } from "./parse-literals.ts";
 import { INTERVAL_FUNCTION } from "./parse-scan.ts";
 
 /** A node of the SQL parser's tree: `{ Kind: content }` or a bare kind. */
@@ -457,45 +458,4 @@ function part(v: Ast): string {
 
 function negate(yes: boolean, e: Expr): Expr {
   return yes ? call("not", e) : e;
-}
-
-/** Spark's literals: int, long where it is too large or has an L, double with an exponent, decimal with a point. */
-function numberLiteral(text: string, long: boolean): Expr {
-  if (/[eE]/.test(text)) return lit(Number(text), { kind: "double" });
-  if (!text.includes(".")) {
-    const n = BigInt(text);
-    if (!long && n < 2n ** 31n) return lit(Number(n), { kind: "integer" });
-    if (n < 2n ** 63n) return lit(n, { kind: "long" });
-    return lit(text, { kind: "decimal", precision: Math.min(38, text.length), scale: 0 });
-  }
-  const [whole = "", fraction = ""] = text.split(".");
-  const precision = Math.max(1, whole.replace(/^0+/, "").length + fraction.length, fraction.length);
-  const type: DataType = { kind: "decimal", precision: Math.min(38, precision), scale: Math.min(38, fraction.length) };
-  return lit(`${whole === "" ? "0" : whole}.${fraction}`.replace(/\.$/, ""), type);
-}
-
-function negative(e: Extract<Expr, { kind: "literal" }>): Expr {
-  if (typeof e.value === "bigint") {
-    // -2147483648 is an int.
-    if (e.type.kind === "long" && e.value === 2n ** 31n) return lit(-(2 ** 31), { kind: "integer" });
-    return lit(-e.value, e.type);
-  }
-  if (typeof e.value === "string") {
-    // -9223372036854775808 is a long.
-    return e.value === String(2n ** 63n) ? lit(-(2n ** 63n), { kind: "long" }) : lit(`-${e.value}`, e.type);
-  }
-  return lit(-(e.value as number), e.type);
-}
-
-/** Months of an interval in years and months, which has no fixed length; undefined for others. */
-function yearMonths(text: string): number | undefined {
-  const m = /^\s*([+-]?\d+)\s*(year|month)s?\s*(?:([+-]?\d+)\s*months?\s*)?$/i.exec(text);
-  if (m === null) return undefined;
-  return Number(m[1]) * (m[2]!.toLowerCase() === "year" ? 12 : 1) + Number(m[3] ?? 0);
-}
-
-function monthsOf(e: Expr): number | undefined {
-  if (e.kind !== "call" || e.name !== INTERVAL_FUNCTION) return undefined;
-  const arg = e.args[0];
-  return arg?.kind === "literal" && typeof arg.value === "number" ? arg.value : undefined;
 }
