@@ -114,6 +114,17 @@ describe("src/", () => {
     expect(files.filter((file) => ruleOf(file) === undefined && !isTest(file))).toEqual([]);
   });
 
+  test("docs/architecture.md shows the same table", () => {
+    const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
+    const section = page.slice(page.indexOf("## Allowed imports"));
+    const table = [...section.matchAll(/^\| `([^`]+)` \| (.*) \|$/gm)]
+      .filter(([, place]) => place! in ALLOWED)
+      .map(([, place, list]) => [place, [...list!.matchAll(/`([^`]+)`/g)].map((match) => match[1])]);
+    expect(Object.fromEntries(table)).toEqual(
+      Object.fromEntries(Object.entries(ALLOWED).map(([place, list]) => [place, list.filter((to) => to !== place)])),
+    );
+  });
+
   test("files import only what the table allows", () => {
     const broken = files
       .filter((file) => !isTest(file))
