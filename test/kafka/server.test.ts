@@ -682,6 +682,16 @@ describe("starting and stopping", () => {
     await kafka.close();
   });
 
+  test("a broker that listens everywhere tells clients the address at which they came", async () => {
+    for (const host of ["0.0.0.0", "::"]) {
+      const kafka = await startKafkaServer({ directory: join(root, "everywhere"), port: 0, host, inProcess: true });
+      client = await open(kafka.port);
+      const { brokers } = await client.send(metadata, 1, { topics: [] });
+      expect(brokers).toMatchObject([{ host: "127.0.0.1", port: kafka.port }]);
+      await kafka.close();
+    }
+  });
+
   test("a list of topics that cannot be read is an error and is left alone", async () => {
     const directory = join(root, "damaged");
     await (await startKafkaServer({ directory, port: 0 })).close();

@@ -47,6 +47,7 @@ export class KafkaClient {
   #controller = -1;
   readonly #leaders = new Map<string, readonly PartitionInfo[]>();
   #closed = false;
+  #answered = false;
 
   constructor(options: KafkaClientOptions) {
     this.options = options;
@@ -438,13 +439,21 @@ export class KafkaClient {
     this.#leaders.delete(topic);
   }
 
+  /**
+   * Repeats what may succeed later. A cluster that has answered before is given `default.api.timeout.ms`, enough for a restart; an
+   * address that never answered is reported soon.
+   */
   async #retrying<T>(run: () => Promise<T>): Promise<T> {
+    const started = Date.now();
     for (let attempt = 1; ; attempt++) {
       try {
-        return await run();
+        const result = await run();
+        this.#answered = true;
+        return result;
       } catch (error) {
-        if (this.#closed || attempt >= ATTEMPTS || !(error instanceof MillraceError) || !error.retryable) throw error;
-        await this.#pause(attempt);
+        if (this.#closed || !(error instanceof MillraceError) || !error.retryable) throw error;
+        if (attempt >= ATTEMPTS && (!this.#answered || Date.now() - started > this.options.apiTimeoutMs)) throw error;
+        await this.#pause(Math.min(attempt, ATTEMPTS));
       }
     }
   }

@@ -24,6 +24,8 @@ export interface KafkaClientOptions {
   readonly sasl: SaslOptions | undefined;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** How long a call is repeated while no broker answers. */
+  readonly apiTimeoutMs: number;
   readonly retryBackoffMs: number;
   readonly isolation: IsolationLevel;
   readonly groupId: string | undefined;
@@ -77,6 +79,7 @@ const SETTINGS: Readonly<Record<string, { readonly type: "int" | "text" | "boole
   "sasl.username": TEXT,
   "sasl.password": TEXT,
   "request.timeout.ms": INT,
+  "default.api.timeout.ms": INT,
   "socket.connection.setup.timeout.ms": INT,
   "retry.backoff.ms": INT,
   "isolation.level": TEXT,
@@ -141,6 +144,7 @@ export function parseKafkaOptions(settings: Readonly<Record<string, string>>): K
     clientId: settings["client.id"] ?? "millrace",
     tls: protocol.endsWith("SSL") ? tlsOptions(settings) : undefined,
     sasl: protocol.startsWith("SASL") ? saslOptions(settings) : undefined,
+    apiTimeoutMs: int(settings, "default.api.timeout.ms", 15_000, 0),
     connectTimeoutMs: int(settings, "socket.connection.setup.timeout.ms", 10_000, 1),
     requestTimeoutMs: int(settings, "request.timeout.ms", 30_000, 1),
     retryBackoffMs: int(settings, "retry.backoff.ms", 100, 0),

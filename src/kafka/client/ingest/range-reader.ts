@@ -338,13 +338,6 @@ export class RangeReader {
    */
   async wait(positions: readonly PartitionOffset[], timeoutMs: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted || this.#closed) return;
-    const byLeader = new Map<number, PartitionOffset[]>();
-    for (const position of positions) {
-      const leader = await this.#client.leader(position.topic, position.partition);
-      const group = byLeader.get(leader);
-      if (group === undefined) byLeader.set(leader, [position]);
-      else group.push(position);
-    }
     let timer: NodeJS.Timeout | undefined;
     let onAbort: (() => void) | undefined;
     const stop = new Promise<void>((resolve) => {
@@ -352,9 +345,26 @@ export class RangeReader {
       onAbort = () => resolve();
       signal?.addEventListener("abort", onAbort, { once: true });
     });
+    const arrived = this.#arrival(positions, Date.now() + timeoutMs, signal);
+    arrived.catch(() => {});
+    try {
+      await Promise.race([stop, arrived]);
+    } finally {
+      clearTimeout(timer);
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #arrival(positions: readonly PartitionOffset[], deadline: number, signal?: AbortSignal): Promise<void> {
+    const byLeader = new Map<number, PartitionOffset[]>();
+    for (const position of positions) {
+      const leader = await this.#client.leader(position.topic, position.partition);
+      const group = byLeader.get(leader);
+      if (group === undefined) byLeader.set(leader, [position]);
+      else group.push(position);
+    }
     const polls = [...byLeader].map(async ([nodeId, group]) => {
-      const deadline = Date.now() + timeoutMs;
-      while (!this.#closed && !signal?.aborted) {
+      while (!this.#closed && !signal?.aborted && Date.now() < deadline) {
         try {
           if (await this.#poll(nodeId, group, Math.max(1, deadline - Date.now()))) return;
         } catch (error) {
@@ -363,16 +373,10 @@ export class RangeReader {
           for (const position of group) this.#client.forgetLeaders(position.topic);
           return pause(this.#client.options.retryBackoffMs);
         }
-        if (Date.now() >= deadline) return;
       }
     });
-    try {
-      await Promise.race([stop, ...polls]);
-    } finally {
-      for (const poll of polls) poll.catch(() => {});
-      clearTimeout(timer);
-      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
-    }
+    for (const poll of polls) poll.catch(() => {});
+    await Promise.race(polls);
   }
 
   /**
