@@ -1,82 +1,32 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Conf, StreamTarget } from "../backend.ts";
-import type {
-  BatchInput,
-  Connector,
-  Guarantee,
-  Offset,
-  ReadLimit,
-  SinkFactory,
-  SinkMarker,
-  StreamSink,
-  StreamSource,
-} from "../connectors/connector.ts";
+import type { Conf } from "../backend.ts";
+import type { BatchInput, Offset, ReadLimit, StreamSource } from "../connectors/connector.ts";
 import { MillraceError } from "../errors.ts";
 import { type BatchStep, publish } from "../events.ts";
-import type { StructType } from "../types/data-type.ts";
 import { type PlannedBatch, sameOffset } from "./batch.ts";
-import { type BatchOutcome, BatchRunner, type RunnerParts } from "./batch-runner.ts";
-import { type Checkpoint, type OffsetsFile, pinnedConf } from "./checkpoint.ts";
+import { sinksProgress, sourcesProgress } from "./batch-report.ts";
+import { type BatchOutcome, BatchRunner } from "./batch-runner.ts";
 import { makeDirectory } from "./checkpoint-files.ts";
-import { type Clock, systemClock } from "./clock.ts";
-import type { Connection } from "./duckdb.ts";
+import { type Delivered, Delivery, type OpenSink } from "./delivery.ts";
 import { pathsOf } from "./execute.ts";
 import { ingest } from "./ingest.ts";
-import { type ProgressLog, Stopwatch, type TriggerReport, toProgress } from "./progress.ts";
+import { Stopwatch, type TriggerReport, toProgress } from "./progress.ts";
+import type { QuerySetup } from "./query-setup.ts";
 import { QueryState, stateExists } from "./query-state.ts";
-import { type RecoveryAction, recover } from "./recovery.ts";
-import type { EventTimeStats } from "./stateful/operator.ts";
+import type { RecoveryAction } from "./recovery.ts";
+import { checkSources, resume } from "./resume.ts";
 import { TransformWithState } from "./stateful/transform-with-state.ts";
-import { createSinkBatch } from "./stored-batch.ts";
-import type { StreamConf } from "./stream-conf.ts";
 import type { StreamPlan } from "./stream-plan.ts";
-import { WatermarkTracker } from "./watermark.ts";
-
-/** What stays the same while a query is restarted. */
-export interface QuerySetup {
-  readonly queryId: string;
-  readonly runId: string;
-  readonly name: string | null;
-  readonly target: StreamTarget;
-  readonly schema: StructType;
-  readonly conf: Conf;
-  readonly settings: StreamConf;
-  readonly checkpoint: Checkpoint;
-  readonly clock: Clock;
-  readonly log: ProgressLog;
-  readonly sinks: readonly ResolvedSink[];
-  readonly sourceConnectors: readonly {
-    readonly connector: Connector;
-    readonly options: Readonly<Record<string, string>>;
-  }[];
-  /** A fresh plan: operators hold what one run knows. */
-  plan(): StreamPlan;
-  parts(connection: Connection, plan: StreamPlan): Promise<RunnerParts> | RunnerParts;
-  readonly memoryLimit: string;
-  readonly threads: number;
-  readonly timeZone: string;
-  readonly engineVersion: string;
-}
-
-export interface ResolvedSink {
-  readonly name: string;
-  readonly format: string;
-  readonly factory: SinkFactory;
-  readonly options: Readonly<Record<string, string>>;
-  readonly path: string | undefined;
-  readonly partitionBy: readonly string[];
-  readonly guarantee: Guarantee;
-}
+import { abortable, waitForAny } from "./waiting.ts";
+import type { WatermarkTracker } from "./watermark.ts";
 
 export type TriggerResult = "ran" | "idle";
 
 /** From here on a batch is so large that fetching the next one meanwhile pays, even if the source held nothing back. */
 const FETCH_AHEAD_ROWS = 50_000;
-
-interface OpenSink extends ResolvedSink {
-  readonly sink: StreamSink;
-}
+/** How long a stop waits for a source that is reading; it may be trying to reach a server that is gone. */
+const STOP_GRACE_MS = 3_000;
 
 /**
  * One run of a query from its checkpoint until it stops or fails: sources, sinks and the state database are open, batches follow the
@@ -91,7 +41,7 @@ export class QueryRun {
   #runner!: BatchRunner;
   #tracker!: WatermarkTracker;
   #staged = true;
-  #readers: Connection[] = [];
+  #delivery!: Delivery;
   #conf: Conf = {};
 
   /** What recovery found to be done first. */
@@ -121,7 +71,7 @@ export class QueryRun {
   }
 
   async #open(): Promise<void> {
-    const { checkpoint, queryId, runId, settings, conf, target } = this.#setup;
+    const { checkpoint, queryId, runId, target } = this.#setup;
     rmSync(checkpoint.temporaryPath, { recursive: true, force: true });
     makeDirectory(checkpoint.temporaryPath);
     const [soleSink] = this.#setup.sinks.length === 1 ? this.#setup.sinks : [];
@@ -146,9 +96,6 @@ export class QueryRun {
       });
       this.#sinks.push({ ...sink, sink: opened });
     }
-    const markers: (SinkMarker | undefined)[] = [];
-    for (const { sink } of this.#sinks) markers.push(await sink.lastBatch());
-
     const shape = JSON.stringify(this.#plan.operators.map((operator) => operator.shape));
     this.#state = await QueryState.open(this.#staged ? checkpoint.statePath : undefined, {
       queryId,
@@ -159,57 +106,26 @@ export class QueryRun {
       temporaryPath: this.#folder("duckdb"),
       timeZone: this.#setup.timeZone,
     });
+    this.#delivery = new Delivery(this.#setup, this.#sinks, this.#state, this.#staged);
     const { connection } = this.#state;
     this.#runner = new BatchRunner(this.#plan, await this.#setup.parts(connection, this.#plan));
     for (const operator of this.#plan.operators) {
       if (operator instanceof TransformWithState) operator.identify(queryId, runId);
       await operator.open(connection);
     }
-    const stored = this.#staged ? await this.#state.current() : undefined;
-
-    const latest = checkpoint.latestOffsetsId();
-    const commit = checkpoint.latestCommitId();
-    const hashes = new Map<number, OffsetsFile | undefined>();
-    const offsets = (id: number): OffsetsFile | undefined => {
-      if (!hashes.has(id)) hashes.set(id, checkpoint.readOffsets(id));
-      return hashes.get(id);
-    };
-    this.#pending = recover({
-      checkpoint: checkpoint.path,
-      latestOffsets: latest,
-      previousOffsets: latest !== undefined && latest > 0 && offsets(latest - 1) !== undefined,
-      latestCommit: commit,
-      state: this.#staged ? (stored ?? "none") : "unused",
-      stateful,
-      sinks: this.#sinks.map(({ name }, i) => ({ name, marker: markers[i] })),
-      offsetsHash: (id) => offsets(id)?.hash,
+    const point = await resume(this.#setup, {
+      plan: this.#plan,
+      sources: this.#sources,
+      sinks: this.#sinks,
+      staged: this.#staged,
+      stored: this.#staged ? await this.#state.current() : undefined,
     });
-    this.#checkVolatileSinks(markers, commit);
-
-    const last = latest === undefined ? undefined : offsets(latest);
-    this.#conf = pinnedConf(conf, last?.conf);
-    const policy =
-      this.#conf["spark.sql.streaming.multipleWatermarkPolicy"] === "max" ? "max" : settings.watermarkPolicy;
-    this.#tracker = new WatermarkTracker(this.#plan.delaysMs, last === undefined ? settings.watermarkPolicy : policy);
-    if (stored !== undefined) {
-      this.#tracker.restore(stored.watermarks);
-      this.#lateMs = stored.lateMs;
-    } else if (latest !== undefined && last !== undefined) {
-      // no state to ask: Spark's files know the global watermark
-      const done = commit === latest;
-      const globalMs = done ? (checkpoint.readCommit(latest)?.nextBatchWatermarkMs ?? 0) : last.batchWatermarkMs;
-      this.#tracker.restore({ globalMs: Math.max(globalMs, last.batchWatermarkMs), operators: [] });
-      this.#lateMs = done ? last.batchWatermarkMs : (offsets(latest - 1)?.batchWatermarkMs ?? 0);
-    }
-
-    const from =
-      this.#pending.kind === "plan"
-        ? this.#pending.batchId - 1
-        : this.#pending.kind === "start"
-          ? -1
-          : this.#pending.batchId - 1;
-    this.#nextId = this.#pending.kind === "start" ? 0 : this.#pending.batchId;
-    this.#position = await this.#positionAfter(from < 0 ? undefined : offsets(from));
+    this.#pending = point.action;
+    this.#nextId = point.nextId;
+    this.#position = point.position;
+    this.#tracker = point.tracker;
+    this.#lateMs = point.lateMs;
+    this.#conf = point.conf;
     if (target.trigger.kind === "available_now") {
       for (const source of this.#sources) await source.prepareForAvailableNow?.();
     }
@@ -239,37 +155,6 @@ export class QueryRun {
     return path;
   }
 
-  async #positionAfter(file: OffsetsFile | undefined): Promise<Offset[]> {
-    if (file !== undefined) this.#checkSources(file);
-    const position: Offset[] = [];
-    for (const [i, source] of this.#sources.entries()) {
-      position.push(file?.offsets[i] ?? (await source.initialOffset()));
-    }
-    return position;
-  }
-
-  #checkSources(file: OffsetsFile): void {
-    if (file.offsets.length === this.#sources.length) return;
-    throw new MillraceError(
-      "CHECKPOINT_INCOMPATIBLE",
-      `The checkpoint ${this.#setup.checkpoint.path} was written by a query with ${file.offsets.length} source(s); this one has ${this.#sources.length}.`,
-      { hint: "Use a checkpointLocation of its own for each query." },
-    );
-  }
-
-  /** Rows that only a process that is gone has held cannot be carried on. */
-  #checkVolatileSinks(markers: readonly (SinkMarker | undefined)[], commit: number | undefined): void {
-    if (commit === undefined || this.#setup.target.outputMode === "complete") return;
-    this.#sinks.forEach(({ name, factory }, i) => {
-      if (factory.durability !== "process" || markers[i] !== undefined) return;
-      throw new MillraceError(
-        "CHECKPOINT_INCOMPATIBLE",
-        `The checkpoint ${this.#setup.checkpoint.path} has delivered batches to the sink ${name}, whose rows lived in a process that is gone.`,
-        { hint: "Such a sink cannot go on from a checkpoint: use a new checkpointLocation, or none." },
-      );
-    });
-  }
-
   // ---------------------------------------------------------------------------------------------------------------- triggers
 
   /** Runs at most one batch. */
@@ -281,7 +166,7 @@ export class QueryRun {
     if (batch === undefined) return "idle";
     this.#setup.log.status = { ...this.#setup.log.status, isDataAvailable: true, isTriggerActive: true };
     if (batch.kind === "deliver") await this.#redeliver(batch.batchId, watch, startMs, started);
-    else await this.#run(batch.batch, watch, startMs, started);
+    else await this.#run(batch.batch, signal, watch, startMs, started);
     this.#previousTriggerMs = startMs;
     return "ran";
   }
@@ -328,7 +213,7 @@ export class QueryRun {
   /** The batch that `offsets/N` describes, to be run as it was planned. */
   #recovered(id: number): PlannedBatch {
     const file = this.#setup.checkpoint.readOffsets(id)!;
-    this.#checkSources(file);
+    checkSources(this.#setup, file, this.#sources.length);
     return {
       id,
       starts: this.#position,
@@ -344,10 +229,12 @@ export class QueryRun {
 
   /** Asks the sources how far the next batch goes; undefined when there is nothing to do. */
   async #plan_(limit: ReadLimit, signal: AbortSignal): Promise<FetchedAhead | undefined> {
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
-    const fetched = await ahead;
-    if (fetched !== undefined) return fetched;
+    if (this.#ahead !== undefined) {
+      const fetched = await abortable(this.#ahead, signal);
+      if (signal.aborted) return undefined;
+      this.#ahead = undefined;
+      if (fetched !== undefined) return fetched;
+    }
     const advances = await abortable(
       Promise.all(
         this.#sources.map((source, i) => {
@@ -383,36 +270,30 @@ export class QueryRun {
   }
 
   /** Resolves when a source may have data, or after `timeoutMs`, or when the signal fires. */
-  async waitForData(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    const ended = new AbortController();
-    const stop = (): void => ended.abort();
-    signal.addEventListener("abort", stop, { once: true });
-    try {
-      const { pollingDelayMs } = this.#setup.settings;
-      const waits = this.#sources.map((source, i) =>
-        source.waitForData === undefined
-          ? systemClock.sleep(Math.min(timeoutMs, pollingDelayMs), ended.signal)
-          : source.waitForData(this.#position[i]!, timeoutMs, ended.signal),
-      );
-      await Promise.race([...waits, this.#setup.clock.sleep(timeoutMs, ended.signal)]);
-      ended.abort();
-      // nobody may be left behind with a rejection
-      await Promise.allSettled(waits);
-    } finally {
-      signal.removeEventListener("abort", stop);
-    }
+  waitForData(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, settings } = this.#setup;
+    return waitForAny(this.#sources, this.#position, timeoutMs, settings.pollingDelayMs, clock, signal);
   }
 
   // ----------------------------------------------------------------------------------------------------------------- batches
 
-  async #run(batch: PlannedBatch, watch: Stopwatch, startMs: number, started: number): Promise<void> {
+  async #run(
+    batch: PlannedBatch,
+    signal: AbortSignal,
+    watch: Stopwatch,
+    startMs: number,
+    started: number,
+  ): Promise<void> {
     const { connection } = this.#state;
     const hasData = batch.ends.some((end, i) => !sameOffset(end, batch.starts[i]!));
     this.#status(hasData ? "Processing new data" : "No new data but cleaning up state");
-    const inputs = await watch.time("getBatch", () => this.#read(batch));
+    const inputs = await watch.time("getBatch", () => abortable(this.#read(batch), signal, STOP_GRACE_MS));
+    if (inputs === undefined) {
+      // offsets/N is written: the next start runs this batch
+      throw new MillraceError("STOPPED", "The query was stopped while it waited for its sources.", { retryable: true });
+    }
     let outcome: BatchOutcome;
-    let sinks: Awaited<ReturnType<QueryRun["deliver"]>>;
+    let sinks: readonly Delivered[];
     let rowCounts: number[];
     try {
       const froms: (string | undefined)[] = [];
@@ -432,7 +313,7 @@ export class QueryRun {
       } else {
         outcome = await watch.time("addBatch", () => this.#runner.runUnstaged(connection, batch, froms, this.#tracker));
       }
-      sinks = await watch.time("addBatch", () => this.deliver(batch, outcome));
+      sinks = await watch.time("addBatch", () => this.#delivery.deliver(batch, outcome));
     } finally {
       for (const input of inputs) await input?.release?.();
     }
@@ -476,51 +357,6 @@ export class QueryRun {
     this.#ahead = fetch().catch(() => undefined);
   }
 
-  async deliver(
-    batch: { id: number; hash: string; timestampMs: number },
-    outcome: BatchOutcome,
-  ): Promise<{ readonly sink: OpenSink; readonly metrics: Readonly<Record<string, string>> | undefined }[]> {
-    const rowCount = outcome.outputRows;
-    const results = await Promise.allSettled(
-      this.#sinks.map(async (sink) => {
-        this.#step("sink-before", batch.id, sink.name);
-        const readers: Connection[] = [];
-        const result = await sink.sink.addBatch(
-          createSinkBatch({
-            acquire: async () => {
-              // rows in TEMP tables are only seen by the connection that made them; stored rows are read beside it
-              if (!this.#staged) return this.#state.connection;
-              const reader = this.#readers.pop() ?? (await this.#state.database.connect());
-              readers.push(reader);
-              return reader;
-            },
-            release: (reader) => {
-              if (this.#staged) this.#readers.push(reader);
-            },
-            from: outcome.outputSql === undefined ? "output" : `(${outcome.outputSql})`,
-            schema: this.#setup.schema,
-            id: batch.id,
-            queryId: this.#setup.queryId,
-            sinkName: sink.name,
-            offsetsHash: batch.hash,
-            timestampMs: batch.timestampMs,
-            outputMode: this.#setup.target.outputMode,
-            rowCount,
-          }),
-        );
-        this.#step("sink-after", batch.id, sink.name);
-        return { sink, metrics: result.metrics };
-      }),
-    );
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    return results.map(
-      (result) =>
-        (result as PromiseFulfilledResult<{ sink: OpenSink; metrics: Readonly<Record<string, string>> | undefined }>)
-          .value,
-    );
-  }
-
   /** Delivers the stored rows of a batch whose state is committed; nothing is computed again. */
   async #redeliver(id: number, watch: Stopwatch, startMs: number, started: number): Promise<void> {
     const stored = (await this.#state.current())!;
@@ -535,7 +371,7 @@ export class QueryRun {
       outputSql: undefined,
     };
     const sinks = await watch.time("addBatch", () =>
-      this.deliver({ id, hash: stored.offsetsHash, timestampMs: file.batchTimestampMs }, outcome),
+      this.#delivery.deliver({ id, hash: stored.offsetsHash, timestampMs: file.batchTimestampMs }, outcome),
     );
     await this.#commit(batch, watch);
     this.#report(
@@ -569,7 +405,7 @@ export class QueryRun {
     started: number,
     rowCounts: readonly number[],
     outcome: BatchOutcome,
-    sinks: readonly { readonly sink: OpenSink; readonly metrics: Readonly<Record<string, string>> | undefined }[],
+    sinks: readonly Delivered[],
   ): void {
     const { queryId: id, runId, name, log } = this.#setup;
     const elapsed = performance.now() - started;
@@ -583,25 +419,10 @@ export class QueryRun {
       endMs: startMs + elapsed,
       batchId: batch.id,
       durationMs: watch.durations,
-      eventTime: this.#tracker.defined
-        ? { watermarkMs: batch.watermarkMs, stats: statsOf(outcome.eventTime) }
-        : undefined,
+      eventTime: this.#tracker.defined ? { watermarkMs: batch.watermarkMs, stats: outcome.eventTime } : undefined,
       stateOperators: outcome.operators,
-      sources: this.#sources.map((source, i) => ({
-        description: source.description,
-        startOffset: batch.starts[i],
-        endOffset: batch.ends[i],
-        latestOffset: batch.latest[i] ?? batch.ends[i],
-        numInputRows: rowCounts[i]!,
-        metrics: source.metrics?.(batch.ends[i]!) ?? {},
-      })),
-      sinks: sinks.map(({ sink, metrics }) => ({
-        name: sink.name,
-        guarantee: sink.guarantee,
-        description: sink.sink.description,
-        numOutputRows: outcome.outputRows ?? Number(metrics?.numOutputRows ?? -1),
-        metrics: metrics ?? {},
-      })),
+      sources: sourcesProgress(this.#sources, batch, rowCounts),
+      sinks: sinksProgress(sinks, outcome),
     };
     const progress = toProgress(report);
     log.add(progress);
@@ -620,10 +441,11 @@ export class QueryRun {
         failures.push(failure);
       }
     };
+    for (const { sink } of this.#sinks) await attempt(() => sink.close(error));
+    // closing a source ends what it is still fetching ahead
+    for (const source of this.#sources) await attempt(() => source.close());
     const ahead = await this.#ahead;
     for (const input of ahead?.inputs ?? []) await attempt(() => input?.release?.());
-    for (const { sink } of this.#sinks) await attempt(() => sink.close(error));
-    for (const source of this.#sources) await attempt(() => source.close());
     for (const operator of this.#plan.operators) await attempt(() => operator.close?.());
     await attempt(() => this.#state?.close());
     if (error === undefined && failures.length > 0) throw failures[0];
@@ -642,27 +464,4 @@ interface FetchedAhead {
   readonly ends: readonly Offset[];
   readonly latest: readonly Offset[];
   readonly inputs: readonly (BatchInput | undefined)[];
-}
-
-function statsOf(stats: EventTimeStats | undefined): { minMs: number; maxMs: number; avgMs: number } | undefined {
-  return stats && { minMs: stats.minMs, maxMs: stats.maxMs, avgMs: stats.avgMs };
-}
-
-/** The value, or undefined as soon as the signal fires. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  if (signal.aborted) {
-    promise.catch(() => undefined);
-    return undefined;
-  }
-  let stop!: () => void;
-  const aborted = new Promise<undefined>((resolve) => {
-    stop = () => resolve(undefined);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
-    promise.catch(() => undefined);
-  }
 }

@@ -1,0 +1,46 @@
+import type { Conf, StreamTarget } from "../backend.ts";
+import type { Connector, Guarantee, SinkFactory } from "../connectors/connector.ts";
+import type { StructType } from "../types/data-type.ts";
+import type { RunnerParts } from "./batch-runner.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { Clock } from "./clock.ts";
+import type { Connection } from "./duckdb.ts";
+import type { ProgressLog } from "./progress.ts";
+import type { StreamConf } from "./stream-conf.ts";
+import type { StreamPlan } from "./stream-plan.ts";
+
+/** What stays the same while a query is restarted. */
+export interface QuerySetup {
+  readonly queryId: string;
+  readonly runId: string;
+  readonly name: string | null;
+  readonly target: StreamTarget;
+  readonly schema: StructType;
+  readonly conf: Conf;
+  readonly settings: StreamConf;
+  readonly checkpoint: Checkpoint;
+  readonly clock: Clock;
+  readonly log: ProgressLog;
+  readonly sinks: readonly ResolvedSink[];
+  readonly sourceConnectors: readonly {
+    readonly connector: Connector;
+    readonly options: Readonly<Record<string, string>>;
+  }[];
+  /** A fresh plan: operators hold what one run knows. */
+  plan(): StreamPlan;
+  parts(connection: Connection, plan: StreamPlan): Promise<RunnerParts> | RunnerParts;
+  readonly memoryLimit: string;
+  readonly threads: number;
+  readonly timeZone: string;
+  readonly engineVersion: string;
+}
+
+export interface ResolvedSink {
+  readonly name: string;
+  readonly format: string;
+  readonly factory: SinkFactory;
+  readonly options: Readonly<Record<string, string>>;
+  readonly path: string | undefined;
+  readonly partitionBy: readonly string[];
+  readonly guarantee: Guarantee;
+}
