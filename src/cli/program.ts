@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { nearest } from "../errors.ts";
 import { type CommonOptions, EXIT, report, UsageError } from "./output.ts";
 
 /** Runs a command line; resolves to the exit code. */
@@ -12,6 +13,7 @@ export async function main(args: readonly string[]): Promise<number> {
   configure(program, (text) => complaints.push(text));
   const common: CommonOptions = { json: args.includes("--json"), verbose: args.includes("--verbose") };
   try {
+    checkSubcommand(program, args);
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) return report(error, common);
@@ -19,6 +21,20 @@ export async function main(args: readonly string[]): Promise<number> {
     return report(usageError(error, complaints), common);
   }
   return code;
+}
+
+/** A group with a default command would take a misspelt command for its argument. */
+function checkSubcommand(program: Command, args: readonly string[]): void {
+  const group = program.commands.find((c) => c.name() === args[0] && c.commands.length > 0);
+  const given = args[1];
+  if (group === undefined || given === undefined || given.startsWith("-")) return;
+  const known = [...group.commands.map((c) => c.name()), "help"];
+  if (known.includes(given)) return;
+  const near = nearest(given, known);
+  throw new UsageError(
+    `unknown command '${given}' of ${group.name()}.`,
+    near === undefined ? `There are ${known.join(", ")}.` : `Did you mean ${near}?`,
+  );
 }
 
 /** Commander's complaint with its suggestion taken apart. */
