@@ -90,6 +90,15 @@ export const collectionFunctions: readonly FunctionDef[] = [
     { nullable: "always", coerce: ([t]) => [t, t!.kind === "map" ? t!.keyType : LONG] },
   ),
   fn(
+    "array_item",
+    [array, integral],
+    element,
+    ["array(1, 2, 3)[0]", 1],
+    ([x, i]) =>
+      `CASE WHEN ${i} < 0 OR ${i} >= len(${x}) THEN ${raise("INVALID_ARRAY_INDEX", "The index is out of bounds. Use the SQL function `get()` to tolerate accessing element at invalid index and return NULL instead.")} ELSE list_extract(${x}, CAST(${i} AS BIGINT) + 1) END`,
+    { nullable: "always" },
+  ),
+  fn(
     "get",
     [array, integral],
     element,

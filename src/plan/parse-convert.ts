@@ -251,7 +251,9 @@ export class AstConverter {
       case "Plus":
         return e;
       case "Minus":
+        // A number's sign belongs to the literal; a value in brackets may overflow.
         if (
+          v.expr.Value &&
           e.kind === "literal" &&
           (typeof e.value === "number" || typeof e.value === "bigint" || e.type.kind === "decimal")
         ) {

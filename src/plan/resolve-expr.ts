@@ -209,7 +209,8 @@ export class ExprResolver {
         }
         const key = this.resolve(extraction);
         if (isIntegral(key.type)) {
-          return { kind: "get_item", child, key, type: type.elementType, nullable: true };
+          // In ANSI mode a position that is not there stops the query; get(array, i) is null there.
+          return resolveCall(this.signature("array_item"), [{ expr: child }, { expr: key }], false);
         }
         break;
       }

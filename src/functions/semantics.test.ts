@@ -1,0 +1,167 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { SparkSession } from "../session.ts";
+
+/** Where Spark's meaning is not the obvious one. */
+const spark = SparkSession.builder().getOrCreate();
+afterAll(() => spark.stop());
+
+async function result(sql: string): Promise<unknown> {
+  const rows: Record<string, unknown>[] = await spark.range(1).selectExpr(`${sql} as r`).collect();
+  return rows[0]!.r;
+}
+
+const cases: [group: string, ...tests: [sql: string, expected: unknown][]][] = [
+  [
+    "strings",
+    ["substring('abc', 0, 2)", "ab"],
+    ["substring('abc', -5, 3)", "a"],
+    ["substring('abc', 2)", "bc"],
+    ["substring('abc', 5)", ""],
+    ["substring('abc', 1, -1)", ""],
+    ["concat('a', null)", null],
+    ["concat_ws(',', 'a', null, 'b')", "a,b"],
+    ["concat_ws(',', array('a', null), 'b')", "a,b"],
+    ["trim('\\t a ')", "\t a"],
+    ["split('a,b,,', ',')", ["a", "b", "", ""]],
+    ["split('a,b,c', ',', 2)", ["a", "b,c"]],
+    ["locate('b', 'abcb', 3)", 4],
+    ["regexp_replace('a1b2', '([0-9])', '<$1>')", "a<1>b<2>"],
+    ["regexp_extract('abc', 'x(y)', 1)", ""],
+    ["lpad('abc', 2, 'x')", "ab"],
+    ["'100%' like '100\\\\%'", true],
+    ["substring_index('a.b.c', '.', -2)", "b.c"],
+    ["initcap('HELLO wORLD')", "Hello World"],
+    ["overlay('abcdef' placing 'XY' from 2 for 3)", "aXYef"],
+    ["hex('Spark')", "537061726B"],
+    ["hex(-1)", "FFFFFFFFFFFFFFFF"],
+  ],
+  [
+    "numbers",
+    ["3 / 2", 1.5],
+    ["7 % -3", 1],
+    ["-7 % 3", -1],
+    ["-7 div 2", -3n],
+    ["round(2.5D)", 3],
+    ["round(-2.5D)", -3],
+    ["round(2.675D, 2)", 2.68],
+    ["round(125, -1)", 130],
+    ["bround(3.5D)", 4],
+    ["bround(2.5D)", 2],
+    ["ceil(-0.5D)", 0n],
+    ["floor(-0.5D)", -1n],
+    ["1.10 + 2.2", "3.30"],
+    ["cast(1.5 as decimal(5,2)) * cast(2 as decimal(5,2))", "3.0000"],
+    ["cast(10 as decimal(10,2)) / cast(3 as decimal(10,2))", "3.3333333333333"],
+    ["1 / 0.5D", 2],
+    ["ln(0)", null],
+    ["sqrt(-1D)", Number.NaN],
+    ["cast('NaN' as double) = cast('NaN' as double)", true],
+    ["cast('NaN' as double) > 1e308", true],
+    ["greatest(1, null, 3)", 3],
+    ["pmod(-7, 3)", 2],
+    ["5 <=> null", false],
+    ["null and false", false],
+    ["1 in (2, null)", null],
+    ["shiftleft(1, 3)", 8],
+    ["try_add(2147483647, 1)", null],
+    ["abs(-9223372036854775807)", 9223372036854775807n],
+  ],
+  [
+    "dates and times",
+    ["to_date('2001-02-03')", new Date("2001-02-03T00:00:00Z")],
+    ["to_timestamp('2001-02-03T04:05:06+02:00')", new Date("2001-02-03T02:05:06Z")],
+    ["to_timestamp('03/02/2001 04:05', 'dd/MM/yyyy HH:mm')", new Date("2001-02-03T04:05:00Z")],
+    ["date_format(timestamp '2001-02-03 04:05:06.789', \"yyyy-MM-dd'T'HH:mm:ss.SSS\")", "2001-02-03T04:05:06.789"],
+    ["date_trunc('hour', timestamp '2001-02-03 04:55:06')", new Date("2001-02-03T04:00:00Z")],
+    ["date_trunc('nonsense', timestamp '2001-02-03 04:55:06')", null],
+    ["timestamp '2001-01-31 10:00:00' + interval 1 month", new Date("2001-02-28T10:00:00Z")],
+    ["timestamp '2001-01-01 10:00:00' + interval 90 minutes", new Date("2001-01-01T11:30:00Z")],
+    ["timestamp '2001-01-01 10:00:00' - timestamp '2001-01-01 09:00:00'", 3_600_000_000n],
+    ["date '2001-01-31' + 1", new Date("2001-02-01T00:00:00Z")],
+    ["datediff('2001-03-01', '2001-02-01')", 28],
+    ["add_months('2001-01-31', 1)", new Date("2001-02-28T00:00:00Z")],
+    ["dayofweek(date '2001-01-07')", 1],
+    ["weekday(date '2001-01-07')", 6],
+    ["unix_timestamp(timestamp '1970-01-01 00:00:01.9')", 1n],
+    ["unix_timestamp(timestamp '1969-12-31 23:59:59.5')", -1n],
+    ["from_unixtime(86399)", "1970-01-01 23:59:59"],
+    ["months_between('2001-03-31', '2001-02-28')", 1],
+    ["next_day('2001-01-07', 'Sunday')", new Date("2001-01-14T00:00:00Z")],
+    [
+      "window_time(named_struct('start', timestamp '2001-01-01', 'end', timestamp '2001-01-02'))",
+      new Date("2001-01-01T23:59:59.999Z"),
+    ],
+    ["cast(timestamp '2001-01-01 00:00:00' as long)", 978307200n],
+    ["cast(0.5D as timestamp)", new Date(500)],
+  ],
+  [
+    "collections",
+    ["array(1, 2.5D)", [1, 2.5]],
+    ["array_contains(array(1, null), 2)", null],
+    ["array_distinct(array(3, 1, null, 3, null))", [3, 1, null]],
+    ["array_position(array(1, 2), 9)", 0n],
+    ["sort_array(array(3, null, 1), false)", [3, 1, null]],
+    ["slice(array(1, 2, 3, 4), -2, 2)", [3, 4]],
+    ["sequence(5, 1, -2)", [5, 3, 1]],
+    ["flatten(array(array(1), null))", null],
+    ["size(map(1, 2))", 1],
+    ["element_at(array(1, 2, 3), -1)", 3],
+    ["element_at(map('a', 1), 'b')", null],
+    ["map('a', 1)['a']", 1],
+    ["named_struct('a', 1, 'b', 'x').b", "x"],
+    ["array(named_struct('a', 1), named_struct('a', 2)).a", [1, 2]],
+    ["aggregate(array(1, 2, 3), 10, (a, x) -> a + x)", 16],
+    ["exists(array(1, null), x -> x > 5)", null],
+    ["transform(array(5, 6), (x, i) -> x * i)", [0, 6]],
+    ["array_join(array('a', null, 'b'), '-', '?')", "a-?-b"],
+    ["array_except(array(1, null, 2, null), array(2))", [1, null]],
+    ["array_repeat(1, 0)", []],
+  ],
+  [
+    "json",
+    [
+      "to_json(named_struct('a', 1, 'b', cast(null as int), 't', timestamp '2001-01-01 00:00:00'))",
+      '{"a":1,"t":"2001-01-01T00:00:00.000Z"}',
+    ],
+    ["to_json(array(named_struct('a', 'x\"y')))", '[{"a":"x\\"y"}]'],
+    ["to_json(map('k', array(1, null)))", '{"k":[1,null]}'],
+    ["get_json_object('{\"a\":{\"b\":[1,2]}}', '$.a.b[1]')", "2"],
+    ["get_json_object('broken', '$.a')", null],
+    ["from_json('{\"a\":[1,2]}', 'a array<int>')", { a: [1, 2] }],
+    ["from_json('[{\"a\":1}]', 'array<struct<a:int>>')", [{ a: 1 }]],
+    ["from_json('{\"k\":1}', 'map<string,int>')", new Map([["k", 1]])],
+  ],
+];
+
+for (const [group, ...tests] of cases) {
+  describe(group, () => {
+    for (const [sql, expected] of tests) {
+      test(sql, async () => {
+        const r = await result(sql);
+        if (typeof expected === "number" && !Number.isInteger(expected) && !Number.isNaN(expected))
+          expect(r).toBeCloseTo(expected, 9);
+        else expect(r).toEqual(expected);
+      });
+    }
+  });
+}
+
+describe("ANSI errors", () => {
+  const errors: [sql: string, code: string][] = [
+    ["1 / 0", "DIVIDE_BY_ZERO"],
+    ["1 % 0", "DIVIDE_BY_ZERO"],
+    ["1 div 0", "DIVIDE_BY_ZERO"],
+    ["2147483647 + 1", "ARITHMETIC_OVERFLOW"],
+    ["-(-2147483648)", "ARITHMETIC_OVERFLOW"],
+    ["cast('abc' as int)", "CAST_INVALID_INPUT"],
+    ["cast(3000000000 as int)", "CAST_OVERFLOW"],
+    ["element_at(array(1), 5)", "INVALID_ARRAY_INDEX"],
+    ["array(1, 2)[2]", "INVALID_ARRAY_INDEX"],
+    ["array(1, 2)[-1]", "INVALID_ARRAY_INDEX"],
+    ["to_timestamp('not a time')", "CAST_INVALID_INPUT"],
+    ["assert_true(1 > 2)", "USER_FUNCTION_FAILED"],
+  ];
+  for (const [sql, code] of errors) {
+    test(sql, async () => expect(result(sql)).rejects.toMatchObject({ code }));
+  }
+});
