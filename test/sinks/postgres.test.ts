@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startPostgres } from "../../services/postgres.ts";
@@ -181,6 +182,54 @@ describe.each(Object.entries(servers))("the postgres sink on %s", (_name, start)
       { x: 1, y: 'q"' },
     ]);
     expect(rows[1]).toEqual(schema.fields.map(() => null));
+  });
+
+  it("keeps any text, number and moment (property)", async () => {
+    const schema = struct({
+      i: { kind: "integer" },
+      s: { kind: "string" },
+      f: { kind: "double" },
+      ts: { kind: "timestamp" },
+      a: { kind: "array", elementType: { kind: "string" }, containsNull: true },
+    });
+    const text = fc.option(
+      fc.string({ unit: "binary" }).map((s) => s.replaceAll("\0", "")),
+      { nil: null },
+    );
+    const rowOf = fc.record({
+      s: text,
+      f: fc.option(fc.double({ noNaN: true }), { nil: null }),
+      us: fc.option(fc.bigInt({ min: -60_000_000_000_000_000n, max: 250_000_000_000_000_000n }), { nil: null }),
+      a: fc.array(text, { maxLength: 3 }),
+    });
+    const sink = await open({ batchsize: "3", key: "i" }, { schema, mode: "update" });
+    const quote = (s: string | null): string => (s === null ? "NULL" : `'${s.replaceAll("'", "''")}'`);
+    let id = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(rowOf, { minLength: 1, maxLength: 8 }), async (rows) => {
+        const values = rows.map(
+          (r, i) =>
+            `(${i}::INTEGER, ${quote(r.s)}::VARCHAR, ${r.f === null ? "NULL" : `'${r.f}'`}::DOUBLE, make_timestamptz(${r.us ?? "NULL"}), [${r.a.map(quote).join(", ")}]::VARCHAR[])`,
+        );
+        await client.query(`DELETE FROM ${table}`);
+        await sink.addBatch(
+          await localBatch({
+            id: id++,
+            schema,
+            outputMode: "update",
+            sql: `SELECT * FROM (VALUES ${values.join(", ")}) v(i, s, f, ts, a)`,
+          }),
+        );
+        const held = await select(
+          `SELECT s, f, (extract(epoch FROM ts) * 1000000)::bigint::text, a FROM ${table} ORDER BY i`,
+        );
+        expect(held).toEqual(
+          rows.map((r) => [r.s, r.f === 0 ? expect.closeTo(0) : r.f, r.us === null ? null : `${r.us}`, r.a]),
+        );
+      }),
+      { numRuns: 40 },
+    );
+    await sink.close();
   });
 
   it("tells an empty text from null and from the word NULL", async () => {

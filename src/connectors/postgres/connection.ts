@@ -183,6 +183,13 @@ function hintFor(state: string | undefined): string | undefined {
     case "22003":
     case "22001":
       return "A value does not fit its column: widen the column or cast in the query.";
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+      return "Give the root certificate that signed the server's in sslrootcert.";
+    case "ERR_TLS_CERT_ALTNAME_INVALID":
+      return "Connect by a name that is in the certificate, or set sslmode to verify-ca.";
     default:
       return undefined;
   }
