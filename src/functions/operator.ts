@@ -126,7 +126,9 @@ export const operators: readonly FunctionDef[] = [
   arith("%", ["7 % 3", 1], ([a, b], { result: r }) => isZero(b!, divideByZero, cast(`(${a} % ${b})`, r)), {
     aliases: ["mod"],
   }),
-  fn("negative", [numeric], typeOf(0), ["negative(1)", -1], ([a]) => `(-${a})`),
+  fn("negative", [numeric], typeOf(0), ["negative(1)", -1], ([a], { result: r }) =>
+    isIntegral(r) ? `(${cast("0", r)} - ${cast(a!, r)})` : `(-${a})`,
+  ),
   compare("==", "=", ["2 == 2", true], { aliases: ["="] }),
   compare("<=>", "IS NOT DISTINCT FROM", ["NULL <=> NULL", true], { nullable: "never" }),
   compare("<", "<", ["1 < 2", true]),
