@@ -1,8 +1,12 @@
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { Redis } from "iovalkey";
+import pg from "pg";
 import type { StreamingQueryHandle } from "../../src/backend.ts";
 import type { DataFrame } from "../../src/dataframe/dataframe.ts";
 import { avg, col, count, max, window } from "../../src/dataframe/functions.ts";
+import { DataStreamReader } from "../../src/dataframe/reader.ts";
 import { udf } from "../../src/dataframe/udf.ts";
+import { SparkSession } from "../../src/session.ts";
 import { readLedger } from "../../src/testing/ledger.ts";
 import { MemoryStream } from "../../src/testing/memory-stream.ts";
 import type { StructType } from "../../src/types/data-type.ts";
@@ -84,6 +88,8 @@ const ALERT = {
 
 export interface Pipeline {
   readonly sinks: readonly string[];
+  /** Whether batches pass `state-committed`. */
+  readonly staged: boolean;
   start(session: TestSession, directory: string, checkpoint: string): Promise<StreamingQueryHandle>;
   /** What the outside world holds, to be the same with and without crashes. */
   result(directory: string): Promise<unknown> | unknown;
@@ -104,6 +110,7 @@ export const pipelines: Record<string, Pipeline> = {
   /** No state, one atomic sink: nothing is staged. */
   "not staged": {
     sinks: ["atomic-ledger"],
+    staged: false,
     start: (session, directory, checkpoint) =>
       events(session)
         .filter(col("value").gt(20))
@@ -116,6 +123,7 @@ export const pipelines: Record<string, Pipeline> = {
   /** State, update mode. */
   aggregation: {
     sinks: ["ledger"],
+    staged: true,
     start: (session, directory, checkpoint) =>
       hourly(events(session))
         .writeStream.format("ledger")
@@ -128,6 +136,7 @@ export const pipelines: Record<string, Pipeline> = {
   /** Two stateful operators, the second in TypeScript. */
   chain: {
     sinks: ["ledger"],
+    staged: true,
     start: (session, directory, checkpoint) =>
       hourly(events(session))
         .groupByKey("key")
@@ -141,6 +150,7 @@ export const pipelines: Record<string, Pipeline> = {
   /** A function that never gives the same twice, two sinks: both must hold the same rows, each batch once. */
   "two sinks": {
     sinks: ["first", "second"],
+    staged: true,
     start: (session, directory, checkpoint) =>
       events(session)
         .select("ts", "key", random("value").as("r"))
@@ -155,4 +165,118 @@ export const pipelines: Record<string, Pipeline> = {
       return readLedger(join(directory, "a")).map((batch) => [batch.batchId, batch.rows.length]);
     },
   },
+  delta: {
+    sinks: ["delta"],
+    staged: false,
+    start: (session, directory, checkpoint) =>
+      events(session)
+        .withColumn("day", col("ts").cast("date"))
+        .writeStream.format("delta")
+        .partitionBy("day")
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(join(directory, "table")),
+    result: (directory) => tableRows("delta", join(directory, "table")),
+  },
+  "parquet files": {
+    sinks: ["parquet"],
+    staged: false,
+    start: (session, directory, checkpoint) =>
+      events(session)
+        .writeStream.format("parquet")
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(join(directory, "files")),
+    result: (directory) => tableRows("parquet", join(directory, "files")),
+  },
+  /** One aggregation to a database and a cache, as they are when the process is gone. */
+  "database and cache": {
+    sinks: ["db", "cache"],
+    staged: true,
+    start: (session, directory, checkpoint) =>
+      hourly(events(session))
+        .writeStream.outputMode("update")
+        .sink("db", "postgres", {
+          url: process.env.TEST_POSTGRES!,
+          dbtable: `hourly_${basename(directory)}`,
+          key: "hour,key",
+        })
+        .sink("cache", "redis", { url: process.env.TEST_REDIS!, key: `${basename(directory)}:{key}`, version: "hour" })
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(),
+    async result(directory) {
+      const client = new pg.Client({ connectionString: process.env.TEST_POSTGRES });
+      const keys = new Redis(process.env.TEST_REDIS!);
+      try {
+        await client.connect();
+        const { rows } = await client.query(`SELECT * FROM hourly_${basename(directory)} ORDER BY hour, key`);
+        const cached: Record<string, unknown> = {};
+        for (const key of (await keys.keys(`${basename(directory)}:*`)).sort()) {
+          cached[key.slice(basename(directory).length)] = await keys.hgetall(key);
+        }
+        return { rows, cached };
+      } finally {
+        keys.disconnect();
+        await client.end();
+      }
+    },
+  },
+  /** At least once: nothing is lost, and what came again is the same. */
+  topic: {
+    sinks: ["kafka"],
+    staged: true,
+    start: (session, directory, checkpoint) =>
+      events(session)
+        .select(col("key"), col("ts").cast("string").as("value"))
+        .writeStream.format("kafka")
+        .option("kafka.bootstrap.servers", process.env.TEST_KAFKA!)
+        .option("topic", `events-${basename(directory)}`)
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(),
+    async result(directory) {
+      const records = await topicRows(`events-${basename(directory)}`);
+      return [...new Set(records)].sort();
+    },
+  },
+  /** From a topic: offsets of four partitions. */
+  "topic to delta": {
+    sinks: ["delta"],
+    staged: false,
+    start: (session, directory, checkpoint) =>
+      new DataStreamReader(session)
+        .format("kafka")
+        .option("kafka.bootstrap.servers", process.env.TEST_KAFKA!)
+        .option("subscribe", "input")
+        .option("startingOffsets", "earliest")
+        .option("maxOffsetsPerTrigger", 60)
+        .load()
+        .select(col("partition"), col("offset"), col("value").cast("string").as("value"))
+        .writeStream.format("delta")
+        .option("checkpointLocation", checkpoint)
+        .trigger({ availableNow: true })
+        .start(join(directory, "table")),
+    result: (directory) => tableRows("delta", join(directory, "table")),
+  },
 };
+
+async function tableRows(format: string, path: string): Promise<string[]> {
+  const spark = SparkSession.builder().getOrCreate();
+  const rows = await spark.read.format(format).load(path).collect();
+  return rows
+    .map((row) => JSON.stringify(row, (_, value) => (typeof value === "bigint" ? String(value) : value)))
+    .sort();
+}
+
+async function topicRows(topic: string): Promise<string[]> {
+  const spark = SparkSession.builder().getOrCreate();
+  const rows = await spark.read
+    .format("kafka")
+    .option("kafka.bootstrap.servers", process.env.TEST_KAFKA!)
+    .option("subscribe", topic)
+    .load()
+    .select(col("key").cast("string").as("key"), col("value").cast("string").as("value"))
+    .collect();
+  return rows.map((row) => JSON.stringify(row));
+}
