@@ -357,6 +357,20 @@ describe("stream source", () => {
     expect(await rowsOf(await newest.read({ logOffset: -1 }, last.end))).toEqual([3, 4]);
   });
 
+  test("what was logged before a crash comes in batches of its own, or with all the rest", async () => {
+    put("1.json", 1, 1);
+    const crashed = await open();
+    await crashed.latestOffset({ logOffset: -1 }, "options");
+    put("2.json", 2, 2);
+    await crashed.latestOffset({ logOffset: 0 }, "options");
+    put("3.json", 3, 3);
+    const source = await open();
+    const { end } = await source.latestOffset({ logOffset: -1 }, "options");
+    expect(await rowsOf(await source.read({ logOffset: -1 }, end))).toEqual([1]);
+    const all = await source.latestOffset({ logOffset: -1 }, "all");
+    expect(await rowsOf(await source.read({ logOffset: -1 }, all.end))).toEqual([1, 2, 3]);
+  });
+
   test("the log is compacted every ten batches and survives it", async () => {
     let source = await open({ maxFilesPerTrigger: "1" });
     let offset = await source.initialOffset();

@@ -75,9 +75,8 @@ export class FileStreamSource implements StreamSource {
     const from = logOffset(start);
     const logged = (await this.#log.latest()) ?? -1;
     // Entries that were written ahead of a crash form their own batches, one by one.
-    if (logged > from) {
-      const end = limit === "all" ? logged : from + 1;
-      return { end: { logOffset: end }, latest: { logOffset: logged } };
+    if (logged > from && limit !== "all") {
+      return { end: { logOffset: from + 1 }, latest: { logOffset: logged } };
     }
     const fresh = await this.#newFiles();
     if (fresh.length === 0) return { end: { logOffset: logged }, latest: { logOffset: logged } };
