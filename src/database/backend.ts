@@ -10,6 +10,9 @@ export interface ExecListener {
   need?(): void;
 }
 
+/** For requests whose output nobody reads. */
+export const QUIET: ExecListener = { out: (_, taken) => taken() };
+
 /** The thread died under a request. */
 export class BackendDied extends Error {}
 

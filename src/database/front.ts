@@ -1,18 +1,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { publish } from "../events.ts";
-import { type Backend, BackendDied } from "./backend.ts";
-import {
-  Client,
-  customSettingsIn,
-  mergeTrace,
-  mergeTraits,
-  NO_TRAITS,
-  sqlOf,
-  statementName,
-  type Trace,
-  type Traits,
-  traitsOf,
-} from "./client.ts";
+import { type Backend, BackendDied, QUIET } from "./backend.ts";
+import { Client, mergeTrace, type Trace } from "./client.ts";
+import { greeting, negotiate, readReported } from "./greeting.ts";
 import {
   B,
   cstring,
@@ -23,14 +13,14 @@ import {
   message,
   messages,
   ProtocolViolation,
-  parameterStatus,
   readStartup,
   ready,
   SYNC,
   type TransactionStatus,
 } from "./protocol.ts";
-import { identifier, literal, RESET_SESSION, setAll, startupSettings } from "./settings.ts";
-import { Unit } from "./unit.ts";
+import { SessionState } from "./session-state.ts";
+import { startupSettings } from "./settings.ts";
+import { traitsOfUnit, Unit } from "./unit.ts";
 
 export interface FrontOptions {
   backend: Backend;
@@ -42,27 +32,10 @@ export interface FrontOptions {
   cancelGraceMs: number;
 }
 
-/** Settings whose value PostgreSQL tells a client without being asked. */
-const REPORTED = [
-  "application_name",
-  "client_encoding",
-  "DateStyle",
-  "default_transaction_read_only",
-  "in_hot_standby",
-  "integer_datetimes",
-  "IntervalStyle",
-  "is_superuser",
-  "scram_iterations",
-  "search_path",
-  "server_encoding",
-  "server_version",
-  "session_authorization",
-  "standard_conforming_strings",
-  "TimeZone",
-];
-
 const PAUSE_READING = 16 * 1024 * 1024;
 const PAUSE_WRITING = 1024 * 1024;
+/** Work for quiet times does not wait longer than this when there are none. */
+const OVERDUE_MS = 30_000;
 
 /**
  * Lets many clients share one PostgreSQL session. One client at a time has the database: from its first message to the
@@ -82,10 +55,8 @@ export class Front {
   #pumping = false;
   #closed = false;
   #isReady = false;
-  /** Named statements that the session knows, and whose they are; "" is the unnamed one. */
-  readonly #loaded = new Map<string, Client>();
-  #settingsOf: Client | undefined;
-  #reported = new Map<string, string>();
+  readonly #session: SessionState;
+  #reported: ReadonlyMap<string, string> = new Map();
   /** The running statement waits for more data of its COPY. */
   #copyWaits = false;
   #copying = false;
@@ -93,13 +64,14 @@ export class Front {
   #cancelTimer: NodeJS.Timeout | undefined;
   #cancelled = false;
   #restarting: Promise<void> | undefined;
-  #idleWork: (() => Promise<void>) | undefined;
+  #idleWork: { run: () => Promise<void>; since: number } | undefined;
   #drained: (() => void) | undefined;
   #lastTurn = 0;
 
   constructor(options: FrontOptions) {
     this.#options = options;
     this.#backend = options.backend;
+    this.#session = new SessionState(options.backend, this.#clients);
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
     this.#backend.onDeath = (error) => {
       publish("server.error", { server: "postgres", error });
@@ -121,7 +93,7 @@ export class Front {
 
   /** The database answers: those who came early are let in. */
   async started(): Promise<void> {
-    await this.#readReported();
+    this.#reported = await readReported((text) => this.#session.sql(text));
     this.#isReady = true;
     this.#pump();
   }
@@ -133,18 +105,6 @@ export class Front {
       this.#dismiss(c, "57P03", `the database cannot start: ${error.message}`);
     }
     this.#server.close();
-  }
-
-  async #readReported(): Promise<void> {
-    const names = REPORTED.map((n) => `'${n}'`).join();
-    this.#reported = new Map(
-      (await this.#sql(`SELECT name, setting FROM pg_settings WHERE name IN (${names})`)).map((r) => [
-        r[0]!,
-        r[1] ?? "",
-      ]),
-    );
-    this.#reported.set("session_authorization", "postgres");
-    this.#reported.set("is_superuser", "on");
   }
 
   // Connections
@@ -193,11 +153,7 @@ export class Front {
             return Buffer.alloc(0);
           }
           const unknown = [...startup.parameters.keys()].filter((k) => k.startsWith("_pq_."));
-          if (startup.minor > 0 || unknown.length > 0) {
-            const count = Buffer.alloc(8);
-            count.writeInt32BE(unknown.length, 4);
-            c.socket.write(message(0x76, count, ...unknown));
-          }
+          if (startup.minor > 0 || unknown.length > 0) c.socket.write(negotiate(unknown));
           this.#enqueue(c);
           if (rest.length > 0) this.#receive(c, rest);
           return Buffer.alloc(0);
@@ -274,12 +230,13 @@ export class Front {
           await this.#sweep();
           continue;
         }
-        const c = this.#next();
+        const work = this.#idleWork;
+        const overdue = work !== undefined && performance.now() - work.since > OVERDUE_MS;
+        const c = overdue && this.#owner === undefined ? undefined : this.#next();
         if (c !== undefined) await this.#turn(c);
-        else if (this.#idleWork !== undefined && this.#owner === undefined) {
-          const work = this.#idleWork;
+        else if (work !== undefined && this.#owner === undefined) {
           this.#idleWork = undefined;
-          await work();
+          await work.run();
         } else return;
       } catch (error) {
         if (!(error instanceof BackendDied)) throw error;
@@ -310,9 +267,12 @@ export class Front {
       if (!c.greeted) await this.#greet(c);
       else await this.#unit(c);
     } catch (error) {
-      if (!(error instanceof BackendDied)) throw error;
-      this.#interrupted(c);
-      throw error;
+      if (error instanceof BackendDied) {
+        this.#interrupted(c);
+        throw error;
+      }
+      publish("server.error", { server: "postgres", error: error as Error });
+      this.#dismiss(c, "XX000", `internal error: ${(error as Error).message}`);
     } finally {
       this.#running = undefined;
       this.#copying = false;
@@ -331,38 +291,21 @@ export class Front {
   /** The first turn: settings of the startup packet, and PostgreSQL's greeting. */
   async #greet(c: Client): Promise<void> {
     c.greeted = true;
-    const reported = new Map(this.#reported);
     const wanted = startupSettings(c.startup);
     if (wanted.size > 0) {
-      c.settings = wanted;
       try {
-        await this.#enter(c, true);
-        await this.#captureSettings(c);
-        for (const [name, value] of c.settings) if (reported.has(name)) reported.set(name, value);
+        await this.#session.enterFirst(c, wanted);
       } catch (error) {
         if (error instanceof BackendDied) throw error;
-        c.settings = new Map();
-        this.#settingsOf = undefined;
         this.#dismiss(c, "22023", (error as Error).message);
         return;
       }
     }
-    const key = Buffer.alloc(8);
-    key.writeInt32BE(c.pid, 0);
-    key.writeInt32BE(c.secret, 4);
-    this.#write(
-      c,
-      Buffer.concat([
-        message(0x52, Buffer.alloc(4)),
-        ...[...reported].map(([name, value]) => parameterStatus(name, value)),
-        message(0x4b, key),
-        ready("I"),
-      ]),
-    );
+    this.#write(c, greeting(this.#reported, c.settings, c.pid, c.secret));
   }
 
   async #unit(c: Client): Promise<void> {
-    if (!c.holds) await this.#enter(c, false);
+    if (!c.holds) await this.#session.enter(c);
     const unit = c.takeUnit();
     const last = unit.at(-1)!;
     if (last[0] === F.terminate) {
@@ -371,14 +314,14 @@ export class Front {
       return;
     }
     const traits = traitsOfUnit(c, unit);
-    if (traits.names && !c.midSequence) await this.#loadOnly(c);
-    const run = new Unit(c, this.#loaded, unit, traits);
+    if (traits.names && !c.midSequence && c.status !== "E") await this.#session.loadOnly(c);
+    const run = new Unit(c, this.#session.loaded, unit, traits);
     await this.#exec(c, run, [...run.before, ...unit]);
     c.carried = mergeTrace(c.carried, run.trace);
     if (!c.holds) {
       const trace = c.carried;
       c.carried = undefined;
-      await this.#leave(c, trace);
+      await this.#session.leave(c, trace);
     }
   }
 
@@ -518,8 +461,6 @@ export class Front {
         owner.midSequence = false;
         if (!owner.gone) this.#dismiss(owner, "57P01", "terminating connection because the database restarted");
       }
-      this.#loaded.clear();
-      this.#settingsOf = undefined;
       this.#cancelled = false;
       await this.#backend.kill();
       try {
@@ -529,8 +470,7 @@ export class Front {
         this.failed(error as Error);
         throw error;
       }
-      const channels = new Set([...this.#clients.values()].flatMap((c) => [...c.channels]));
-      for (const channel of channels) await this.#sql(`LISTEN ${identifier(channel)}`);
+      await this.#session.restarted();
     })().finally(() => {
       this.#restarting = undefined;
     });
@@ -589,94 +529,6 @@ export class Front {
     );
   }
 
-  // Session state
-
-  /** Puts the session into the state of `c`. */
-  async #enter(c: Client, strict: boolean): Promise<void> {
-    const before = this.#settingsOf;
-    if (before === c && !strict) return;
-    this.#settingsOf = c;
-    if (!strict && (before === undefined || before.settings.size === 0) && c.settings.size === 0) return;
-    try {
-      await this.#sql(`${RESET_SESSION}${setAll(c.settings)}`);
-    } catch (error) {
-      if (strict || error instanceof BackendDied) throw error;
-      // One of them is no longer valid (a role that was dropped): the others still count.
-      for (const [name, value] of [...c.settings]) {
-        await this.#sql(setAll(new Map([[name, value]]))).catch(() => c.settings.delete(name));
-      }
-    }
-  }
-
-  /** After the end of a transaction: remembers what it changed in the session. */
-  async #leave(c: Client, run: Trace): Promise<void> {
-    c.usesTemporary ||= run.traits.temporary;
-    c.usesAdvisory ||= run.traits.advisory;
-    c.usesCursor ||= run.traits.cursor;
-    if (run.traits.settings || run.tags.has("SET") || run.tags.has("RESET")) await this.#captureSettings(c);
-    if (run.traits.names && intersects(run.tags, ["PREPARE", "DEALLOCATE", "DEALLOCATE ALL", "DISCARD ALL"])) {
-      await this.#captureStatements(c);
-    }
-    if (run.traits.listen && intersects(run.tags, ["LISTEN", "UNLISTEN", "DISCARD ALL"])) {
-      await this.#captureChannels(c, run);
-    }
-  }
-
-  async #captureSettings(c: Client): Promise<void> {
-    const rows = await this.#sql(
-      "SELECT name, setting FROM pg_settings WHERE source = 'session' " +
-        "UNION ALL SELECT 'role', current_setting('role') WHERE current_setting('role') <> 'none' " +
-        "UNION ALL SELECT 'session_authorization', session_user WHERE session_user <> 'postgres'" +
-        [...c.customSettings]
-          .map((n) => ` UNION ALL SELECT ${literal(n)}, current_setting(${literal(n)}, true)`)
-          .join(""),
-    );
-    c.settings = new Map(rows.filter((r) => r[1] !== null).map((r) => [r[0]!, r[1]!]));
-    this.#settingsOf = c;
-  }
-
-  /** SQL's PREPARE and DEALLOCATE, which do not show in the protocol. */
-  async #captureStatements(c: Client): Promise<void> {
-    const rows = await this.#sql("SELECT name, from_sql, statement FROM pg_prepared_statements");
-    const present = new Map(rows.map((r) => [r[0]!, r]));
-    for (const [name, owner] of this.#loaded) {
-      if (present.has(name)) continue;
-      this.#loaded.delete(name);
-      if (owner === c) c.statements.delete(name);
-    }
-    for (const [name, fromSql, statement] of rows) {
-      if (fromSql !== "t" || this.#loaded.has(name!)) continue;
-      c.statements.set(name!, { parse: undefined, sql: statement!, traits: traitsOf(statement!) });
-      this.#loaded.set(name!, c);
-    }
-  }
-
-  async #captureChannels(c: Client, run: Trace): Promise<void> {
-    const active = new Set((await this.#sql("SELECT pg_listening_channels()")).map((r) => r[0]!));
-    if (intersects(run.tags, ["UNLISTEN", "DISCARD ALL"])) {
-      for (const channel of [...c.channels]) if (!active.has(channel)) c.channels.delete(channel);
-      // Its UNLISTEN took the others' channels too.
-      for (const other of this.#clients.values()) {
-        for (const channel of other.channels) {
-          if (!active.has(channel)) await this.#sql(`LISTEN ${identifier(channel)}`);
-        }
-      }
-    }
-    for (const channel of run.listened) if (active.has(channel)) c.channels.add(channel);
-  }
-
-  /** Makes the session know the statements of `c` and no others, before SQL that names statements. */
-  async #loadOnly(c: Client): Promise<void> {
-    await this.#sql("DEALLOCATE ALL");
-    this.#loaded.clear();
-    for (const [name, s] of c.statements) {
-      if (name === "") continue;
-      if (s.sql !== undefined) await this.#sql(s.sql);
-      else await this.#backend.exec([s.parse!, SYNC], { out: (_, taken) => taken() });
-      this.#loaded.set(name, c);
-    }
-  }
-
   #notify(from: Client, trace: Trace, m: Buffer): void {
     const { text: channel } = cstring(m, 9);
     const copy = Buffer.from(m);
@@ -688,41 +540,19 @@ export class Front {
     }
   }
 
-  /** Removes what departed clients left in the session. */
+  /** Ends what departed clients left open and removes their traces. */
   async #sweep(): Promise<void> {
     for (const c of this.#departed) {
+      this.#departed.delete(c);
       if (this.#owner === c) {
-        this.#running = c;
-        const quiet = { out: (_: Buffer, taken: () => void) => taken() };
-        if (c.midSequence) await this.#backend.exec([SYNC], quiet);
-        if (c.holds) await this.#sql("ROLLBACK");
         this.#owner = undefined;
-        this.#running = undefined;
+        if (c.midSequence) await this.#backend.exec([SYNC], QUIET);
+        if (c.holds) await this.#session.sql("ROLLBACK");
         c.status = "I";
         c.midSequence = false;
       }
-      const closes: Buffer[] = [];
-      for (const [name, owner] of this.#loaded) {
-        if (owner !== c) continue;
-        this.#loaded.delete(name);
-        closes.push(message(F.close, Buffer.from("S"), name));
-      }
-      if (closes.length > 0) await this.#backend.exec([...closes, SYNC], { out: (_, taken) => taken() });
-      const others = [...this.#clients.values()];
-      if (c.usesCursor && !others.some((o) => o.usesCursor)) await this.#sql("CLOSE ALL");
-      if (c.usesTemporary && !others.some((o) => o.usesTemporary)) await this.#sql("DISCARD TEMP");
-      if (c.usesAdvisory && !others.some((o) => o.usesAdvisory)) await this.#sql("SELECT pg_advisory_unlock_all()");
-      for (const channel of c.channels) {
-        if (!others.some((o) => o.channels.has(channel))) await this.#sql(`UNLISTEN ${identifier(channel)}`);
-      }
-      this.#departed.delete(c);
+      await this.#session.sweep(c);
     }
-  }
-
-  #sql(text: string): Promise<(string | null)[][]> {
-    // A simple query drops the unnamed statement.
-    this.#loaded.delete("");
-    return this.#backend.sql(text);
   }
 
   /** How long nobody has used the database. */
@@ -732,11 +562,11 @@ export class Front {
 
   /** Runs SQL of the server's own once nobody else wants the database. */
   whenIdle(work: (sql: (text: string) => Promise<(string | null)[][]>) => Promise<void>): void {
-    this.#idleWork = () => work((text) => this.#sql(text));
+    this.#idleWork = { run: () => work((text) => this.#session.sql(text)), since: performance.now() };
     this.#pump();
   }
 
-  /** Closes the listener, lets running statements end, and disconnects everybody. */
+  /** Closes the listener, cancels what runs, and disconnects everybody. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#idleTimer);
@@ -747,29 +577,16 @@ export class Front {
       this.#backend.more([message(F.copyFail, "the server is shutting down")]);
     }
     if (this.#pumping) {
+      this.#backend.cancel();
+      const end = setTimeout(() => this.#backend.kill().catch(() => {}), this.#options.cancelGraceMs);
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
       });
+      clearTimeout(end);
     }
     for (const c of [...this.#clients.values()]) {
       this.#dismiss(c, "57P01", "terminating connection due to administrator command");
     }
     await closed;
   }
-}
-
-function traitsOfUnit(c: Client, unit: Buffer[]): Traits {
-  let traits = NO_TRAITS;
-  for (const m of unit) {
-    if (m[0] === F.query || m[0] === F.parse) {
-      const sql = sqlOf(m);
-      traits = mergeTraits(traits, traitsOf(sql));
-      for (const name of customSettingsIn(sql)) c.customSettings.add(name);
-    } else if (m[0] === F.bind) traits = mergeTraits(traits, c.statements.get(statementName(m)!)?.traits ?? NO_TRAITS);
-  }
-  return traits;
-}
-
-function intersects(set: Set<string>, names: string[]): boolean {
-  return names.some((n) => set.has(n));
 }

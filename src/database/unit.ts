@@ -1,6 +1,9 @@
 import {
   type Client,
   channelsIn,
+  customSettingsIn,
+  mergeTraits,
+  NO_TRAITS,
   type Statement,
   sqlOf,
   statementName,
@@ -105,3 +108,16 @@ export class Unit {
 }
 
 const TAGS = new Set(["SET", "RESET", "LISTEN", "UNLISTEN", "PREPARE", "DEALLOCATE", "DEALLOCATE ALL", "DISCARD ALL"]);
+
+/** What the texts in a unit, or of the statements that it binds, say about session state. */
+export function traitsOfUnit(c: Client, unit: Buffer[]): Traits {
+  let traits = NO_TRAITS;
+  for (const m of unit) {
+    if (m[0] === F.query || m[0] === F.parse) {
+      const sql = sqlOf(m);
+      traits = mergeTraits(traits, traitsOf(sql));
+      for (const name of customSettingsIn(sql)) c.customSettings.add(name);
+    } else if (m[0] === F.bind) traits = mergeTraits(traits, c.statements.get(statementName(m)!)?.traits ?? NO_TRAITS);
+  }
+  return traits;
+}
