@@ -22,7 +22,7 @@ const bin = (name, file) => join(root, "node_modules", name, file);
 if (!crash && rest.length === 0) {
   for (const [what, command] of [
     ["type check", [bin("typescript", "bin/tsc"), "-p", join(root, "tsconfig.json")]],
-    ["lint", [bin("@biomejs/biome", "bin/biome"), "check", root]],
+    ["lint", [bin("@biomejs/biome", "bin/biome"), "check", "--diagnostic-level=warn", root]],
   ]) {
     const started = performance.now();
     const code = await run(command, { cwd: root });

@@ -60,6 +60,36 @@ describe("the built package", () => {
     ]);
   });
 
+  test("runs a stream from its broker to its database, each in a thread of its own", async () => {
+    const output = await run(
+      "stream.js",
+      `import { SparkSession, col } from "millrace";
+       import pg from "pg";
+       import { startStack } from "./node_modules/millrace/stack.js";
+       import { KafkaClient, KafkaProducer } from "./node_modules/millrace/kafka/client/index.js";
+       const stack = await startStack({ directory: "data", ports: { kafka: 0, postgres: 0, redis: 0 } });
+       const client = KafkaClient.connect({ "bootstrap.servers": process.env.MILLRACE_KAFKA });
+       const producer = new KafkaProducer(client);
+       await client.createTopics([{ name: "in", partitions: 1 }]);
+       await producer.send("in", [{ key: "a", value: "hello" }]);
+       await producer.close();
+       client.close();
+       const spark = SparkSession.builder().getOrCreate();
+       const query = await spark.readStream.format("kafka").option("subscribe", "in").option("startingOffsets", "earliest").load()
+         .select(col("key").cast("string"), col("value").cast("string"))
+         .writeStream.format("postgres").option("dbtable", "out").trigger({ availableNow: true })
+         .option("checkpointLocation", "checkpoint").start();
+       await query.awaitTermination();
+       const database = new pg.Client(process.env.MILLRACE_POSTGRES);
+       await database.connect();
+       console.log(JSON.stringify((await database.query("SELECT key, value FROM out")).rows));
+       await database.end();
+       await spark.stop();
+       await stack.stop();`,
+    );
+    expect(JSON.parse(output)).toEqual([{ key: "a", value: "hello" }]);
+  }, 60_000);
+
   test("has declarations that a program compiles against", async () => {
     writeFileSync(
       join(project, "types.ts"),
