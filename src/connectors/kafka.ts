@@ -1,8 +1,7 @@
 import type { StructType } from "../types/data-type.ts";
 import type { Connector } from "./connector.ts";
 import { KAFKA_OPTIONS } from "./kafka/options.ts";
-import { KafkaSink, validateSink, writeKafkaBatch } from "./kafka/sink.ts";
-import { KafkaSource } from "./kafka/source.ts";
+import { validateSink } from "./kafka/validate-sink.ts";
 
 const COLUMNS: StructType["fields"] = [
   { name: "key", type: { kind: "binary" }, nullable: true },
@@ -50,8 +49,13 @@ export const kafka: Connector = {
       kind: "struct",
       fields: options.includeHeaders?.toLowerCase() === "true" ? [...COLUMNS, HEADERS] : COLUMNS,
     }),
-    openStream: (request) => new KafkaSource(request, "stream"),
+    // The client is loaded by the first query that reads or writes a topic.
+    openStream: async (request) => {
+      const { KafkaSource } = await import("./kafka/source.ts");
+      return new KafkaSource(request, "stream");
+    },
     openBatch: async (request) => {
+      const { KafkaSource } = await import("./kafka/source.ts");
       const source = new KafkaSource(request, "batch");
       try {
         return await source.readBatch();
@@ -65,7 +69,13 @@ export const kafka: Connector = {
     outputModes: ["append", "update", "complete"],
     guarantee: () => "at-least-once",
     validate: validateSink,
-    openStream: (request) => new KafkaSink(request),
-    writeBatch: writeKafkaBatch,
+    openStream: async (request) => {
+      const { KafkaSink } = await import("./kafka/sink.ts");
+      return new KafkaSink(request);
+    },
+    writeBatch: async (request) => {
+      const { writeKafkaBatch } = await import("./kafka/sink.ts");
+      await writeKafkaBatch(request);
+    },
   },
 };

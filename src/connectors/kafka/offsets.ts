@@ -1,5 +1,5 @@
 import { MillraceError } from "../../errors.ts";
-import { keyOf, type PartitionOffset, type TopicPartition } from "../../kafka/client/index.ts";
+import { keyOf, type PartitionOffset, type TopicPartition } from "../../kafka/client/types.ts";
 import type { Offset } from "../connector.ts";
 
 /** Next offset to read of each partition, by `keyOf`. */

@@ -1,11 +1,7 @@
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
-import {
-  type KafkaClientOptions,
-  type PartitionOffset,
-  parseKafkaOptions,
-  type TopicPartition,
-} from "../../kafka/client/index.ts";
+import type { KafkaClientOptions, PartitionOffset, TopicPartition } from "../../kafka/client/index.ts";
+import { parseKafkaOptions } from "../../kafka/client/options.ts";
 import type { OptionSpec, Options } from "../connector.ts";
 import { parseAssign, parseNumbersOption } from "./offsets.ts";
 

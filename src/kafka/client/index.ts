@@ -2,7 +2,6 @@ export { KafkaClient } from "./client.ts";
 export { brokerError, errorName, isRetriable } from "./errors.ts";
 export { KAFKA_COLUMNS, type KafkaColumn } from "./ingest/columns.ts";
 export {
-  keyOf,
   type OffsetRange,
   RangeReader,
   type RangeReaderOptions,
@@ -25,6 +24,7 @@ export {
   type FetchLimits,
   type FetchPartition,
   type IsolationLevel,
+  keyOf,
   LATEST,
   type NewTopic,
   type PartitionInfo,

@@ -87,3 +87,8 @@ export function byTopic<T extends TopicPartition>(items: readonly T[]): [string,
   }
   return [...groups];
 }
+
+/** A partition as the key of a map. */
+export function keyOf(partition: TopicPartition): string {
+  return `${partition.partition}/${partition.topic}`;
+}

@@ -1,6 +1,15 @@
+import { createRequire } from "node:module";
 import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { lz4Compress, lz4Decompress, snappyCompress, snappyDecompress } from "@platformatic/wasm-utils";
 import { MillraceError } from "../../errors.ts";
+
+const load = createRequire(import.meta.url);
+let loaded: typeof import("@platformatic/wasm-utils") | undefined;
+
+/** Snappy and lz4 in WebAssembly, compiled when the first batch wants it. */
+function codecs(): typeof import("@platformatic/wasm-utils") {
+  loaded ??= load("@platformatic/wasm-utils") as typeof import("@platformatic/wasm-utils");
+  return loaded;
+}
 
 /** The codec numbers of a record batch's attributes (bits 0-2). */
 export const Codec = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
@@ -25,7 +34,7 @@ export function compress(codec: CodecId, buf: Buffer): Buffer {
     case 2:
       return xerialCompress(buf);
     case 3:
-      return lz4Compress(buf);
+      return codecs().lz4Compress(buf);
     case 4:
       return zstdCompressSync(buf, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
   }
@@ -46,7 +55,7 @@ export function decompress(codec: number, buf: Buffer): Buffer {
         return isXerial(buf) ? xerialDecompress(buf) : snappyBlock(buf);
       case 3:
         if (buf.length < 7 || buf.readUInt32LE(0) !== LZ4_MAGIC) throw new Error("no lz4 frame");
-        return lz4Decompress(buf);
+        return codecs().lz4Decompress(buf);
       case 4:
         return zstdDecompressSync(buf, { maxOutputLength: MAX_UNCOMPRESSED_BYTES });
       default:
@@ -84,7 +93,7 @@ function isXerial(buf: Buffer): boolean {
 function xerialCompress(buf: Buffer): Buffer {
   const parts: Buffer[] = [XERIAL_HEADER];
   for (let at = 0; at < buf.length; at += XERIAL_CHUNK) {
-    const block = snappyCompress(buf.subarray(at, at + XERIAL_CHUNK));
+    const block = codecs().snappyCompress(buf.subarray(at, at + XERIAL_CHUNK));
     const length = Buffer.allocUnsafe(4);
     length.writeUInt32BE(block.length);
     parts.push(length, block);
@@ -122,5 +131,5 @@ function snappyBlock(buf: Buffer): Buffer {
     if (byte < 0x80) break;
   }
   if (length > buf.length * 32) throw new Error("a snappy block claims an impossible length");
-  return snappyDecompress(buf);
+  return codecs().snappyDecompress(buf);
 }

@@ -14,6 +14,7 @@ import {
   type AbortedTransaction,
   EARLIEST,
   type FetchedPartition,
+  keyOf,
   type PartitionOffset,
   type TopicPartition,
 } from "../types.ts";
@@ -487,10 +488,6 @@ function located(error: unknown, topic: string, partition: number): unknown {
     cause: error,
     parameters: { topic, partition: String(partition) },
   });
-}
-
-export function keyOf(partition: TopicPartition): string {
-  return `${partition.partition}/${partition.topic}`;
 }
 
 function pause(ms: number): Promise<void> {
