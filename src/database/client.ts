@@ -94,6 +94,9 @@ export function channelsIn(sql: string): string[] {
   return found;
 }
 
+/** Output that a client has not read before the statement behind it is slowed down. */
+const MAX_UNREAD = 1024 * 1024;
+
 /** One connection, and what is kept of its session while another has the database. */
 export class Client {
   static #nextPid = 1000;
@@ -128,8 +131,36 @@ export class Client {
   usesAdvisory = false;
   usesCursor = false;
 
-  constructor(socket: Socket) {
+  readonly #stalledMs: number;
+  readonly #onStalled: () => boolean;
+
+  /** `onStalled` is asked when the client has not read for `stalledMs`; true gives it up. */
+  constructor(socket: Socket, stalledMs: number, onStalled: () => boolean) {
     this.socket = socket;
+    this.#stalledMs = stalledMs;
+    this.#onStalled = onStalled;
+  }
+
+  /** Sends whole messages; `taken` is called once they do not wait in memory because of a slow reader. */
+  write(bytes: Buffer, taken?: () => void): void {
+    if (this.gone || this.socket.destroyed) {
+      taken?.();
+      return;
+    }
+    if (this.socket.writableLength < MAX_UNREAD) {
+      this.socket.write(bytes);
+      taken?.();
+      return;
+    }
+    const stalled = setTimeout(() => {
+      if (this.#onStalled()) this.socket.destroy();
+      else stalled.refresh();
+    }, this.#stalledMs);
+    stalled.unref();
+    this.socket.write(bytes, () => {
+      clearTimeout(stalled);
+      taken?.();
+    });
   }
 
   /** It has a transaction or an unfinished sequence of messages, so nobody else may run. */

@@ -3,24 +3,16 @@ import { publish } from "../events.ts";
 import { type Backend, BackendDied, QUIET } from "./backend.ts";
 import { Client, mergeTrace, type Trace } from "./client.ts";
 import { greeting, negotiate, readReported } from "./greeting.ts";
-import {
-  B,
-  cstring,
-  errorResponse,
-  F,
-  MAX_MESSAGE,
-  MessageReader,
-  message,
-  messages,
-  ProtocolViolation,
-  readStartup,
-  ready,
-  SYNC,
-  type TransactionStatus,
-} from "./protocol.ts";
+import { OutputFilter } from "./output-filter.ts";
+import { errorResponse, F, MAX_MESSAGE, message, ProtocolViolation, readStartup, ready, SYNC } from "./protocol.ts";
 import { SessionState } from "./session-state.ts";
 import { startupSettings } from "./settings.ts";
 import { traitsOfUnit, Unit } from "./unit.ts";
+
+const CANCELED = Buffer.concat([
+  errorResponse("ERROR", "57014", "canceling statement due to user request"),
+  ready("I"),
+]);
 
 export interface FrontOptions {
   backend: Backend;
@@ -33,7 +25,6 @@ export interface FrontOptions {
 }
 
 const PAUSE_READING = 16 * 1024 * 1024;
-const PAUSE_WRITING = 1024 * 1024;
 /** Work for quiet times does not wait longer than this when there are none. */
 const OVERDUE_MS = 30_000;
 
@@ -110,7 +101,12 @@ export class Front {
   // Connections
 
   #accept(socket: Socket): void {
-    const c = new Client(socket);
+    const c = new Client(socket, this.#options.stalledWriteMs, () => {
+      // As long as nobody waits, a slow reader harms nobody.
+      if (this.#queue.size === 0) return false;
+      this.#left(c);
+      return true;
+    });
     this.#clients.set(c.pid, c);
     let early = Buffer.alloc(0);
     socket.on("data", (chunk: Buffer) => {
@@ -127,38 +123,32 @@ export class Front {
     socket.on("close", () => this.#left(c));
   }
 
+  /** The packets before the first message; returns what is not complete yet. */
   #receiveStartup(c: Client, bytes: Buffer): Buffer<ArrayBuffer> {
-    let rest = bytes;
-    for (;;) {
+    for (let rest = bytes; ; ) {
       const packet = readStartup(rest);
       if (packet === undefined) return Buffer.from(rest);
       rest = rest.subarray(packet.length);
       const { startup } = packet;
-      switch (startup.kind) {
-        case "ssl":
-        case "gss":
-          c.socket.write("N");
-          break;
-        case "cancel":
-          this.#cancel(startup.pid, startup.secret);
-          c.socket.end();
-          return Buffer.alloc(0);
-        case "unknown":
-          this.#dismiss(c, "0A000", `unsupported frontend protocol ${startup.code >>> 16}.${startup.code & 0xffff}`);
-          return Buffer.alloc(0);
-        case "startup": {
-          c.startup = startup.parameters;
-          if (!c.startup.has("user")) {
-            this.#dismiss(c, "28000", "no PostgreSQL user name specified in startup packet");
-            return Buffer.alloc(0);
-          }
-          const unknown = [...startup.parameters.keys()].filter((k) => k.startsWith("_pq_."));
-          if (startup.minor > 0 || unknown.length > 0) c.socket.write(negotiate(unknown));
-          this.#enqueue(c);
-          if (rest.length > 0) this.#receive(c, rest);
-          return Buffer.alloc(0);
-        }
+      if (startup.kind === "encryption") {
+        c.socket.write("N");
+        continue;
       }
+      if (startup.kind === "cancel") {
+        this.#cancel(startup.pid, startup.secret);
+        c.socket.end();
+      } else if (startup.kind === "unknown") {
+        this.#dismiss(c, "0A000", `unsupported frontend protocol ${startup.code >>> 16}.${startup.code & 0xffff}`);
+      } else if (!startup.parameters.has("user")) {
+        this.#dismiss(c, "28000", "no PostgreSQL user name specified in startup packet");
+      } else {
+        c.startup = startup.parameters;
+        const unknown = [...c.startup.keys()].filter((k) => k.startsWith("_pq_."));
+        if (startup.minor > 0 || unknown.length > 0) c.socket.write(negotiate(unknown));
+        this.#enqueue(c);
+        if (rest.length > 0) this.#receive(c, rest);
+      }
+      return Buffer.alloc(0);
     }
   }
 
@@ -301,7 +291,7 @@ export class Front {
         return;
       }
     }
-    this.#write(c, greeting(this.#reported, c.settings, c.pid, c.secret));
+    c.write(greeting(this.#reported, c.settings, c.pid, c.secret));
   }
 
   async #unit(c: Client): Promise<void> {
@@ -326,56 +316,17 @@ export class Front {
   }
 
   async #exec(c: Client, run: Unit, bytes: Buffer[]): Promise<void> {
-    const reader = new MessageReader();
-    let status: TransactionStatus | undefined;
-    let swallow = run.before.length;
+    const filter = new OutputFilter(run, {
+      copyIn: () => {
+        this.#copying = true;
+      },
+      notification: (channel, m) => this.#notify(c, run.trace, channel, m),
+    });
     await this.#backend.exec(bytes, {
       out: (chunk, taken) => {
-        const piece = reader.push(chunk);
-        if (piece === undefined) return taken();
-        const keep: Buffer[] = [];
-        let from = 0;
-        let at = 0;
-        for (const m of messages(piece)) {
-          let drop = false;
-          switch (m[0]) {
-            case B.parseComplete:
-            case B.closeComplete:
-              if (swallow > 0) {
-                swallow--;
-                drop = true;
-              } else run.effect(m[0]);
-              break;
-            case B.error:
-              if (swallow > 0) run.abandoned(run.before.length - swallow);
-              swallow = 0;
-              break;
-            case B.commandComplete:
-              run.tag(m);
-              break;
-            case B.copyIn:
-              this.#copying = true;
-              break;
-            case B.notification:
-              this.#notify(c, run.trace, m);
-              drop = true;
-              break;
-            case B.ready:
-              status = String.fromCharCode(m[5]!) as TransactionStatus;
-              break;
-          }
-          if (drop) {
-            if (at > from) keep.push(piece.subarray(from, at));
-            from = at + m.length;
-          }
-          at += m.length;
-        }
-        if (from === 0) this.#write(c, piece, taken);
-        else {
-          if (at > from) keep.push(piece.subarray(from, at));
-          if (keep.length > 0) this.#write(c, Buffer.concat(keep), taken);
-          else taken();
-        }
+        const piece = filter.push(chunk);
+        if (piece === undefined) taken();
+        else c.write(piece, taken);
       },
       need: () => {
         this.#copyWaits = true;
@@ -383,10 +334,8 @@ export class Front {
       },
     });
     run.finish();
-    if (status !== undefined) {
-      c.status = status;
-      c.midSequence = false;
-    } else c.midSequence = true;
+    if (filter.status !== undefined) c.status = filter.status;
+    c.midSequence = filter.status === undefined;
   }
 
   #feedCopy(c: Client): void {
@@ -408,30 +357,6 @@ export class Front {
     if (end >= 0) c.socket.end();
   }
 
-  #write(c: Client, bytes: Buffer, taken?: () => void): void {
-    if (c.gone || c.socket.destroyed) {
-      taken?.();
-      return;
-    }
-    const before = c.socket.writableLength;
-    if (before < PAUSE_WRITING) {
-      c.socket.write(bytes);
-      taken?.();
-      return;
-    }
-    const stalled = setTimeout(() => {
-      if (this.#queue.size > 0) {
-        c.socket.destroy();
-        this.#left(c);
-      } else stalled.refresh();
-    }, this.#options.stalledWriteMs);
-    stalled.unref();
-    c.socket.write(bytes, () => {
-      clearTimeout(stalled);
-      taken?.();
-    });
-  }
-
   /** The transaction of its client was lost with the thread. */
   #interrupted(c: Client): void {
     const inTransaction = c.holds;
@@ -439,10 +364,7 @@ export class Front {
     c.midSequence = false;
     if (this.#owner === c) this.#owner = undefined;
     if (this.#cancelled && !inTransaction && !c.gone) {
-      this.#write(
-        c,
-        Buffer.concat([errorResponse("ERROR", "57014", "canceling statement due to user request"), ready("I")]),
-      );
+      c.write(CANCELED);
       if (c.runnable > 0) this.#queue.add(c);
       return;
     }
@@ -503,10 +425,7 @@ export class Front {
       return;
     }
     this.#queue.delete(c);
-    this.#write(
-      c,
-      Buffer.concat([errorResponse("ERROR", "57014", "canceling statement due to user request"), ready("I")]),
-    );
+    c.write(CANCELED);
     if (c.runnable > 0) this.#enqueue(c);
   }
 
@@ -529,14 +448,13 @@ export class Front {
     );
   }
 
-  #notify(from: Client, trace: Trace, m: Buffer): void {
-    const { text: channel } = cstring(m, 9);
+  #notify(from: Client, trace: Trace, channel: string, m: Buffer): void {
     const copy = Buffer.from(m);
     copy.writeInt32BE(from.pid, 5);
     for (const c of this.#clients.values()) {
       const listens =
         c.channels.has(channel) || (c === from && (trace.listened.has(channel) || c.carried?.listened.has(channel)));
-      if (listens) this.#write(c, copy);
+      if (listens) c.write(copy);
     }
   }
 

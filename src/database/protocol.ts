@@ -160,7 +160,8 @@ export function dataRow(m: Buffer): (string | null)[] {
 
 /** The first packet of a connection, which has no type byte. */
 export type Startup =
-  | { kind: "ssl" | "gss" }
+  /** SSLRequest or GSSENCRequest. */
+  | { kind: "encryption" }
   | { kind: "cancel"; pid: number; secret: number }
   | { kind: "startup"; minor: number; parameters: Map<string, string> }
   | { kind: "unknown"; code: number };
@@ -176,8 +177,7 @@ export function readStartup(bytes: Buffer): { startup: Startup; length: number }
 
 function parseStartup(packet: Buffer): Startup {
   const code = packet.readInt32BE(4);
-  if (code === 80877103) return { kind: "ssl" };
-  if (code === 80877104) return { kind: "gss" };
+  if (code === 80877103 || code === 80877104) return { kind: "encryption" };
   if (code === 80877102 && packet.length >= 16) {
     return { kind: "cancel", pid: packet.readInt32BE(8), secret: packet.readInt32BE(12) };
   }
