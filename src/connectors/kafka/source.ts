@@ -27,6 +27,7 @@ import { type KafkaSourceOptions, type OffsetLimit, parseSourceOptions, type Sub
 
 /** New partitions and topics are looked for at most so often; Spark does it with every trigger. */
 const DISCOVERY_MS = 1_000;
+const MISSING_PAUSE_MS = 100;
 
 /** Reads topics as Spark's Kafka source does, for streams (`StreamSource`) and for single reads (`readBatch`). */
 export class KafkaSource implements StreamSource {
@@ -252,10 +253,16 @@ export class KafkaSource implements StreamSource {
         break;
       }
       case "subscribe": {
-        const info = await this.#client.metadata(subscription.topics);
+        let info = await this.#client.metadata(subscription.topics);
+        // A broker that has just started may not know the topic yet.
+        for (let again = 0; again < 3 && info.missing.some((name) => this.#hasSeen(name)); again++) {
+          await new Promise((resolve) => setTimeout(resolve, MISSING_PAUSE_MS));
+          info = await this.#client.metadata(subscription.topics);
+        }
         // At the start an unknown topic is a mistake. Later it was deleted, which is judged with the offsets.
-        if (info.missing.length > 0 && this.#discoveredAt === 0)
+        if (info.missing.length > 0 && this.#discoveredAt === 0) {
           throw await this.#client.unknownTopic(info.missing[0]!);
+        }
         this.#partitions = partitionsOf(info.topics.values());
         break;
       }
@@ -267,6 +274,10 @@ export class KafkaSource implements StreamSource {
       }
     }
     this.#discoveredAt = Date.now();
+  }
+
+  #hasSeen(topic: string): boolean {
+    return this.#partitions.some((p) => p.topic === topic);
   }
 
   async #resolve(limit: OffsetLimit, side: "starting" | "ending"): Promise<Map<string, PartitionOffset>> {

@@ -26,6 +26,7 @@ import {
 
 const NO_RECORDS = Buffer.alloc(0);
 const ATTEMPTS = 4;
+const UNKNOWN = new Set<number>([ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, ErrorCode.UNKNOWN_TOPIC_ID]);
 
 /**
  * A Kafka client without hidden threads, groups or buffers: metadata, topics, offsets, raw fetches, committed offsets of a group. The
@@ -62,10 +63,17 @@ export class KafkaClient {
   async metadata(topics: readonly string[] | null, allowAutoTopicCreation = false): Promise<ClusterInfo> {
     const answer = await this.#retrying(async () => {
       const connection = await this.#anyBroker();
-      return connection.request(metadata, {
+      const found = await connection.request(metadata, {
         topics: topics === null ? null : topics.map((name) => ({ name })),
         allowAutoTopicCreation,
       });
+      for (const topic of found.topics) {
+        // A topic in transit must not look like one that has lost its partitions.
+        if (isRetriable(topic.errorCode) && !UNKNOWN.has(topic.errorCode)) {
+          throw brokerError(topic.errorCode, `describe topic "${topic.name}"`);
+        }
+      }
+      return found;
     });
     this.#brokers = new Map(answer.brokers.map((b) => [b.nodeId, { host: b.host, port: b.port }]));
     this.#controller = answer.controllerId;
@@ -73,7 +81,7 @@ export class KafkaClient {
     const missing: string[] = [];
     for (const topic of answer.topics) {
       const name = topic.name ?? "";
-      if (topic.errorCode === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION || topic.errorCode === ErrorCode.UNKNOWN_TOPIC_ID) {
+      if (UNKNOWN.has(topic.errorCode)) {
         missing.push(name);
         this.#leaders.delete(name);
         continue;
@@ -84,7 +92,7 @@ export class KafkaClient {
           parameters: { topic: name },
         });
       }
-      if (topic.errorCode !== 0 && !isRetriable(topic.errorCode)) {
+      if (topic.errorCode !== 0) {
         throw brokerError(topic.errorCode, `describe topic "${name}"`);
       }
       const partitions = topic.partitions

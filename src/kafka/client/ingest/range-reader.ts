@@ -208,7 +208,7 @@ export class RangeReader {
       const fetched = await answer;
       const byKey = new Map(open.map((p) => [keyOf(p.range), p]));
       const chunks: [Progress, Chunk, number][] = [];
-      const moved: Progress[] = [];
+      const moved = new Set<Progress>();
       let failure: { error: unknown } | undefined;
       for (const partition of fetched) {
         const progress = byKey.get(keyOf(partition));
@@ -219,14 +219,14 @@ export class RangeReader {
           chunks.push([progress, chunk, progress.position]);
           progress.position = chunk.to;
           progress.since = Date.now();
-          moved.push(progress);
+          moved.add(progress);
         } catch (error) {
           // What came of other partitions is laid out before.
           failure ??= { error };
         }
       }
       // Those that had nothing come first in the next request, so that none is starved by the size limit.
-      open = [...open.filter((p) => !moved.includes(p)), ...moved].filter((p) => p.position < p.range.end);
+      open = [...open.filter((p) => !moved.has(p)), ...moved].filter((p) => p.position < p.range.end);
       if (open.length > 0 && failure === undefined) {
         answer = this.#fetch(nodeId, open);
         // The walk below may throw first.
