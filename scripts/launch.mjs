@@ -90,7 +90,8 @@ export function run(args, options = {}) {
     const now = Date.now();
     if (now - (last.get(signal) ?? 0) < 300) return;
     last.set(signal, now);
-    if (options.channel || !process.stdin.isTTY) child.kill(signal);
+    // Without a group of its own the child has the terminal's Ctrl-C already.
+    if (signal !== "SIGINT" || options.channel || !process.stdin.isTTY) child.kill(signal);
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, forward);
   return new Promise((resolve) => {

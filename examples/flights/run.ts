@@ -19,10 +19,15 @@ export async function run(options: FlightsOptions): Promise<number> {
   const end = endSignal();
   // Data goes to stdout, everything else to stderr; without a terminal --once has nothing to show on the way.
   const status = options.once && !process.stderr.isTTY ? undefined : startStatusLine();
-  const say = (line: string): void => (status ? status.log(line) : void process.stderr.write(`${line}\n`));
+  let statusStopped = status === undefined;
+  const say = (line: string): void => (statusStopped ? void process.stderr.write(`${line}\n`) : status?.log(line));
   subscribe("warning", ({ message }) => say(message));
   subscribe("server.error", ({ server, error }) => say(`${server}: ${error.message}`));
-  const closing: (() => unknown)[] = [() => status?.stop()];
+  const stopStatus = (): void => {
+    if (!statusStopped) status?.stop();
+    statusStopped = true;
+  };
+  const closing: (() => unknown)[] = [stopStatus];
   try {
     const folder = resolve(options.dir);
     if (options.fresh) await startOver(folder);
@@ -32,7 +37,7 @@ export async function run(options: FlightsOptions): Promise<number> {
     closing.push(() => stack.stop());
     const addresses = addressesFrom(process.env);
     await createTopics(addresses.kafka);
-    if (!options.once) say(commandsText(addresses));
+    if (!options.once) say(`Look at it while it runs; Ctrl-C ends.\n${commandsText(addresses)}`);
 
     const watched = watchProgress();
     const spark = SparkSession.builder().appName("flights").getOrCreate();
@@ -59,7 +64,7 @@ export async function run(options: FlightsOptions): Promise<number> {
     const busySeconds = (performance.now() - startedAt) / 1000;
     for (const query of queries) await query.stop();
     await failure;
-    status?.stop();
+    stopStatus();
 
     const counts = await countResults(addresses);
     const summary: Summary = {
@@ -74,7 +79,7 @@ export async function run(options: FlightsOptions): Promise<number> {
         differences: (await verify({ ...addresses, events: counts.events })).differences,
       }),
     };
-    process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `\n${summaryText(summary)}`);
+    process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `\n${summaryText(summary, options.once)}`);
     if (options.once && !options.json) {
       process.stdout.write(`\nLook at it:\n${commandsText(addresses)}`);
       if (options.keep && !end.signal.aborted) {

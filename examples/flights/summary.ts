@@ -72,7 +72,8 @@ export async function countResults(
   }
 }
 
-export function summaryText(summary: Summary): string {
+/** For people. How fast it went says something only of a run that did not wait for the clock. */
+export function summaryText(summary: Summary, once: boolean): string {
   const n = (value: number): string => value.toLocaleString("en-US");
   const lines = [
     `${n(summary.events)} flights in the topic, ${n(summary.lateRows)} of them too late`,
@@ -80,7 +81,7 @@ export function summaryText(summary: Summary): string {
     `${n(summary.delaysRows)} rows (hour and airport) in the table delays`,
     `${n(summary.airports)} airports in the cache`,
     `${n(summary.alerts)} rows in the table alerts`,
-    ...(summary.eventsPerSecond === null
+    ...(summary.eventsPerSecond === null || !once
       ? []
       : [`${n(summary.eventsPerSecond)} flights per second through all three queries`]),
     ...(summary.firstResultMs === null ? [] : [`first result after ${n(summary.firstResultMs)} ms`]),
