@@ -9,7 +9,6 @@ export type {
   StreamingQueryProgress,
   StreamingQueryStatus,
 } from "./backend.ts";
-export { optimize, vacuum } from "./connectors/delta.ts";
 export { Column } from "./dataframe/column.ts";
 export { DataFrame } from "./dataframe/dataframe.ts";
 export * from "./dataframe/functions.ts";
@@ -22,10 +21,12 @@ export { Window, type WindowSpec } from "./dataframe/window.ts";
 export type { DataFrameWriter } from "./dataframe/writer.ts";
 export { type ErrorCode, MillraceError } from "./errors.ts";
 export {
+  optimize,
   SparkSession,
   type SparkSessionBuilder,
   type StreamingQueryListener,
   type StreamingQueryManager,
+  vacuum,
 } from "./session.ts";
 export type { AnyRow, DataType, StructField, StructType, Value } from "./types/data-type.ts";
 export { type Infer, type Schema, type SchemaLike, schema, type Type, t } from "./types/schema.ts";

@@ -343,3 +343,12 @@ function inferType(value: unknown): DataType {
   // A number that is no int is a double; long is what a bigint is.
   return typeof value === "number" && type.kind === "long" ? { kind: "double" } : type;
 }
+
+type Delta = typeof import("./connectors/delta.ts");
+// Loaded when called: importing the library loads no DuckDB.
+
+/** Merges the small files of a Delta table. `await optimize("lake/flights", { targetFileSize: "64mb" })`. Throws PATH_NOT_FOUND, DELTA_UNSUPPORTED. */
+export const optimize: Delta["optimize"] = async (...args) => (await import("./connectors/delta.ts")).optimize(...args);
+
+/** Deletes files that no version of a Delta table within the retention needs. `await vacuum("lake/flights", { retention: "7 days" })`. */
+export const vacuum: Delta["vacuum"] = async (...args) => (await import("./connectors/delta.ts")).vacuum(...args);
