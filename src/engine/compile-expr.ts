@@ -124,7 +124,7 @@ function literalOf(expr: ResolvedExpr): Value | undefined {
   return expr.kind === "literal" ? expr.value : expr.kind === "cast" ? literalOf(expr.child) : undefined;
 }
 
-type Call = Extract<ResolvedExpr, { kind: "call" }>;
+export type Call = Extract<ResolvedExpr, { kind: "call" }>;
 
 function compileCall(expr: Call, ctx: CompileContext): string {
   const now = batchTime(expr, ctx);
@@ -160,31 +160,56 @@ function batchTime(expr: Call, ctx: CompileContext): string | undefined {
 
 /** An aggregate in one go: `final(partial(args))`. */
 export function compileAggregate(def: FunctionDef, args: string[], expr: Call): string {
+  if (!expr.distinct || args.length === 0 || IGNORES_DUPLICATES.has(def.name)) return whole(def, args, expr);
+  const distinct = distinctInPlace(def, args, expr);
+  if (distinct !== undefined) return distinct;
+  throw new MillraceError("UNSUPPORTED_FEATURE", `\`${def.name}\` does not take DISTINCT here.`, {
+    hint: "Remove the duplicates before, with `dropDuplicates`.",
+  });
+}
+
+const IGNORES_DUPLICATES = new Set(["min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "approx_count_distinct"]);
+
+function whole(def: FunctionDef, args: string[], expr: Call): string {
   const types = callTypes(expr);
-  const whole = (given: string[]): string => {
-    if (def.aggregate !== undefined) return def.aggregate.final(def.aggregate.partial(given, types), types);
-    return def.sql !== undefined ? def.sql(given, types) : `${def.name}(${given.join(", ")})`;
-  };
-  if (!expr.distinct || args.length === 0) return whole(args);
-  // min and max do not mind duplicates.
-  if (def.name === "min" || def.name === "max") return whole(args);
-  const [first] = args;
+  if (def.aggregate !== undefined) return def.aggregate.final(def.aggregate.partial(args, types), types);
+  return def.sql !== undefined ? def.sql(args, types) : `${def.name}(${args.join(", ")})`;
+}
+
+/**
+ * DISTINCT inside DuckDB's aggregate, where the argument is all of its argument (but for a cast, which may go inside). Undefined where
+ * the function's SQL uses its argument in another way.
+ */
+function distinctInPlace(def: FunctionDef, args: string[], expr: Call): string | undefined {
+  if (args.length > 1 && def.name !== "count") return undefined;
   // `count(DISTINCT a, b)` counts the combinations without nulls.
   const one =
     args.length === 1
-      ? first!
+      ? args[0]!
       : `CASE WHEN ${args.map((a) => `${a} IS NOT NULL`).join(" AND ")} THEN row(${args.join(", ")}) END`;
-  const marker = "\u0001";
-  const text = whole([marker]);
-  // DISTINCT can only stand where the argument is the whole argument of the aggregate; a cast around it may go inside.
-  return text
-    .replaceAll(`(${marker})`, `(DISTINCT ${one})`)
-    .replace(/\(CAST\(\u0001 AS ([A-Z0-9 (),]+?)\)\)/g, (_, type) => `(DISTINCT CAST(${one} AS ${type}))`)
-    .replaceAll(marker, () => {
-      throw new MillraceError("UNSUPPORTED_FEATURE", `\`${def.name}\` does not take DISTINCT.`, {
-        hint: "Remove the duplicates before the aggregation, with `dropDuplicates`.",
-      });
-    });
+  const text = whole(def, ["\u0001"], expr)
+    .replace(/(\w+)\(\u0001\)/g, (all, name) => (OVER_TARGET.test(name) ? `${name}(DISTINCT ${one})` : all))
+    .replace(/(\w+)\(CAST\(\u0001 AS ([A-Z0-9 (),]+?)\)\)/g, (all, name, type) =>
+      OVER_TARGET.test(name) ? `${name}(DISTINCT CAST(${one} AS ${type}))` : all,
+    );
+  return text.includes("\u0001") ? undefined : text;
+}
+
+/**
+ * The arguments by which rows have to be told apart before a DISTINCT aggregate can run over them, or undefined where the aggregate does it
+ * itself.
+ */
+export function distinctArguments(expr: ResolvedExpr, ctx: CompileContext): readonly string[] | undefined {
+  if (expr.kind !== "call" || !expr.distinct || expr.args.length === 0 || IGNORES_DUPLICATES.has(expr.name))
+    return undefined;
+  const args = expr.args.map((a) => bracket(compileExpr(a, ctx)));
+  return distinctInPlace(functionOf(expr.name), args, expr) === undefined ? args : undefined;
+}
+
+/** A DISTINCT aggregate over rows of which the first of each combination has `first`; the others give it nulls, which it skips. */
+export function compileOverFirst(expr: Call, args: readonly string[], first: string): string {
+  const given = args.map((a, i) => (literalOf(expr.args[i]!) === undefined ? `CASE WHEN ${first} THEN ${a} END` : a));
+  return whole(functionOf(expr.name), given, expr);
 }
 
 // --------------------------------------------------------------------------------------------------------------- windows, order

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Expr, UserFunction } from "../plan/expr.ts";
 import type { Relation } from "../plan/relation.ts";
@@ -123,6 +124,31 @@ describe("aggregate", () => {
     expect(await collect(plan)).toEqual([{ n: 2n, pairs: 2n, sum: 3n, avg: 1.5 }]);
   });
 
+  test("DISTINCT for every aggregate, also those that DuckDB has none for", async () => {
+    const data = local("k STRING, x INT", ["a", 1], ["a", 1], ["a", 2], ["b", null], ["b", 5], ["b", 5]);
+    const distinct = (name: string, ...args: Expr[]): Expr => ({ kind: "call", name, args, distinct: true });
+    const plan: Relation = {
+      kind: "aggregate",
+      input: data,
+      group: "groupby",
+      grouping: [col("k")],
+      aggregates: [
+        as(distinct("collect_list", col("x")), "list"),
+        as(distinct("count_if", call(">", col("x"), lit(0))), "positive"),
+        as(call("count", col("x")), "all"),
+        as(distinct("stddev_pop", col("x")), "stddev"),
+      ],
+    };
+    const rows = (await collect({ kind: "sort", input: plan, order: [asc(col("k"))], global: true })).map((r) => ({
+      ...r,
+      list: [...(r.list as number[])].sort(),
+    }));
+    expect(rows).toEqual([
+      { k: "a", list: [1, 2], positive: 1n, all: 3n, stddev: 0.5 },
+      { k: "b", list: [5], positive: 1n, all: 2n, stddev: 0 },
+    ]);
+  });
+
   test("rollup adds subtotals", async () => {
     const plan: Relation = {
       kind: "aggregate",
@@ -170,6 +196,38 @@ describe("time windows", () => {
     expect(await windows([[at("1969-12-31T23:10:00")]], "1 hour", "1 hour", "15 minutes")).toEqual([
       "1969-12-31T22:15:00 1969-12-31T23:15:00 1",
     ]);
+  });
+
+  test("any length, slide and start: the windows that hold the moment, and no others", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: -4_000_000, max: 4_000_000_000 }),
+        fc.integer({ min: 1, max: 5000 }),
+        fc.integer({ min: 1, max: 5000 }),
+        fc.integer({ min: 0, max: 4999 }),
+        async (ms, a, b, start) => {
+          const [duration, slide] = a > b ? [a, b] : [b, a];
+          fc.pre(duration / slide < 50);
+          const offset = start % slide;
+          const expected: string[] = [];
+          const iso = (t: number): string => new Date(t).toISOString().slice(0, 19);
+          // straight from the definition: [start + k * slide, + duration) for every k
+          const first = Math.floor((ms - offset - duration) / slide) - 1;
+          for (let k = first; k <= first + Math.ceil(duration / slide) + 3; k++) {
+            const from = offset + k * slide;
+            if (from <= ms && ms < from + duration) expected.push(`${iso(from)} ${iso(from + duration)} 1`);
+          }
+          const found = await windows(
+            [[new Date(ms)]],
+            `${duration} milliseconds`,
+            `${slide} milliseconds`,
+            `${offset} milliseconds`,
+          );
+          expect(found).toEqual(expected.sort());
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   test("sliding windows hold each row as often as they overlap", async () => {

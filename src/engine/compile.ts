@@ -1,7 +1,17 @@
 import { MillraceError } from "../errors.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation } from "../plan/resolved.ts";
 import { walkExpr } from "../plan/walk.ts";
-import { bracket, type CompileContext, columnName, compileExpr, orderBy, typed } from "./compile-expr.ts";
+import {
+  bracket,
+  type Call,
+  type CompileContext,
+  columnName,
+  compileExpr,
+  compileOverFirst,
+  distinctArguments,
+  orderBy,
+  typed,
+} from "./compile-expr.ts";
 import { quoteIdentifier } from "./duckdb-types.ts";
 import { literalSql, structSql } from "./literal.ts";
 
@@ -136,10 +146,13 @@ function compileLocal(plan: Node<"local">): string {
 // ----------------------------------------------------------------------------------------------------------------- aggregates
 
 function compileAggregateNode(plan: Node<"aggregate">, ctx: CompileContext): string {
-  const input = sub(plan.input, ctx);
-  const calls = plan.calls.map(
-    ({ field, expr }) => `${typed(aggregateCall(expr, plan, ctx), field.type)} AS ${columnName(field.id)}`,
-  );
+  const { input, firsts } = markFirsts(plan, ctx);
+  const calls = plan.calls.map(({ field, expr }) => {
+    const first = firsts.get(expr);
+    const sql =
+      first === undefined ? aggregateCall(expr, plan, ctx) : compileOverFirst(expr as Call, first.args, first.column);
+    return `${typed(sql, field.type)} AS ${columnName(field.id)}`;
+  });
   if (plan.keys.length === 0) {
     if (calls.length === 0) return `SELECT 1 AS none FROM ${input} LIMIT 1`;
     return `SELECT ${calls.join(", ")} FROM ${input}`;
@@ -175,6 +188,40 @@ function compileAggregateNode(plan: Node<"aggregate">, ctx: CompileContext): str
   return `SELECT ${[...keyNames, ...calls].join(", ")} FROM (SELECT ${[...columns, ...rest].join(", ")} FROM ${input}) GROUP BY GROUPING SETS (${sets.join(", ")})`;
 }
 
+/**
+ * For DISTINCT aggregates that DuckDB cannot do by itself: the input with a column that is true for the first row of each combination of
+ * keys and arguments.
+ */
+function markFirsts(
+  plan: Node<"aggregate">,
+  ctx: CompileContext,
+): {
+  readonly input: string;
+  readonly firsts: Map<ResolvedExpr, { readonly args: readonly string[]; readonly column: string }>;
+} {
+  const firsts = new Map<ResolvedExpr, { readonly args: readonly string[]; readonly column: string }>();
+  const columns: string[] = [];
+  for (const { expr } of plan.calls) {
+    const args = distinctArguments(expr, ctx);
+    if (args === undefined) continue;
+    if (plan.sets !== undefined) {
+      throw new MillraceError(
+        "UNSUPPORTED_FEATURE",
+        "This DISTINCT aggregate cannot be combined with rollup or cube.",
+        {
+          hint: "Remove the duplicates before, with `dropDuplicates`.",
+        },
+      );
+    }
+    const column = `first_${columns.length}`;
+    const by = [...plan.keys.map((k) => compileExpr(k.expr, ctx)), ...args];
+    columns.push(`row_number() OVER (PARTITION BY ${by.join(", ")}) = 1 AS ${column}`);
+    firsts.set(expr, { args, column });
+  }
+  const input = sub(plan.input, ctx);
+  return { input: columns.length === 0 ? input : `(SELECT *, ${columns.join(", ")} FROM ${input})`, firsts };
+}
+
 /** `grouping_id()` without arguments means all keys. */
 function aggregateCall(expr: ResolvedExpr, plan: Node<"aggregate">, ctx: CompileContext): string {
   if (expr.kind === "call" && (expr.name === "grouping_id" || expr.name === "grouping")) {
@@ -189,6 +236,13 @@ function aggregateCall(expr: ResolvedExpr, plan: Node<"aggregate">, ctx: Compile
             return at < 0 ? compileExpr(a, ctx) : keys[at]!;
           });
     return plan.sets === undefined ? "0" : `grouping(${args.join(", ")})`;
+  }
+  if (expr.kind === "call" && expr.name === "count" && expr.distinct && expr.args.length === 0) {
+    // `count(DISTINCT *)` is over all columns.
+    const args = plan.input.fields.map(
+      (f): ResolvedExpr => ({ kind: "column", id: f.id, name: f.name, type: f.type, nullable: f.nullable }),
+    );
+    return compileExpr({ ...expr, args }, ctx);
   }
   return compileExpr(expr, ctx);
 }
