@@ -3,6 +3,7 @@ import { publish } from "../events.ts";
 import { type Backend, BackendDied, QUIET } from "./backend.ts";
 import { Client, mergeTrace, type Trace } from "./client.ts";
 import { greeting, negotiate, readReported } from "./greeting.ts";
+import type { Limits } from "./limits.ts";
 import { OutputFilter } from "./output-filter.ts";
 import { errorResponse, F, MAX_MESSAGE, message, ProtocolViolation, readStartup, ready, SYNC } from "./protocol.ts";
 import { SessionState } from "./session-state.ts";
@@ -14,16 +15,6 @@ const CANCELED = Buffer.concat([
   ready("I"),
 ]);
 
-export interface FrontOptions {
-  backend: Backend;
-  /** A client that holds a transaction without using it for this long, while others wait, is disconnected. */
-  idleInTransactionMs: number;
-  /** A client that does not read its rows for this long, while others wait, is disconnected. */
-  stalledWriteMs: number;
-  /** How long a cancelled statement may go on before the database is restarted under it. */
-  cancelGraceMs: number;
-}
-
 const PAUSE_READING = 16 * 1024 * 1024;
 /** Work for quiet times does not wait longer than this when there are none. */
 const OVERDUE_MS = 30_000;
@@ -33,7 +24,7 @@ const OVERDUE_MS = 30_000;
  * end of its transaction. In between, the front puts the session into the state that the next client left it in.
  */
 export class Front {
-  readonly #options: FrontOptions;
+  readonly #limits: Limits;
   readonly #backend: Backend;
   readonly #server: Server;
   readonly #clients = new Map<number, Client>();
@@ -59,10 +50,10 @@ export class Front {
   #drained: (() => void) | undefined;
   #lastTurn = 0;
 
-  constructor(options: FrontOptions) {
-    this.#options = options;
-    this.#backend = options.backend;
-    this.#session = new SessionState(options.backend, this.#clients);
+  constructor(backend: Backend, limits: Limits) {
+    this.#limits = limits;
+    this.#backend = backend;
+    this.#session = new SessionState(backend, this.#clients);
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
     this.#backend.onDeath = (error) => {
       publish("server.error", { server: "postgres", error });
@@ -98,10 +89,8 @@ export class Front {
     this.#server.close();
   }
 
-  // Connections
-
   #accept(socket: Socket): void {
-    const c = new Client(socket, this.#options.stalledWriteMs, () => {
+    const c = new Client(socket, this.#limits.stalledWriteMs, () => {
       // As long as nobody waits, a slow reader harms nobody.
       if (this.#queue.size === 0) return false;
       this.#left(c);
@@ -194,8 +183,6 @@ export class Front {
     }
     this.#left(c);
   }
-
-  // The turn
 
   #pump(): void {
     if (this.#pumping || !this.#isReady) return;
@@ -413,7 +400,7 @@ export class Front {
       this.#cancelTimer ??= setTimeout(() => {
         this.#cancelled = true;
         this.#backend.kill().catch(() => {});
-      }, this.#options.cancelGraceMs);
+      }, this.#limits.cancelGraceMs);
       return;
     }
     if (!this.#queue.has(c) || c.holds || !c.greeted) return;
@@ -435,7 +422,7 @@ export class Front {
     const holder = this.#copyWaits ? this.#running : this.#running === undefined ? this.#owner : undefined;
     if (holder === undefined || holder.gone || this.#queue.size === 0 || (!this.#copyWaits && holder.runnable > 0))
       return;
-    const left = holder.lastActive + this.#options.idleInTransactionMs - performance.now();
+    const left = holder.lastActive + this.#limits.idleInTransactionMs - performance.now();
     if (left > 0) {
       this.#idleTimer = setTimeout(() => this.#watchIdle(), Math.ceil(left));
       return;
@@ -496,7 +483,7 @@ export class Front {
     }
     if (this.#pumping) {
       this.#backend.cancel();
-      const end = setTimeout(() => this.#backend.kill().catch(() => {}), this.#options.cancelGraceMs);
+      const end = setTimeout(() => this.#backend.kill().catch(() => {}), this.#limits.cancelGraceMs);
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
       });

@@ -4,21 +4,16 @@ import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import { Backend } from "./backend.ts";
 import { Front } from "./front.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { startMaintenance } from "./maintenance.ts";
 
-export interface PostgresServerOptions {
+export interface PostgresServerOptions extends Partial<Limits> {
   /** Where the database lives; made when it is missing. */
   directory: string;
   /** Default 127.0.0.1. */
   host?: string;
   /** Default 5432; 0 takes any free one. */
   port?: number;
-  /** A client that keeps a transaction open without using it for this long while others wait is disconnected; default 5,000. */
-  idleInTransactionMs?: number;
-  /** A client that stops reading its rows for this long while others wait is disconnected; default 30,000. */
-  stalledWriteMs?: number;
-  /** How long a statement may go on after its client asked to cancel it; then the database is restarted. Default 1,000. */
-  cancelGraceMs?: number;
 }
 
 export interface PostgresServer {
@@ -50,11 +45,10 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
   const lock = await lockDirectory(directory);
   const data = join(directory, "data");
   const backend = new Backend(data);
-  const front = new Front({
-    backend,
-    idleInTransactionMs: options.idleInTransactionMs ?? 5_000,
-    stalledWriteMs: options.stalledWriteMs ?? 30_000,
-    cancelGraceMs: options.cancelGraceMs ?? 1_000,
+  const front = new Front(backend, {
+    idleInTransactionMs: options.idleInTransactionMs ?? DEFAULT_LIMITS.idleInTransactionMs,
+    stalledWriteMs: options.stalledWriteMs ?? DEFAULT_LIMITS.stalledWriteMs,
+    cancelGraceMs: options.cancelGraceMs ?? DEFAULT_LIMITS.cancelGraceMs,
   });
   let port: number;
   try {
