@@ -3,13 +3,13 @@ import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
 import { parseExpression } from "../plan/parse.ts";
 import type { Relation, RelationNode } from "../plan/relation.ts";
-import type { AnyRow, StructType, Value } from "../types/data-type.ts";
+import type { AnyRow, StructType } from "../types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "../types/schema.ts";
 import { Column, columnExpr, named } from "./column.ts";
 import { nextPlanId, type SessionContext } from "./context.ts";
 import { GroupedData, KeyValueGroupedDataset } from "./grouped.ts";
 import { literal } from "./literal.ts";
-import { DataFrameNaFunctions } from "./na.ts";
+import { DataFrameNaFunctions, type Scalar } from "./na.ts";
 import { isStreaming, joinType } from "./relations.ts";
 import type {
   All,
@@ -272,7 +272,10 @@ export class DataFrame<R = any> {
   ): DataFrame<[K] extends [never] ? NotNulls<R, keyof R> : NotNulls<R, K>> {
     return this.#next({ kind: "na_drop", input: this.plan, columns: cols });
   }
-  fillna(value: Value | Partial<Record<keyof R & string, Value>>, cols?: readonly (keyof R & string)[]): DataFrame<R> {
+  fillna(
+    value: Scalar | Partial<Record<keyof R & string, Scalar>>,
+    cols?: readonly (keyof R & string)[],
+  ): DataFrame<R> {
     return this.na.fill(value, cols);
   }
 

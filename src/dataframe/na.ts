@@ -3,6 +3,9 @@ import type { Value } from "../types/data-type.ts";
 import { DataFrame } from "./dataframe.ts";
 import type { NotNulls } from "./row-types.ts";
 
+/** What can stand for a missing value. */
+export type Scalar = string | number | bigint | boolean | Date;
+
 /** Functions on missing values. https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/api/pyspark.sql.DataFrameNaFunctions.html */
 export class DataFrameNaFunctions<R> {
   readonly #df: DataFrame<R>;
@@ -35,7 +38,7 @@ export class DataFrameNaFunctions<R> {
 
   /** Fills missing values: one value for all columns that it fits, or a value per column. */
   fill(
-    value: Value | Partial<Record<keyof R & string, Value>>,
+    value: Scalar | Partial<Record<keyof R & string, Scalar>>,
     cols: readonly (keyof R & string)[] = [],
   ): DataFrame<R> {
     const perColumn = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;

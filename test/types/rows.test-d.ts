@@ -1,4 +1,16 @@
-import { avg, col, count, DataFrame, from_json, max, type KafkaRow, schema, t, upper, window } from "../../src/index.ts";
+import {
+  avg,
+  col,
+  count,
+  type DataFrame,
+  from_json,
+  type KafkaRow,
+  max,
+  schema,
+  t,
+  upper,
+  window,
+} from "../../src/index.ts";
 
 /** Compile-time tests: this file is checked by tsc and never run. */
 export type Eq<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -12,7 +24,13 @@ const flights = kafka.select(from_json(col("value").cast("string"), Flight).as("
 is<
   Eq<
     Rows<typeof flights>,
-    { ts: Date | null; origin: string | null; destination: string | null; delay: number | null; distance: number | null }
+    {
+      ts: Date | null;
+      origin: string | null;
+      destination: string | null;
+      delay: number | null;
+      distance: number | null;
+    }
   >
 >();
 
@@ -25,7 +43,15 @@ const hourly = flights
 is<
   Eq<
     Rows<typeof hourly>,
-    { hour: Date; origin: string; flights: bigint; delay: number | null; worst: number | null; last: Date | null; end: Date }
+    {
+      hour: Date;
+      origin: string;
+      flights: bigint;
+      delay: number | null;
+      worst: number | null;
+      last: Date | null;
+      end: Date;
+    }
   >
 >();
 
