@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import type { WriteFilesRequest, WrittenFile } from "../connectors/connector.ts";
 import { MillraceError } from "../errors.ts";
@@ -38,9 +38,23 @@ export async function copyToFiles(
       cause: error,
     });
   }
-  return request.format === "parquet"
-    ? copyParquet(connection, from, schema, request)
-    : copyText(connection, from, schema, request);
+  // As in Spark, the names of one write share an id.
+  const job = randomUUID();
+  try {
+    return await (request.format === "parquet"
+      ? copyParquet(connection, from, schema, request, job)
+      : copyText(connection, from, schema, request, job));
+  } catch (error) {
+    await removePartial(request.directory, job);
+    throw error;
+  }
+}
+
+/** What a failed write has left would take the space that the next attempt needs. */
+async function removePartial(directory: string, job: string): Promise<void> {
+  for (const name of await readdir(directory, { recursive: true })) {
+    if (name.includes(job)) await rm(join(directory, name), { force: true });
+  }
 }
 
 async function copyParquet(
@@ -48,6 +62,7 @@ async function copyParquet(
   from: string,
   schema: StructType,
   request: WriteFilesRequest,
+  job: string,
 ): Promise<readonly WrittenFile[]> {
   const codec = (request.compression ?? "snappy").toLowerCase();
   if (CODEC[codec] === undefined) throw unknownCompression(request.compression, Object.keys(CODEC));
@@ -55,7 +70,7 @@ async function copyParquet(
   const options = ["FORMAT parquet", "RETURN_STATS", `COMPRESSION ${CODEC[codec]}`];
   if (request.copyOptions) options.push(request.copyOptions);
   const partitionBy = request.partitionBy ?? [];
-  const target = destination(request, extension, options);
+  const target = destination(request, job, extension, options);
   const select = `SELECT ${columnsFor(schema, partitionBy, (f) => `CAST(${quoteIdentifier(f.name)} AS ${sqlType(f.type)}) AS ${quoteIdentifier(f.name)}`)} FROM ${from}`;
   const result = await connection.query(`COPY (${select}) TO ${sqlString(target)} (${options.join(", ")})`);
   const inFile = schema.fields.filter((f) => !partitionBy.includes(f.name));
@@ -83,6 +98,7 @@ async function copyText(
   from: string,
   schema: StructType,
   request: WriteFilesRequest,
+  job: string,
 ): Promise<readonly WrittenFile[]> {
   const partitionBy = request.partitionBy ?? [];
   const inFile = schema.fields.filter((f) => !partitionBy.includes(f.name));
@@ -113,7 +129,7 @@ async function copyText(
   if (request.copyOptions) options.push(request.copyOptions);
   // Spark writes no header unless asked, DuckDB does.
   if (request.format === "csv" && !/\bHEADER\b/i.test(request.copyOptions ?? "")) options.push("HEADER false");
-  const target = destination(request, extension, options);
+  const target = destination(request, job, extension, options);
   const result = await connection.query(
     `COPY (SELECT ${columns} FROM ${from}) TO ${sqlString(target)} (${options.join(", ")})`,
   );
@@ -141,16 +157,16 @@ async function countRows(connection: Connection, file: string, request: WriteFil
   return Number(columns[0]![0]);
 }
 
-function destination(request: WriteFilesRequest, extension: string, options: string[]): string {
+function destination(request: WriteFilesRequest, job: string, extension: string, options: string[]): string {
   if ((request.partitionBy ?? []).length === 0) {
     options.push("WRITE_EMPTY_FILE false");
-    return join(request.directory, `part-00000-${randomUUID()}-c000.${extension}`);
+    return join(request.directory, `part-00000-${job}-c000.${extension}`);
   }
   options.push(
     `PARTITION_BY (${request.partitionBy!.map(quoteIdentifier).join(", ")})`,
     // Names are unique, so nothing is ever overwritten; without this DuckDB refuses a folder that holds files.
     "OVERWRITE_OR_IGNORE",
-    "FILENAME_PATTERN 'part-00000-{uuid}-c000'",
+    `FILENAME_PATTERN 'part-0000{i}-${job}-c000'`,
     `FILE_EXTENSION '${extension}'`,
   );
   return request.directory;

@@ -118,6 +118,8 @@ export async function openDatabase(path: string, options: DatabaseOptions = {}):
     const native = await instance.connect();
     try {
       native.registerScalarFunction(utf8Repair());
+      // With DuckDB's default of 100 a write to more partitions than that closes and opens files in turn and leaves many small ones.
+      await native.run("SET GLOBAL partitioned_write_max_open_files = 500");
       await native.run(`SET GLOBAL TimeZone = ${sqlString(options.timeZone ?? "UTC")}`);
     } finally {
       native.closeSync();
