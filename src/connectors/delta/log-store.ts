@@ -78,6 +78,7 @@ export async function putEntry(table: string, version: number, text: string): Pr
   const folder = logFolder(table);
   const target = join(folder, `${versionName(version)}.json`);
   const temporary = join(folder, `.${versionName(version)}.json.${randomUUID()}.tmp`);
+  let isUncertain = false;
   try {
     await mkdir(folder, { recursive: true });
     if (version === 0) {
@@ -97,15 +98,26 @@ export async function putEntry(table: string, version: number, text: string): Pr
           cause: error,
         });
       }
+      isUncertain = true;
       throw error;
     }
+    isUncertain = true;
     await syncFolder(folder);
     return true;
   } catch (error) {
-    throw ioError(error, `commit version ${version} of ${table}`);
+    const failure = ioError(error, `commit version ${version} of ${table}`);
+    if (isUncertain) uncertain.add(failure);
+    throw failure;
   } finally {
     await unlink(temporary).catch(() => undefined);
   }
+}
+
+const uncertain = new WeakSet<Error>();
+
+/** True when a commit that failed with this error may be visible all the same: its data files must stay. */
+export function mayBeCommitted(error: unknown): boolean {
+  return error instanceof Error && uncertain.has(error);
 }
 
 export async function writeSynced(path: string, data: string | Uint8Array): Promise<void> {

@@ -6,12 +6,13 @@ import { publish } from "../../events.ts";
 import { quoteIdentifier, sqlString } from "../../formats/duckdb-types.ts";
 import type { Options, WrittenFile } from "../connector.ts";
 import { durationMs } from "../duration.ts";
-import type { AddFile } from "./actions.ts";
+import type { Action, AddFile } from "./actions.ts";
 import { canCheckpoint, cleanLog, forgetExpired, snapshotActions, writeCheckpoint } from "./checkpoint.ts";
 import { withDuckDB } from "./duckdb.ts";
-import { eachOf, isMissing, syncFiles } from "./log-store.ts";
+import { eachOf, isMissing, mayBeCommitted, syncFiles } from "./log-store.ts";
 import { checkWritable } from "./protocol.ts";
 import { scanSql } from "./scan.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { addActions, DeltaTable, ENGINE_INFO, removeAction } from "./table.ts";
 import { dataFile, isTrue, sizeBytes, tablePath } from "./target.ts";
 
@@ -52,10 +53,7 @@ export class Maintenance {
     this.#isCompacting = true;
     this.#enqueue("compact small files", async () => {
       try {
-        for (const group of groups) {
-          const compacted = await compactGroup(this.#table, group, "auto");
-          if (compacted !== undefined) this.#checkpoint(compacted);
-        }
+        for await (const { version } of compact(this.#table, groups, "auto")) this.#checkpoint(version);
       } finally {
         this.#isCompacting = false;
       }
@@ -146,15 +144,62 @@ function packed(files: readonly AddFile[], targetBytes: number): AddFile[][] {
   return groups.filter((g) => g.length > 1);
 }
 
-/** Rewrites files of one partition as one file. Gives the version, undefined when another writer has taken one of the files away. */
-async function compactGroup(
+/** How many groups go into one commit: few commits for many partitions, yet little work lost when another writer is faster. */
+const GROUPS_PER_COMMIT = 32;
+
+/** Rewrites each group of files, all of one partition, as one file. Gives what each commit replaced. */
+async function* compact(
   table: DeltaTable,
-  group: readonly AddFile[],
+  groups: readonly (readonly AddFile[])[],
   trigger: "auto" | "manual",
-): Promise<number | undefined> {
-  const { schema, metadata, protocol } = table.snapshot!;
-  checkWritable(table.path, protocol, metadata, schema);
-  const partitionColumns = metadata.partitionColumns;
+): AsyncGenerator<{ readonly version: number; readonly removed: number; readonly added: number }> {
+  for (let from = 0; from < groups.length; from += GROUPS_PER_COMMIT) {
+    const { schema, metadata, protocol } = table.snapshot!;
+    checkWritable(table.path, protocol, metadata, schema);
+    const merged: Merged[] = [];
+    let kept: readonly Merged[] = [];
+    try {
+      for (const group of groups.slice(from, from + GROUPS_PER_COMMIT)) merged.push(await merge(table, group));
+      await syncFiles(
+        table.path,
+        merged.map((m) => m.path),
+      );
+      const version = await table.commit((snapshot) => {
+        const isChanged =
+          snapshot === undefined ||
+          snapshot.metadata.schemaString !== metadata.schemaString ||
+          snapshot.metadata.partitionColumns.join("\0") !== metadata.partitionColumns.join("\0");
+        // A group of which another writer has taken a file away is left as it is.
+        kept = isChanged ? [] : merged.filter((m) => m.group.every((file) => snapshot.files.has(file.path)));
+        return kept.length === 0 ? undefined : optimizeActions(snapshot!, kept, trigger);
+      });
+      if (version !== undefined) {
+        yield { version, removed: kept.reduce((sum, m) => sum + m.group.length, 0), added: kept.length };
+      }
+    } catch (error) {
+      kept = mayBeCommitted(error) ? merged : [];
+      throw error;
+    } finally {
+      await eachOf(
+        merged.filter((m) => !kept.includes(m)),
+        async (m) => {
+          await unlink(join(table.path, m.path)).catch(() => undefined);
+        },
+      );
+    }
+  }
+}
+
+/** The file that a group became, and its `add` action. */
+interface Merged {
+  readonly group: readonly AddFile[];
+  readonly path: string;
+  readonly add: AddFile;
+}
+
+async function merge(table: DeltaTable, group: readonly AddFile[]): Promise<Merged> {
+  const { schema, metadata } = table.snapshot!;
+  const { partitionColumns } = metadata;
   const folder = relative(table.path, dirname(dataFile(table.path, group[0]!.path)));
   const path = join(folder.startsWith("..") ? "" : folder, `part-00000-${randomUUID()}-c000.snappy.parquet`);
   const target = join(table.path, path);
@@ -168,40 +213,34 @@ async function compactGroup(
       );
       return writtenFile(result.getRowObjectsJson()[0]!, path);
     });
-    await syncFiles(table.path, [path]);
-    const actions = addActions([{ ...written, partitionValues: {} }], schema, partitionColumns, false);
-    const version = await table.commit((snapshot) => {
-      const isStale =
-        snapshot === undefined ||
-        snapshot.metadata.schemaString !== metadata.schemaString ||
-        snapshot.metadata.partitionColumns.join("\0") !== partitionColumns.join("\0") ||
-        group.some((file) => !snapshot.files.has(file.path));
-      if (isStale) return undefined;
-      const now = Date.now();
-      return [
-        {
-          commitInfo: {
-            timestamp: now,
-            operation: "OPTIMIZE",
-            operationParameters: { predicate: "[]", auto: trigger === "auto" },
-            readVersion: snapshot.version,
-            isBlindAppend: false,
-            operationMetrics: { numRemovedFiles: `${group.length}`, numAddedFiles: "1" },
-            engineInfo: ENGINE_INFO,
-            txnId: randomUUID(),
-          },
-        },
-        ...group.map((file) => removeAction(file, false, now)),
-        // All files of a group have the same partition values.
-        ...actions.map(({ add }) => ({ add: { ...add!, partitionValues: group[0]!.partitionValues } })),
-      ];
-    });
-    if (version === undefined) await unlink(target).catch(() => undefined);
-    return version;
+    const { add } = addActions([written], schema, partitionColumns, false)[0]!;
+    // All files of a group have the same partition values.
+    return { group, path, add: { ...add!, partitionValues: group[0]!.partitionValues } };
   } catch (error) {
     await unlink(target).catch(() => undefined);
     throw error;
   }
+}
+
+function optimizeActions(snapshot: Snapshot, merged: readonly Merged[], trigger: "auto" | "manual"): Action[] {
+  const now = Date.now();
+  const removed = merged.flatMap((m) => m.group);
+  return [
+    {
+      commitInfo: {
+        timestamp: now,
+        operation: "OPTIMIZE",
+        operationParameters: { predicate: "[]", auto: trigger === "auto" },
+        readVersion: snapshot.version,
+        isBlindAppend: false,
+        operationMetrics: { numRemovedFiles: `${removed.length}`, numAddedFiles: `${merged.length}` },
+        engineInfo: ENGINE_INFO,
+        txnId: randomUUID(),
+      },
+    },
+    ...removed.map((file) => removeAction(file, false, now)),
+    ...merged.map(({ add }) => ({ add })),
+  ];
 }
 
 /** A row of COPY's RETURN_STATS. */
@@ -249,14 +288,12 @@ export async function optimize(
     const key = JSON.stringify(file.partitionValues);
     partitions.set(key, [...(partitions.get(key) ?? []), file]);
   }
+  const groups = [...partitions.values()].flatMap((files) => packed(files, targetBytes));
   let removed = 0;
   let added = 0;
-  for (const files of partitions.values()) {
-    for (const group of packed(files, targetBytes)) {
-      if ((await compactGroup(table, group, "manual")) === undefined) continue;
-      removed += group.length;
-      added++;
-    }
+  for await (const done of compact(table, groups, "manual")) {
+    removed += done.removed;
+    added += done.added;
   }
   return { removed, added };
 }

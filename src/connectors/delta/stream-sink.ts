@@ -13,7 +13,7 @@ import type {
   WrittenFile,
 } from "../connector.ts";
 import type { Action } from "./actions.ts";
-import { eachOf, ioError, syncFiles } from "./log-store.ts";
+import { eachOf, ioError, mayBeCommitted, syncFiles } from "./log-store.ts";
 import { Maintenance } from "./maintenance.ts";
 import { findTransactionHash, type Snapshot } from "./snapshot.ts";
 import { addActions, DeltaTable, ENGINE_INFO, removeAction } from "./table.ts";
@@ -89,7 +89,7 @@ class DeltaSink implements StreamSink {
         ];
       });
     } catch (error) {
-      await discard(this.#table.path, files);
+      if (!mayBeCommitted(error)) await discard(this.#table.path, files);
       throw error;
     }
     if (version === undefined) {
@@ -236,7 +236,7 @@ export async function writeDelta(request: BatchWriteRequest): Promise<void> {
       ];
     });
   } catch (error) {
-    await discard(table.path, files);
+    if (!mayBeCommitted(error)) await discard(table.path, files);
     throw error;
   }
   if (version === undefined) {
