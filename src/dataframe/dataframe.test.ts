@@ -131,6 +131,12 @@ describe("columns", () => {
     expect((await fails(() => joined.select("origin").collect())).code).toBe("AMBIGUOUS_REFERENCE");
   });
 
+  test("a bound column goes to the side that still has it", async () => {
+    const renamed = flights.withColumnRenamed("origin", "from");
+    const joined = flights.join(renamed, "delay").drop(flights.col("origin"));
+    expect(await joined.columns()).toEqual(["delay", "distance", "from", "distance"]);
+  });
+
   test("aliases qualify names after a self join", async () => {
     const a = flights.alias("a");
     const b = flights.alias("b");

@@ -51,16 +51,16 @@ interface Reading {
   readonly fix?: (x: string) => string;
 }
 
-function reading(type: DataType): Reading {
+function reading(type: DataType, utc: boolean): Reading {
   switch (type.kind) {
     case "struct": {
-      const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type) }));
+      const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type, utc) }));
       const structure = Object.fromEntries(fields.map((f) => [f.name, f.structure]));
       if (fields.every((f) => f.fix === undefined)) return { structure };
       return { structure, fix: (x) => `CASE WHEN ${x} IS NOT NULL THEN ${rebuilt(fields, x)} END` };
     }
     case "array": {
-      const { structure, fix } = reading(type.elementType);
+      const { structure, fix } = reading(type.elementType, utc);
       if (fix === undefined) return { structure: [structure] };
       return { structure: [structure], fix: (x) => `list_transform(${x}, lambda e: ${fix("e")})` };
     }
@@ -80,15 +80,26 @@ function reading(type: DataType): Reading {
     case "boolean":
       return { structure: "VARCHAR", fix: (x) => `CASE ${x} WHEN 'true' THEN true WHEN 'false' THEN false END` };
     case "timestamp":
+      // json_transform reads a time without zone as UTC; a cast reads it in the session's zone, but takes longer.
+      if (!utc) return { structure: "VARCHAR", fix: (x) => finite(`TRY_CAST(trim(${x}) AS TIMESTAMP WITH TIME ZONE)`) };
+      return { structure: duckdbType(type), fix: finite };
     case "timestamp_ntz":
     case "date":
-      return { structure: duckdbType(type), fix: (x) => `CASE WHEN isfinite(${x}) THEN ${x} END` };
+      return { structure: duckdbType(type), fix: finite };
     case "binary":
       return { structure: "VARCHAR", fix: (x) => `TRY(from_base64(${x}))` };
     default:
       return { structure: duckdbType(type) };
   }
 }
+
+/** DuckDB knows an infinite time, Spark does not. */
+const finite = (x: string): string => `CASE WHEN isfinite(${x}) THEN ${x} END`;
+
+const hasTimestamp = (type: DataType): boolean =>
+  type.kind === "timestamp" ||
+  (type.kind === "struct" && type.fields.some((f) => hasTimestamp(f.type))) ||
+  (type.kind === "array" && hasTimestamp(type.elementType));
 
 function rebuilt(fields: readonly (Reading & { readonly name: string })[], x: string): string {
   const items = fields.map((f) => {
@@ -103,13 +114,19 @@ function rebuilt(fields: readonly (Reading & { readonly name: string })[], x: st
  * right inside a lambda, so that the text is parsed once.
  */
 function fromJson(text: string, type: DataType): string {
-  const { structure, fix } = reading(type);
-  const parsed = `TRY(from_json(${text}, ${quoteString(JSON.stringify(structure))}))`;
+  if (!hasTimestamp(type)) return parsed(text, type, true);
+  // The setting is a constant of the connection: one branch is left when the query is planned.
+  return `CASE WHEN current_setting('TimeZone') IN ('UTC', 'Etc/UTC') THEN ${parsed(text, type, true)} ELSE ${parsed(text, type, false)} END`;
+}
+
+function parsed(text: string, type: DataType, utc: boolean): string {
+  const { structure, fix } = reading(type, utc);
+  const json = `TRY(from_json(${text}, ${quoteString(JSON.stringify(structure))}))`;
   if (type.kind !== "struct") {
-    return fix ? `list_transform([${parsed}], lambda j: ${fix("j")})[1]` : parsed;
+    return fix ? `list_transform([${json}], lambda j: ${fix("j")})[1]` : json;
   }
-  const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type) }));
-  return `CASE WHEN ${text} IS NOT NULL THEN list_transform([${parsed}], lambda j: ${rebuilt(fields, "j")})[1] END`;
+  const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type, utc) }));
+  return `CASE WHEN ${text} IS NOT NULL THEN list_transform([${json}], lambda j: ${rebuilt(fields, "j")})[1] END`;
 }
 
 export const jsonFunctions: readonly FunctionDef[] = [
@@ -179,8 +196,11 @@ function jsonValue(x: string, type: DataType, depth = 0): string {
       const value = `coalesce(CAST(${jsonValue(`${e}.value`, type.valueType, depth + 1)} AS VARCHAR), 'null')`;
       return `('{' || array_to_string(list_transform(map_entries(${x}), lambda ${e}: CAST(to_json(CAST(${e}.key AS VARCHAR)) AS VARCHAR) || ':' || ${value}), ',') || '}')`;
     }
-    case "timestamp":
-      return `to_json(strftime(${x}, CASE WHEN epoch_us(${x}) % 1000 = 0 THEN '%Y-%m-%dT%H:%M:%S.%g' ELSE '%Y-%m-%dT%H:%M:%S.%f' END) || 'Z')`;
+    case "timestamp": {
+      const offset = `date_part('timezone', ${x})`;
+      const zone = `CASE WHEN ${offset} = 0 THEN 'Z' ELSE printf('%s%02d:%02d', CASE WHEN ${offset} < 0 THEN '-' ELSE '+' END, CAST(abs(${offset}) // 3600 AS INTEGER), CAST(abs(${offset}) // 60 % 60 AS INTEGER)) END`;
+      return `to_json(strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g') || ${zone})`;
+    }
     case "timestamp_ntz":
       return `to_json(strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g'))`;
     case "binary":

@@ -165,3 +165,28 @@ describe("ANSI errors", () => {
     test(sql, async () => expect(result(sql)).rejects.toMatchObject({ code }));
   }
 });
+
+describe("the session's time zone", () => {
+  const zoned: [sql: string, expected: unknown][] = [
+    ["to_timestamp('2001-06-01 12:00:00')", new Date("2001-06-01T10:00:00Z")],
+    ["to_timestamp('2001-06-01 12:00', 'yyyy-MM-dd HH:mm')", new Date("2001-06-01T10:00:00Z")],
+    ["from_json('{\"t\":\"2001-06-01T12:00:00\"}', 't timestamp').t", new Date("2001-06-01T10:00:00Z")],
+    ["from_json('{\"t\":\"2001-06-01T12:00:00Z\"}', 't timestamp').t", new Date("2001-06-01T12:00:00Z")],
+    ["to_json(named_struct('t', timestamp '2001-06-01 12:00:00Z'))", '{"t":"2001-06-01T14:00:00.000+02:00"}'],
+    ["hour(timestamp '2001-06-01 12:00:00Z')", 14],
+    ["date_format(timestamp '2001-06-01 12:00:00Z', 'HH:mm')", "14:00"],
+    ["date_trunc('day', timestamp '2001-06-01 23:30:00Z')", new Date("2001-06-01T22:00:00Z")],
+    ["to_date(timestamp '2001-06-01 23:30:00Z')", new Date("2001-06-02T00:00:00Z")],
+    ["unix_timestamp('2001-06-01 12:00:00')", 991389600n],
+  ];
+  for (const [sql, expected] of zoned) {
+    test(sql, async () => {
+      spark.conf.set("spark.sql.session.timeZone", "Europe/Berlin");
+      try {
+        expect(await result(sql)).toEqual(expected);
+      } finally {
+        spark.conf.unset("spark.sql.session.timeZone");
+      }
+    });
+  }
+});

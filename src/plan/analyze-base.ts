@@ -143,6 +143,14 @@ export class Builder {
     return resolvedExprChildren(e).some((c) => this.hasAggregate(c));
   }
 
+  /** Aggregates belong into agg() and select(). */
+  refuseAggregate(e: ResolvedExpr, given: Expr, where: string): void {
+    if (!this.hasAggregate(e)) return;
+    throw new MillraceError("UNSUPPORTED_OPERATION", `${where} has the aggregate "${exprText(given)}" in it.`, {
+      hint: `Compute it in agg(...) with a name, then use that column in ${where}.`,
+    });
+  }
+
   refuseAggregates(e: ResolvedExpr, given: Expr): void {
     if (!this.hasAggregate(e)) return;
     throw new MillraceError("INVALID_WHERE_CONDITION", `The condition "${exprText(given)}" has an aggregate in it.`, {

@@ -81,8 +81,6 @@ function expose(r: ResolvedRelation, wanted: readonly Field[]): ResolvedRelation
     case "sample":
     case "watermark":
       return { ...r, input: expose(r.input, missing), fields };
-    case "join":
-      return r;
     default:
       throw unresolved(
         missing[0]!.name,

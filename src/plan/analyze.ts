@@ -93,6 +93,7 @@ class Analyzer extends Builder {
       case "sort": {
         const scope = new Scope(this, this.analyze(r.input));
         const order = r.order.map((o): SortKey => scope.exprs.sortKey(o));
+        for (const [i, key] of order.entries()) this.refuseAggregate(key.expr, r.order[i]!, "orderBy");
         return scope.finish((input) => ({ kind: "sort", input, order }));
       }
       case "limit":

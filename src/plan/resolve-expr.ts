@@ -151,18 +151,23 @@ export class ExprResolver {
         },
       );
     }
-    const found = matches(
+    const all = matches(
       fields.map((field) => ({ field, qualifiers: [] })),
       parts,
       this.#hooks.same,
     );
+    if (all.length === 0) return undefined;
+    // A DataFrame may stand below twice; only what is still there counts.
+    const within = (columns: readonly ScopeColumn[]): Match[] =>
+      all.filter((m) => columns.some((c) => c.field.id === m.field.id));
+    const found = within(node.columns);
     if (found.length > 1) throw ambiguous(parts, found, node.columns);
-    const match = found[0];
-    if (match === undefined) return undefined;
-    if (node.columns.some((c) => c.field.id === match.field.id)) return match;
-    if (this.#hooks.useHidden && node.hidden.some((c) => c.field.id === match.field.id)) {
-      this.#hooks.useHidden(match.field);
-      return match;
+    if (found[0]) return found[0];
+    const hidden = this.#hooks.useHidden ? within(node.hidden) : [];
+    if (hidden.length > 1) throw ambiguous(parts, hidden, node.hidden);
+    if (hidden[0]) {
+      this.#hooks.useHidden?.(hidden[0].field);
+      return hidden[0];
     }
     throw new MillraceError(
       "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
