@@ -64,6 +64,18 @@ export const delta: Connector = {
       default: "64mb",
       doc: "Size up to which files are merged.",
     },
+    {
+      name: "txnAppId",
+      for: ["sink"],
+      type: "string",
+      doc: "Batch write: with txnVersion, a write that the table already has is left out, as Delta does for writes in foreachBatch.",
+    },
+    {
+      name: "txnVersion",
+      for: ["sink"],
+      type: "int",
+      doc: "Batch write: rises with every write of txnAppId, such as the batch id.",
+    },
     { name: "versionAsOf", for: ["source"], type: "int", doc: "Read this version of the table." },
     {
       name: "timestampAsOf",

@@ -521,6 +521,18 @@ describe("df.write.format(delta)", () => {
     expect(await read("n::INT FROM $t ORDER BY n", { versionAsOf: "1" })).toEqual([[1], [4]]);
   });
 
+  it("leaves out a repeated write by txnAppId and txnVersion", async () => {
+    const options = (version: number): Record<string, string> => ({ txnAppId: "app", txnVersion: `${version}` });
+    await write("append", numbers, "SELECT 1::BIGINT AS n", options(0));
+    await write("append", numbers, "SELECT 2::BIGINT AS n", options(1));
+    await write("append", numbers, "SELECT 2::BIGINT AS n", options(1));
+    await write("append", numbers, "SELECT 1::BIGINT AS n", options(0));
+    expect(await read("n::INT FROM $t ORDER BY n")).toEqual([[1], [2]]);
+    await expect(write("append", numbers, "SELECT 1::BIGINT AS n", { txnAppId: "app" })).rejects.toMatchObject({
+      code: "INVALID_OPTION",
+    });
+  });
+
   it("keeps any partition value (property)", async () => {
     const schema = struct({ p: { kind: "string" }, n: { kind: "integer" } });
     const text = fc.oneof(

@@ -205,6 +205,10 @@ export async function writeDelta(request: BatchWriteRequest): Promise<void> {
     });
   if (table.snapshot !== undefined && request.mode === "error") throw exists();
   if (table.snapshot !== undefined && request.mode === "ignore") return;
+  const txn = transactionOf(request);
+  const isHeld = (snapshot: Snapshot | undefined): boolean =>
+    txn !== undefined && (snapshot?.transactions.get(txn.appId)?.version ?? -1) >= txn.version;
+  if (isHeld(table.snapshot)) return;
   const replaces = request.mode === "overwrite";
   const { partitionColumns } = metadataFor(table.path, table.snapshot, request, replaces);
   const files = await writeDataFiles(table.path, request.batch, partitionColumns);
@@ -212,7 +216,7 @@ export async function writeDelta(request: BatchWriteRequest): Promise<void> {
   try {
     version = await table.commit((snapshot) => {
       if (snapshot !== undefined && request.mode === "error") throw exists();
-      if (snapshot !== undefined && request.mode === "ignore") return undefined;
+      if ((snapshot !== undefined && request.mode === "ignore") || isHeld(snapshot)) return undefined;
       const { actions, metrics } = appendActions(table.path, snapshot, request, files, partitionColumns, replaces);
       return [
         {
@@ -232,6 +236,7 @@ export async function writeDelta(request: BatchWriteRequest): Promise<void> {
             txnId: randomUUID(),
           },
         },
+        ...(txn === undefined ? [] : [{ txn: { ...txn, lastUpdated: Date.now() } }]),
         ...actions,
       ];
     });
@@ -246,4 +251,22 @@ export async function writeDelta(request: BatchWriteRequest): Promise<void> {
   const maintenance = new Maintenance(table, request.options);
   maintenance.afterCommit(version);
   await maintenance.finish();
+}
+
+/** The options `txnAppId` and `txnVersion`, by which a write that is repeated (in foreachBatch, say) is recognised. */
+function transactionOf(request: SinkRequest): { readonly appId: string; readonly version: number } | undefined {
+  const { txnAppId: appId, txnVersion } = request.options;
+  if (appId === undefined && txnVersion === undefined) return undefined;
+  const version = Number(txnVersion ?? Number.NaN);
+  if (appId === undefined || !Number.isSafeInteger(version) || version < 0) {
+    throw new MillraceError(
+      "INVALID_OPTION",
+      "The options txnAppId and txnVersion go together; txnVersion is a whole number.",
+      {
+        hint: "Give the same txnAppId for every write of an application, and a txnVersion that rises, such as the batch id.",
+        parameters: { option: appId === undefined ? "txnAppId" : "txnVersion" },
+      },
+    );
+  }
+  return { appId, version };
 }
