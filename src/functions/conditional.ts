@@ -1,7 +1,7 @@
 import { commonTypeOf } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { type FunctionDef, family } from "./define.ts";
-import { any, BOOLEAN, boolean, common, differing, double, NULL, opt, orderable, rest, typeOf } from "./params.ts";
+import { any, BOOLEAN, boolean, common, differing, double, NULL, orderable, rest, typeOf } from "./params.ts";
 
 const fn = family("conditional");
 
@@ -82,4 +82,3 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     ([a, b]) => `CASE WHEN isnan(${a}) THEN ${b} ELSE ${a} END`,
   ),
 ];
-void opt;

@@ -21,7 +21,6 @@ import {
   struct,
   TIMESTAMP,
   timestamp,
-  typeOf,
 } from "./params.ts";
 
 const fn = family("datetime");
@@ -395,4 +394,3 @@ function nextDay(d: string, name: string): string {
   if (i < 0) return raise("INVALID_ARGUMENT", `"${name}" is no day of the week.`);
   return `(${d} + CAST(((${i + 1} - isodow(${d}) + 6) % 7) + 1 AS INTEGER))`;
 }
-void typeOf;

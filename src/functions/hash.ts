@@ -1,5 +1,5 @@
 import { type FunctionDef, family } from "./define.ts";
-import { any, binary, int, LONG, rest, STRING, text } from "./params.ts";
+import { any, int, LONG, rest, STRING, text } from "./params.ts";
 
 const fn = family("hash");
 const bytes = (x: string, kind: string | undefined): string => (kind === "binary" ? x : `encode(${x})`);
@@ -39,4 +39,3 @@ export const hashFunctions: readonly FunctionDef[] = [
     { nullable: "never" },
   ),
 ];
-void binary;

@@ -1,5 +1,5 @@
 import { MillraceError } from "../errors.ts";
-import { canImplicitlyCast, commonTypeOf, isAtomic, isIntegral, isNumeric, isOrderable } from "../plan/coercion.ts";
+import { canImplicitlyCast, commonTypeOf, isIntegral, isNumeric, isOrderable } from "../plan/coercion.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
@@ -91,5 +91,3 @@ export function bodyOf(
 ): { type: DataType; nullable: boolean } {
   return arg?.lambda?.(params) ?? { type: NULL, nullable: true };
 }
-
-export const isSimple = isAtomic;

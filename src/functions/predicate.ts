@@ -1,6 +1,6 @@
 import { commonTypeOf, isIntegral } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
-import { type FunctionDef, family, raise } from "./define.ts";
+import { type FunctionDef, family } from "./define.ts";
 import { duckdbType } from "./duckdb-type.ts";
 import {
   any,
@@ -80,7 +80,6 @@ export const predicateFunctions: readonly FunctionDef[] = [
   ),
   fn("typeof", [any], STRING, ["typeof(1)", "int"], (_, { args: [t] }) => `'${typeName(t!)}'`, { nullable: "never" }),
 ];
-void raise;
 
 function typeName(type: DataType): string {
   switch (type.kind) {

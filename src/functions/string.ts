@@ -1,6 +1,5 @@
 import type { DataType } from "../types/data-type.ts";
 import { type FunctionDef, family, raise } from "./define.ts";
-import { quoteString } from "./duckdb-type.ts";
 import {
   any,
   BINARY,
@@ -347,4 +346,3 @@ export const stringFunctions: readonly FunctionDef[] = [
       `CASE WHEN contains(${a}, ',') THEN 0 ELSE CAST(coalesce(list_position(string_split(${s}, ','), ${a}), 0) AS INTEGER) END`,
   ),
 ];
-void quoteString;

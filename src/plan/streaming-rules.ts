@@ -22,7 +22,7 @@ export function checkStreaming(plan: ResolvedRelation, mode: OutputMode, catalog
   checkOutputMode(plan, mode);
   for (const node of walkResolved(plan)) {
     if (!node.streaming) continue;
-    checkNode(node, mode, plan, catalog);
+    checkNode(node, mode);
     for (const root of resolvedExprs(node)) for (const e of walkExpr(root)) checkExpr(e, catalog);
   }
   checkChain(plan, mode);
@@ -60,12 +60,7 @@ function hasWatermarkedKey(node: Extract<ResolvedRelation, { kind: "aggregate" }
   return node.keys.some((k) => k.field.watermark !== undefined);
 }
 
-function checkNode(
-  node: ResolvedRelation,
-  mode: OutputMode,
-  plan: ResolvedRelation,
-  catalog: FunctionCatalog | undefined,
-): void {
+function checkNode(node: ResolvedRelation, mode: OutputMode): void {
   switch (node.kind) {
     case "aggregate":
       if (node.sets) {
@@ -158,8 +153,6 @@ function checkNode(
     case "range":
       break;
   }
-  void plan;
-  void catalog;
 }
 
 function aggregateBelow(node: ResolvedRelation): boolean {

@@ -9,7 +9,6 @@ import {
   type DataFrame,
   element_at,
   explode,
-  expr,
   from_json,
   type Infer,
   lag,
@@ -237,4 +236,3 @@ events.groupBy("id").max("m");
 events.select(struct("id", "m").as("s"));
 // @ts-expect-error an array function on text
 events.select(array_contains("id", "x").as("x"));
-void expr;
