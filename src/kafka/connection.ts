@@ -17,8 +17,8 @@ const MAX_IDLE_MS = 600_000;
 const BY_KEY = new Map(HANDLERS.map((h) => [h.api.key, h]));
 
 /**
- * One client. Requests are answered one after the other in the order they came, as Kafka does: nothing more is read from the socket while one
- * is at work or while the client has not taken the last answer, so a connection holds one request and one answer in memory.
+ * One client. Requests are answered one after the other in the order they came, as Kafka does, and hardly more is read from the socket while
+ * one is at work or while the client has not taken the last answer: a connection holds one answer and about one request in memory.
  */
 export class Connection {
   readonly #socket: Socket;
@@ -93,12 +93,16 @@ export class Connection {
         this.#filled = 0;
       }
     }
-    if (this.#frames.length > 0 && !this.#busy) void this.#work();
+    if (this.#busy) {
+      // What came is kept, more is not taken until the answer is out. Before that the socket is read, to notice a client that goes.
+      this.#socket.pause();
+    } else if (this.#frames.length > 0) {
+      void this.#work();
+    }
   }
 
   async #work(): Promise<void> {
     this.#busy = true;
-    this.#socket.pause();
     try {
       for (let frame = this.#frames.shift(); frame !== undefined; frame = this.#frames.shift()) {
         const answer = await this.#answer(frame);
@@ -112,7 +116,7 @@ export class Connection {
     } finally {
       this.#busy = false;
     }
-    this.#socket.resume();
+    if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   /** The answer's frame; undefined when there is none to give. */
@@ -128,8 +132,8 @@ export class Connection {
       broker: this.#broker,
       version: apiVersion,
       clientId,
-      clientHost: this.#socket.remoteAddress ?? "",
-      localHost: this.#socket.localAddress ?? "127.0.0.1",
+      clientHost: plain(this.#socket.remoteAddress) ?? "",
+      localHost: plain(this.#socket.localAddress) ?? "127.0.0.1",
       onClose: (listener) => {
         if (this.#closed) listener();
         this.#onClose.add(listener);
@@ -169,7 +173,7 @@ export class Connection {
   }
 
   #refuse(reason: string): void {
-    const client = this.#socket.remoteAddress ?? "unknown";
+    const client = plain(this.#socket.remoteAddress) ?? "unknown";
     publish("warning", {
       code: "KAFKA_BAD_REQUEST",
       message: `Closed the connection of ${client}: ${reason}`,
@@ -195,4 +199,9 @@ function unreadable(size: number): string {
   if (/^[A-Z]{3,4} ?$/.test(text.toString("latin1"))) return "it speaks HTTP, not Kafka.";
   if (text[0] === 0x16 && text[1] === 3) return "it speaks TLS; this listener is plain text.";
   return `it announced a request of ${size} bytes; the most is ${MAX_REQUEST_BYTES}.`;
+}
+
+/** An IPv4 address as such, where the system shows it inside an IPv6 one. */
+function plain(address: string | undefined): string | undefined {
+  return address?.replace(/^::ffff:/, "");
 }
