@@ -191,34 +191,48 @@ export class KafkaClient {
   ): Promise<PartitionOffset[]> {
     if (partitions.length === 0) return [];
     return this.#retrying(async () => {
-      const groups = await this.#byLeader(partitions);
-      const parts = await Promise.all(
-        [...groups].map(async ([nodeId, group]) => {
-          const connection = await this.connection(nodeId, "control");
-          const answer = await connection.request(listOffsets, {
-            replicaId: -1,
-            isolationLevel: isolation === "read_committed" ? 1 : 0,
-            topics: byTopic(group).map(([name, of]) => ({
-              name,
-              partitions: of.map((p) => ({
-                partitionIndex: p.partition,
-                timestamp: typeof at === "number" ? at : at(p),
-              })),
-            })),
-          });
-          return answer.topics.flatMap((topic) =>
-            topic.partitions.map((p) => {
-              if (p.errorCode !== 0) {
-                this.#forget(topic.name);
-                throw brokerError(p.errorCode, `list offsets of ${topic.name}-${p.partitionIndex}`);
-              }
-              return { topic: topic.name, partition: p.partitionIndex, offset: p.offset };
-            }),
-          );
-        }),
-      );
-      return parts.flat();
+      try {
+        return await this.#listOffsetsOnce(partitions, at, isolation);
+      } catch (error) {
+        // The leaders may be others now.
+        for (const { topic } of partitions) this.#forget(topic);
+        throw error;
+      }
     });
+  }
+
+  async #listOffsetsOnce<T extends TopicPartition>(
+    partitions: readonly T[],
+    at: number | ((partition: T) => number),
+    isolation: IsolationLevel,
+  ): Promise<PartitionOffset[]> {
+    const groups = await this.#byLeader(partitions);
+    const parts = await Promise.all(
+      [...groups].map(async ([nodeId, group]) => {
+        const connection = await this.connection(nodeId, "control");
+        const answer = await connection.request(listOffsets, {
+          replicaId: -1,
+          isolationLevel: isolation === "read_committed" ? 1 : 0,
+          topics: byTopic(group).map(([name, of]) => ({
+            name,
+            partitions: of.map((p) => ({
+              partitionIndex: p.partition,
+              timestamp: typeof at === "number" ? at : at(p),
+            })),
+          })),
+        });
+        return answer.topics.flatMap((topic) =>
+          topic.partitions.map((p) => {
+            if (p.errorCode !== 0) {
+              this.#forget(topic.name);
+              throw brokerError(p.errorCode, `list offsets of ${topic.name}-${p.partitionIndex}`);
+            }
+            return { topic: topic.name, partition: p.partitionIndex, offset: p.offset };
+          }),
+        );
+      }),
+    );
+    return parts.flat();
   }
 
   /** One fetch from one broker. Errors of single partitions are in the answer; the caller decides. */

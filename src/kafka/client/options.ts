@@ -144,7 +144,7 @@ export function parseKafkaOptions(settings: Readonly<Record<string, string>>): K
     clientId: settings["client.id"] ?? "millrace",
     tls: protocol.endsWith("SSL") ? tlsOptions(settings) : undefined,
     sasl: protocol.startsWith("SASL") ? saslOptions(settings) : undefined,
-    apiTimeoutMs: int(settings, "default.api.timeout.ms", 15_000, 0),
+    apiTimeoutMs: int(settings, "default.api.timeout.ms", 30_000, 0),
     connectTimeoutMs: int(settings, "socket.connection.setup.timeout.ms", 10_000, 1),
     requestTimeoutMs: int(settings, "request.timeout.ms", 30_000, 1),
     retryBackoffMs: int(settings, "retry.backoff.ms", 100, 0),

@@ -287,6 +287,8 @@ export class KafkaProducer {
     this.#produce(nodeId, sending).then(done, (error: MillraceError) => {
       for (const { state, batch } of sending) {
         state.inFlight--;
+        // The broker may be gone, and its partitions led by another one.
+        this.#client.forgetLeaders(state.topic);
         this.#failed(state, [batch], error);
       }
       done();

@@ -136,7 +136,8 @@ export class RangeReader {
       this.#useAhead(file, progress);
       if (progress.position < range.end) open.push(progress);
     }
-    for (let attempt = 0; open.length > 0; ) {
+    let progressed = Date.now();
+    for (let attempt = 1; open.length > 0; ) {
       const before = open.map((p) => p.position);
       try {
         const byLeader = new Map<number, Progress[]>();
@@ -152,9 +153,13 @@ export class RangeReader {
       } catch (error) {
         if (!(error instanceof MillraceError) || !error.retryable || this.#closed) throw error;
         for (const progress of open) this.#client.forgetLeaders(progress.range.topic);
-        attempt = open.some((p, i) => p.position > before[i]!) ? 1 : attempt + 1;
-        if (attempt > 5) throw error;
-        await pause(this.#client.options.retryBackoffMs * 2 ** (attempt - 1));
+        if (open.some((p, i) => p.position > before[i]!)) {
+          progressed = Date.now();
+          attempt = 1;
+        }
+        // Leaders take a while to move when a broker dies.
+        if (Date.now() - progressed > this.#client.options.apiTimeoutMs) throw error;
+        await pause(Math.min(1_000, this.#client.options.retryBackoffMs * 2 ** (attempt++ - 1)));
       }
       open = open.filter((p) => p.position < p.range.end);
     }
