@@ -1,7 +1,9 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type KafkaServer, startKafkaServer } from "../../src/kafka/server.ts";
 import { needs } from "../needs.ts";
@@ -107,6 +109,29 @@ describe.skipIf(!needs("kcat"))("kcat", () => {
     const [a, b] = (await Promise.all(members)).map(({ stdout }) => new Set(lines(stdout)));
     expect(a!.size).toBeGreaterThan(0);
     expect(b!.size).toBeGreaterThan(0);
+  }, 60_000);
+
+  test("-G: a group goes on where it stopped after its broker was killed", async () => {
+    const program = fileURLToPath(new URL("../kafka/broker-process.ts", import.meta.url));
+    const start = async (): Promise<{ child: ChildProcess; address: string[] }> => {
+      const child = spawn(process.execPath, [program, join(directory, "killed"), "0", "100"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const [line] = (await once(child.stdout, "data")) as [Buffer];
+      return { child, address: ["-b", `127.0.0.1:${line.toString().trim()}`] };
+    };
+    const read = ["-G", "g", "-e", "-q", "-X", "auto.offset.reset=earliest", "t"];
+    for (let round = 0; round < 3; round++) {
+      const { child, address } = await start();
+      try {
+        const sent = Array.from({ length: 100 }, (_, i) => `${round}: ${i}`);
+        expect(await kcat([...address, "-P", "-t", "t"], sent.join("\n"))).toMatchObject({ code: 0 });
+        expect(lines((await kcat([...address, ...read])).stdout).sort()).toEqual([...sent].sort());
+      } finally {
+        child.kill("SIGKILL");
+        await once(child, "exit");
+      }
+    }
   }, 60_000);
 
   test("offsets by time: -o s@ and -Q", async () => {
