@@ -82,6 +82,7 @@ export function fileError(path: string, error: unknown): MillraceError {
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new MillraceError("DISK_FULL", `No space left while writing ${path}.`, {
       cause: error,
+      retryable: true,
       hint: "Free some space; the query goes on from its checkpoint.",
     });
   }

@@ -167,7 +167,6 @@ export class StreamingQuery implements StreamingQueryHandle {
         `Query ${name === null ? "" : `${name} `}[id = ${id}, runId = ${runId}] terminated with exception: ${text}`,
         {
           cause,
-          hint: cause instanceof MillraceError ? cause.hint && undefined : undefined,
           parameters: { id, runId, message: text, batchId: String(this.lastProgress?.batchId ?? "") },
         },
       );

@@ -96,7 +96,8 @@ export class QueryRun {
       });
       this.#sinks.push({ ...sink, sink: opened });
     }
-    const shape = JSON.stringify(this.#plan.operators.map((operator) => operator.shape));
+    // in words for people, and what the tables of the state are made of
+    const shape = JSON.stringify([...this.#setup.shape, ...this.#plan.operators.map((operator) => operator.shape)]);
     this.#state = await QueryState.open(this.#staged ? checkpoint.statePath : undefined, {
       queryId,
       shape,

@@ -26,6 +26,8 @@ export interface QuerySetup {
     readonly connector: Connector;
     readonly options: Readonly<Record<string, string>>;
   }[];
+  /** The stateful operators in words: a query with others may not go on with the state. */
+  readonly shape: readonly string[];
   /** A fresh plan: operators hold what one run knows. */
   plan(): StreamPlan;
   parts(connection: Connection, plan: StreamPlan): Promise<RunnerParts> | RunnerParts;

@@ -6,8 +6,9 @@ import type { SavedWatermarks } from "./watermark.ts";
 
 /** Version of the layout of the tables below. */
 const FORMAT = 1;
-/** Beyond this much write-ahead log the next quiet moment writes it into the database file. */
-const CHECKPOINT_WAL_BYTES = 128 * 1024 * 1024;
+/** After so much write-ahead log or so many batches it is written into the database file, which also gives the space of old rows back. */
+const COMPACT_WAL_BYTES = 128 * 1024 * 1024;
+const COMPACT_BATCHES = 500;
 
 /**
  * The state database of one query: state tables of its operators, the output rows of the last batch (`output`) and, in table `batch`,
@@ -18,6 +19,8 @@ export class QueryState {
   /** Runs the batches; TEMP tables live on it. */
   readonly connection: Connection;
   readonly #path: string | undefined;
+  /** Batches since the write-ahead log was written into the database file. */
+  #batches = 0;
 
   private constructor(database: Database, connection: Connection, path: string | undefined) {
     this.database = database;
@@ -122,9 +125,12 @@ export class QueryState {
     return `DELETE FROM batch; INSERT INTO batch VALUES (${batch.batchId}, ${sqlString(batch.offsetsHash)}, ${batch.timestampMs}, ${batch.lateMs}, ${sqlString(JSON.stringify(batch.watermarks))}, ${batch.outputRows})`;
   }
 
-  /** Writes a long write-ahead log into the database file; only between batches, when nothing reads. */
-  async compact(atLeastBytes = CHECKPOINT_WAL_BYTES): Promise<void> {
-    if (this.#path === undefined || this.walBytes() < atLeastBytes) return;
+  /** Called after each batch, when nothing reads: every now and then writes the write-ahead log into the database file. */
+  async compact(): Promise<void> {
+    if (this.#path === undefined) return;
+    this.#batches++;
+    if (this.#batches < COMPACT_BATCHES && this.walBytes() < COMPACT_WAL_BYTES) return;
+    this.#batches = 0;
     await this.connection.exec("CHECKPOINT");
   }
 
@@ -172,6 +178,8 @@ export function stateExists(path: string): boolean {
 }
 
 function describeShape(shape: string): string {
-  const operators = JSON.parse(shape) as readonly unknown[];
-  return operators.length === 0 ? "none" : operators.map((operator) => JSON.stringify(operator)).join(", ");
+  const parts = JSON.parse(shape) as readonly unknown[];
+  return parts.length === 0
+    ? "none"
+    : parts.map((part) => (typeof part === "string" ? part : JSON.stringify(part))).join("; ");
 }

@@ -10,6 +10,7 @@ import { type DirectoryLock, lockDirectory } from "../dir-lock.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import { catalog } from "../functions/index.ts";
+import { stateShape } from "../plan/fingerprint.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { checkStreaming } from "../plan/streaming-rules.ts";
 import type { StructType } from "../types/data-type.ts";
@@ -100,6 +101,7 @@ export async function startStreamingQuery(
       log,
       sinks,
       sourceConnectors,
+      shape: stateShape(plan).filter((line) => !/^(source|watermark)/.test(line)),
       plan: () => planStream(plan, target.outputMode),
       parts: (connection, streamPlan) => deps.parts(connection, streamPlan, conf),
       memoryLimit: conf["millrace.engine.memoryLimit"] ?? defaultMemory(),

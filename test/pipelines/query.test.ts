@@ -6,6 +6,7 @@ import type { StreamingQueryHandle, StreamingQueryProgress } from "../../src/bac
 import { connectorFor } from "../../src/connectors/index.ts";
 import { memory, memoryTable } from "../../src/connectors/memory.ts";
 import { memoryStream } from "../../src/connectors/memory-stream.ts";
+import type { DataFrame } from "../../src/dataframe/dataframe.ts";
 import { col, count, sum, window } from "../../src/dataframe/functions.ts";
 import { MillraceError } from "../../src/errors.ts";
 import { type Events, subscribe } from "../../src/events.ts";
@@ -419,6 +420,26 @@ describe("checkpoints", () => {
     expect(error.code).toBe("STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA");
     expect(error.message).toContain("sum");
     expect(error.message).toContain("count");
+  });
+
+  test("the same types under another column are another query, a renamed result is not", async () => {
+    const words = new MemoryStream<Word>(WORD);
+    words.addData({ word: "a", n: 1 });
+    await once(words);
+    const on = session();
+    const write = (df: DataFrame<any>) =>
+      df.writeStream
+        .format("ledger")
+        .outputMode("update")
+        .option("checkpointLocation", join(root, "checkpoint"))
+        .start(join(root, "out"));
+    const swapped = words.toDF(on).withColumn("other", col("word")).filter(col("n").gt(0));
+    const error = await failureOf(write(swapped.groupBy(col("word").cast("int")).agg(sum("n").as("n"))));
+    expect(error.code).toBe("STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA");
+    const query = await write(swapped.groupBy("other").agg(sum("n").as("total")));
+    words.addData({ word: "a", n: 4 });
+    await query.processAllAvailable();
+    expect(out().at(-1)).toEqual([{ other: "a", total: "5" }]);
   });
 
   test("a query with another number of sources is refused", async () => {
