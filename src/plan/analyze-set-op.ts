@@ -63,7 +63,6 @@ export function resolveSetOp(b: Builder, l: Node, r: Node, op: SetOp): Node {
     plans,
   });
   if (op.op !== "union") return node({ kind: op.op, left: a.rel, right: c.rel, all: op.all });
-  // A chain of unions is one node.
   const union = node({ kind: "union", inputs: [a.rel, c.rel] });
   if (op.all) return union;
   return b.over(union, {

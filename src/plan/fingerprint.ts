@@ -38,7 +38,7 @@ function operatorShape(node: ResolvedRelation): string {
   switch (node.kind) {
     case "aggregate":
       return `aggregate by [${node.keys.map((k) => `${text(k.expr, names)}: ${typeText(k.expr.type)}`).join(", ")}] of [${node.calls
-        .map((c) => `${text(c.expr, names)}: ${typeText(c.expr.type)}`)
+        .map((c) => `${text(c.expr, names)}: ${argumentTypes(c.expr)}${typeText(c.expr.type)}`)
         .join(", ")}]`;
     case "deduplicate":
       return `deduplicate${node.withinWatermark ? " within watermark" : ""} by [${node.keys.map((id) => fieldText(node.input.fields.find((f) => f.id === id))).join(", ")}]`;
@@ -51,19 +51,27 @@ function operatorShape(node: ResolvedRelation): string {
   }
 }
 
+/** An aggregate's state follows the types of its arguments. */
+function argumentTypes(e: ResolvedExpr): string {
+  return e.kind === "call" ? `(${e.args.map((a) => typeText(a.type)).join(", ")}) ` : "";
+}
+
 const fieldText = (f: Field | undefined): string => (f ? `${f.name}: ${typeText(f.type)}` : "?");
 
-/** What each column below a node is made of, so that renaming or moving a projection changes nothing. */
+/** What a column below a node is called: by its first name, so that renaming it changes nothing; a window by its measures. */
 function origins(node: ResolvedRelation): Map<number, string> {
   const names = new Map<number, string>();
   const visit = (n: ResolvedRelation): void => {
     for (const input of resolvedInputs(n)) visit(input);
     if (n.kind === "project") {
-      for (const { field, expr } of n.exprs) if (!names.has(field.id)) names.set(field.id, text(expr, names));
+      // How a column is computed may change: the state holds its values, not its formula.
+      for (const { field, expr } of n.exprs) {
+        if (!names.has(field.id)) names.set(field.id, expr.kind === "column" ? text(expr, names) : field.name);
+      }
     } else if (n.kind === "time_window") {
       names.set(n.field.id, `window(${text(n.time, names)}, ${n.durationMicros}, ${n.slideMicros}, ${n.startMicros})`);
     } else if (n.kind === "aggregate") {
-      for (const k of [...n.keys, ...n.calls]) if (!names.has(k.field.id)) names.set(k.field.id, text(k.expr, names));
+      for (const k of n.keys) if (!names.has(k.field.id)) names.set(k.field.id, text(k.expr, names));
     }
     for (const f of n.fields) if (!names.has(f.id)) names.set(f.id, f.name);
   };

@@ -227,6 +227,13 @@ describe("fingerprint", () => {
     expect(print(hourly(parsed(true).filter("delay > 0")))).toBe(base);
     expect(print(hourly(parsed(true)).select("flights"))).toBe(base);
     expect(print(hourly(parsed(true).withColumn("more", col("delay"))))).toBe(base);
+    const Longer = schema({ ts: t.timestamp, origin: t.string, delay: t.int, more: t.string });
+    const longer = read(true)
+      .select(from_json(col("value").cast("string"), Longer).as("f"))
+      .select("f.*");
+    expect(print(hourly(longer))).toBe(base);
+    const renamed = parsed(true).withColumnRenamed("origin", "o").withColumnRenamed("o", "origin");
+    expect(print(hourly(renamed))).toBe(base);
   });
   test("keys, aggregates, windows and their types may not", () => {
     const shapes = [
