@@ -3,6 +3,7 @@ import {
   fdatasync,
   fdatasyncSync,
   fsyncSync,
+  ftruncateSync,
   openSync,
   renameSync,
   rmSync,
@@ -55,7 +56,7 @@ export class Aof {
   baseSize: number;
   #dirty = false;
   #syncing = false;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer: NodeJS.Timeout;
   #rewrite: Rewrite | undefined;
   #closed = false;
   #failed: Error | undefined;
@@ -68,10 +69,8 @@ export class Aof {
     this.#fd = openSync(options.path, "a", 0o600);
     this.size = size;
     this.baseSize = size;
-    if (this.policy === "everysec") {
-      this.#timer = setInterval(() => this.#syncInBackground(), 1000);
-      this.#timer.unref();
-    }
+    this.#timer = setInterval(() => this.#everySecond(), 1000);
+    this.#timer.unref();
   }
 
   get rewriting(): boolean {
@@ -113,22 +112,32 @@ export class Aof {
     this.#transactionStarted = false;
   }
 
-  /** Writes what was logged; called before the replies go out. */
+  /** Writes what was logged; called before the replies go out. Throws when it cannot; what was logged is kept for the next try. */
   flush(): void {
     if (this.#buffer.length === 0) return;
-    const bytes = Buffer.from(this.#buffer.join(""), "latin1");
-    this.#buffer = [];
+    const text = this.#buffer.join("");
+    const bytes = Buffer.from(text, "latin1");
     try {
+      // Half a command from a write that failed must not stand before the next one.
+      if (this.#failed !== undefined) ftruncateSync(this.#fd, this.size);
       writeAll(this.#fd, bytes);
       if (this.policy === "always") fdatasyncSync(this.#fd);
     } catch (error) {
-      this.#failed = cannotWrite(this.#path, error);
-      publish("server.error", { server: "redis", error: this.#failed });
+      this.#buffer = [text];
+      this.#fail(error);
       throw this.#failed;
     }
+    this.#buffer = [];
+    this.#failed = undefined;
     this.size += bytes.length;
     this.#dirty = true;
     if (!this.rewriting && this.size >= this.#rewriteMinSize && this.size >= 2 * this.baseSize) this.rewrite();
+  }
+
+  #fail(cause: unknown): void {
+    const first = this.#failed === undefined;
+    this.#failed = cannotWrite(this.#path, cause);
+    if (first) publish("server.error", { server: "redis", error: this.#failed });
   }
 
   sync(): void {
@@ -137,15 +146,22 @@ export class Aof {
     this.#dirty = false;
   }
 
-  #syncInBackground(): void {
-    if (!this.#dirty || this.#syncing || this.#closed) return;
+  #everySecond(): void {
+    if (this.#failed !== undefined) {
+      try {
+        this.flush();
+      } catch {
+        // published when it began; until it works writes are refused
+      }
+    }
+    if (this.policy !== "everysec" || !this.#dirty || this.#syncing || this.#closed) return;
     this.#dirty = false;
     this.#syncing = true;
     fdatasync(this.#fd, (error) => {
       this.#syncing = false;
+      // A rewrite may have put another file in the place of this one, and forced that to the disk.
       if (error !== null && !this.#closed && error.code !== "EBADF") {
-        this.#failed = cannotWrite(this.#path, error);
-        publish("server.error", { server: "redis", error: this.#failed });
+        publish("server.error", { server: "redis", error: cannotWrite(this.#path, error) });
       }
     });
   }
@@ -204,7 +220,9 @@ export class Aof {
   }
 
   #finishRewrite(state: Rewrite, temporary: string): void {
-    this.flush();
+    // Changes that the old file could not take are among those of the rewrite.
+    if (this.#failed === undefined) this.flush();
+    else this.#buffer = [];
     state.size += write(state.fd, state.changes);
     fsyncSync(state.fd);
     renameSync(temporary, this.#path);
@@ -215,6 +233,7 @@ export class Aof {
     this.size = state.size;
     this.baseSize = state.size;
     this.#dirty = false;
+    this.#failed = undefined;
     closeSync(old);
   }
 

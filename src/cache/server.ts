@@ -158,7 +158,8 @@ function serve(socket: Socket, server: Server): void {
     if (reader.fault !== undefined) session.send({ error: `ERR Protocol error: ${reader.fault.message}` });
     serving = false;
     try {
-      server.aof?.flush();
+      // Once it has failed, writes are refused with the reason and the file is tried again every second.
+      if (server.aof?.failed === undefined) server.aof?.flush();
     } catch {
       // The failure is published; the commands were not kept, so their replies must not say so.
       socket.destroy();

@@ -108,8 +108,8 @@ describe("a Redis client library", () => {
 });
 
 describe("the server", () => {
-  const talk = async (bytes: string): Promise<string> => {
-    const socket = connect(server.port, server.host);
+  const talk = async (bytes: string, port = server.port): Promise<string> => {
+    const socket = connect(port, server.host);
     const got: Buffer[] = [];
     socket.on("data", (d) => got.push(d));
     socket.write(bytes, "latin1");
@@ -144,6 +144,50 @@ describe("the server", () => {
     await rm(own, { recursive: true, force: true });
   });
 
+  test.skipIf(process.platform === "win32")(
+    "no room on the disk: writes are refused, reads go on, nothing answered is lost",
+    async () => {
+      const own = await mkdtemp(join(tmpdir(), "millrace-redis-"));
+      const file = join(own, "server.ts");
+      const source = new URL("../../src/cache/server.ts", import.meta.url).href;
+      await writeFile(
+        file,
+        `import { startCacheServer } from ${JSON.stringify(source)};
+       const server = await startCacheServer({ directory: process.argv[2], port: 0 });
+       console.log(server.port);`,
+      );
+      // A limit of the size of files stands for a full disk: 256 KiB.
+      const child = spawn("bash", ["-c", 'ulimit -f 256; exec "$0" "$@"', process.execPath, file, join(own, "data")], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const { value: port } = await createInterface(child.stdout)[Symbol.asyncIterator]().next();
+      const answered: number[] = [];
+      let refused = "";
+      try {
+        for (let i = 0; refused === "" && i < 1000; i++) {
+          const answer = await talk(`SET k${i} ${"v".repeat(1000)}\r\nQUIT\r\n`, Number(port));
+          if (answer.startsWith("+OK")) answered.push(i);
+          else if (answer.startsWith("-")) refused = answer;
+          else expect(answer).toBe("");
+        }
+        expect(answered.length).toBeGreaterThan(200);
+        expect(refused).toContain("-MISCONF Errors writing to the AOF file");
+        expect(await talk("STRLEN k0\r\nQUIT\r\n", Number(port))).toBe(":1000\r\n+OK\r\n");
+      } finally {
+        child.kill("SIGKILL");
+      }
+      await once(child, "close");
+      const again = await startCacheServer({ directory: join(own, "data"), port: 0 });
+      const reader = new Redis(again.url);
+      const values = await reader.mget(answered.map((i) => `k${i}`));
+      expect(values.filter((v) => v?.length === 1000).length).toBe(answered.length);
+      reader.disconnect();
+      await again.close();
+      await rm(own, { recursive: true, force: true });
+    },
+    60_000,
+  );
+
   test("kill -9: every answered command is there", async () => {
     const own = await mkdtemp(join(tmpdir(), "millrace-redis-"));
     const file = join(own, "server.ts");
@@ -158,7 +202,7 @@ describe("the server", () => {
     for (let round = 0; round < 3; round++) {
       const child = spawn(process.execPath, [file, join(own, "data")], { stdio: ["ignore", "pipe", "inherit"] });
       const { value: port } = await createInterface(child.stdout)[Symbol.asyncIterator]().next();
-      const redis = new Redis({ port: Number(port), retryStrategy: () => null, lazyConnect: true });
+      const redis = new Redis({ host: "127.0.0.1", port: Number(port), retryStrategy: () => null, lazyConnect: true });
       redis.on("error", () => {});
       await redis.connect();
       const found = Number((await redis.get("counter")) ?? 0);

@@ -65,6 +65,10 @@ function find(session: Session, args: string[]): Command {
   const command = commands[name] ?? commands[name.toUpperCase()];
   if (command === undefined) throw unknown(args);
   if (command.arity >= 0 ? args.length !== command.arity : args.length < -command.arity) throw wrongArity(name);
+  const failed = session.server.aof?.failed;
+  if (failed !== undefined && command.flags.includes("write")) {
+    throw new CommandError(`MISCONF Errors writing to the AOF file: ${failed.message}`);
+  }
   if (session.subscribed && session.version === 2 && !command.flags.includes("pubsub")) {
     throw new CommandError(
       `ERR Can't execute '${name.toLowerCase()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
