@@ -53,6 +53,11 @@ export async function startPostgres(): Promise<
       cwd: directory,
       stdio: ["ignore", "ignore", "pipe"],
     });
+    // A test that fails before it stops the server must not leave it behind.
+    const kill = (): void => {
+      child.kill("SIGQUIT");
+    };
+    process.once("exit", kill);
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
     let output = "";
     await new Promise<void>((resolve, reject) => {
@@ -64,7 +69,8 @@ export async function startPostgres(): Promise<
       child.once("exit", (code) => reject(new Error(`postgres ended with ${code}: ${output}`)));
     });
     return async () => {
-      child.kill("SIGQUIT");
+      process.off("exit", kill);
+      kill();
       await ended;
     };
   };

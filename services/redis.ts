@@ -40,6 +40,11 @@ export async function startRedis(
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...(program.libraries === undefined ? {} : { LD_LIBRARY_PATH: program.libraries }) },
   });
+  // A test that fails before it stops the server must not leave it behind.
+  const kill = (): void => {
+    child.kill("SIGKILL");
+  };
+  process.once("exit", kill);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   let output = "";
   await new Promise<void>((resolve, reject) => {
@@ -58,7 +63,8 @@ export async function startRedis(
     port,
     version: /version=([\d.]+)/i.exec(output)?.[1] ?? "unknown",
     async stop() {
-      child.kill("SIGKILL");
+      process.off("exit", kill);
+      kill();
       await ended;
       await rm(directory, { recursive: true, force: true });
     },
