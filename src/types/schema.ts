@@ -62,14 +62,12 @@ function type<T>(dataType: DataType, metadata?: Readonly<Record<string, unknown>
   return Object.freeze({ dataType, ...(metadata && { metadata }) }) as Type<T>;
 }
 
-type LongType = Type<bigint> & {
-  /** `mode: "number"` gives numbers instead of bigints: exact up to 2^53, and what JSON.stringify takes. */
-  <const M extends "bigint" | "number">(options: { readonly mode: M }): Type<M extends "number" ? number : bigint>;
-};
-type TimestampType = Type<Date> & {
-  /** `mode: "micros"` gives microseconds since 1970 as a bigint instead of a Date, which has milliseconds only. */
-  <const M extends "date" | "micros">(options: { readonly mode: M }): Type<M extends "micros" ? bigint : Date>;
-};
+/** `mode: "number"` gives numbers instead of bigints: exact up to 2^53, and what JSON.stringify takes. */
+type LongType = Type<bigint> &
+  (<const M extends "bigint" | "number">(options: { readonly mode: M }) => Type<M extends "number" ? number : bigint>);
+/** `mode: "micros"` gives microseconds since 1970 as a bigint instead of a Date, which has milliseconds only. */
+type TimestampType = Type<Date> &
+  (<const M extends "date" | "micros">(options: { readonly mode: M }) => Type<M extends "micros" ? bigint : Date>);
 
 function withMode<T extends Type<any>>(kind: "long" | "timestamp" | "timestamp_ntz"): T {
   const dataType: DataType = { kind };
