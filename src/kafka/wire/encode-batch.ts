@@ -212,15 +212,18 @@ function writeVarlong(buf: Buffer, value: number, at: number): number {
 
 /** Below this a loop is quicker than the call of the native copy. */
 const SHORT_COPY = 48;
+const SHORT_TEXT = 24;
 
 function writeBytes(buf: Buffer, bytes: Uint8Array | string | null, length: number, at: number): number {
   at = writeVarint(buf, length, at);
   if (length <= 0 || bytes === null) return at;
   if (typeof bytes === "string") {
-    if (length === bytes.length && length < SHORT_COPY) {
+    // As many bytes as characters: ASCII, which is the same in latin1 and quicker to write.
+    const ascii = length === bytes.length;
+    if (ascii && length < SHORT_TEXT) {
       for (let i = 0; i < length; i++) buf[at + i] = bytes.charCodeAt(i);
     } else {
-      buf.write(bytes, at, length, "utf8");
+      buf.write(bytes, at, length, ascii ? "latin1" : "utf8");
     }
   } else if (length < SHORT_COPY) {
     for (let i = 0; i < length; i++) buf[at + i] = bytes[i]!;
