@@ -92,9 +92,12 @@ function eventTimeOf(report: EventTimeReport | undefined): Record<string, string
   };
 }
 
+/** The furthest moments that a Date can hold; event times may lie beyond. */
+const LAST_DATE_MS = 8.64e15;
+
 /** `yyyy-MM-dd'T'HH:mm:ss.SSS'Z'` in UTC. */
 export function iso(ms: number): string {
-  return new Date(ms).toISOString();
+  return new Date(Math.max(-LAST_DATE_MS, Math.min(LAST_DATE_MS, ms))).toISOString();
 }
 
 function oneDecimal(value: number): number {
