@@ -36,9 +36,16 @@ const elementOfFirst =
     return [arrayOf(type, (a as ArrayType).containsNull), type];
   };
 
+/** Computes an expression once, under the name `l`, however often `use` names it. */
+const once = (x: string, use: (l: string) => string): string => `list_transform([${x}], lambda l: ${use("l")})[1]`;
+
 /** Lists are made distinct in order of first appearance, nulls once, as Spark does. */
 const distinct = (x: string): string =>
-  `list_filter(${x}, lambda e, i: CASE WHEN e IS NULL THEN len(list_filter(${x}[1:i - 1], lambda o: o IS NULL)) = 0 ELSE coalesce(list_position(${x}, e), 0) = i END)`;
+  once(
+    x,
+    (l) =>
+      `list_filter(${l}, lambda e, i: CASE WHEN e IS NULL THEN len(list_filter(${l}[1:i - 1], lambda o: o IS NULL)) = 0 ELSE coalesce(list_position(${l}, e), 0) = i END)`,
+  );
 
 export const collectionFunctions: readonly FunctionDef[] = [
   fn(

@@ -99,6 +99,8 @@ const cases: [group: string, ...tests: [sql: string, expected: unknown][]][] = [
     ["array(1, 2.5D)", [1, 2.5]],
     ["array_contains(array(1, null), 2)", null],
     ["array_distinct(array(3, 1, null, 3, null))", [3, 1, null]],
+    ["array_distinct(array_union(array_distinct(array(2, 2, 1)), array(1, 3)))", [2, 1, 3]],
+    ["array_distinct(cast(null as array<int>))", null],
     ["array_position(array(1, 2), 9)", 0n],
     ["sort_array(array(3, null, 1), false)", [3, 1, null]],
     ["slice(array(1, 2, 3, 4), -2, 2)", [3, 4]],
