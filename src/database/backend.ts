@@ -24,6 +24,7 @@ export class Backend {
   #signals = new Int32Array(new SharedArrayBuffer(12));
   #current: { listener: ExecListener; resolve: () => void; reject: (error: Error) => void } | undefined;
   #stopped: (() => void) | undefined;
+  #startFailed: ((error: Error) => void) | undefined;
   /** Called when the thread ends without having been asked. */
   onDeath: ((error: Error) => void) | undefined;
 
@@ -47,6 +48,7 @@ export class Backend {
     this.#port = port1;
     return new Promise((resolve, reject) => {
       let started = false;
+      this.#startFailed = reject;
       const died = (error: Error): void => {
         if (this.#worker !== worker) return;
         this.#worker = undefined;
@@ -147,7 +149,9 @@ export class Backend {
     const current = this.#current;
     this.#current = undefined;
     await worker?.terminate();
-    current?.reject(new BackendDied("the statement was stopped"));
+    const error = new BackendDied("the database was stopped");
+    this.#startFailed?.(error);
+    current?.reject(error);
   }
 
   /** Shuts the database down in order. */

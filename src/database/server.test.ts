@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -411,6 +411,35 @@ describe("large and strange", () => {
 });
 
 describe("the server", () => {
+  test("can be stopped while it starts, and starts again", async () => {
+    const own = await mkdtemp(join(tmpdir(), "millrace-postgres-"));
+    const first = await startPostgresServer({ directory: own, port: 0 });
+    const early = new pg.Client(first.url);
+    const refused = early.connect();
+    refused.catch(() => {});
+    await first.close();
+    await expect(first.ready).rejects.toMatchObject({ code: "STOPPED" });
+    await expect(refused).rejects.toThrow();
+    const again = await startPostgresServer({ directory: own, port: 0 });
+    const c = new pg.Client(again.url);
+    await c.connect();
+    expect((await c.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    await c.end();
+    await again.close();
+    await rm(own, { recursive: true, force: true, maxRetries: 3 });
+  });
+
+  test("a damaged directory is an error that says so", async () => {
+    const own = await mkdtemp(join(tmpdir(), "millrace-postgres-"));
+    await mkdir(join(own, "data"));
+    await writeFile(join(own, "data", "PG_VERSION"), "9\n");
+    const broken = await startPostgresServer({ directory: own, port: 0 });
+    await expect(broken.ready).rejects.toMatchObject({ code: "POSTGRES_FAILED" });
+    await expect(new pg.Client(broken.url).connect()).rejects.toThrow();
+    await broken.close();
+    await rm(own, { recursive: true, force: true, maxRetries: 3 });
+  });
+
   test("refuses a directory and a port in use", async () => {
     await expect(startPostgresServer({ directory, port: 0 })).rejects.toMatchObject({ code: "DIRECTORY_IN_USE" });
     const other = await mkdtemp(join(tmpdir(), "millrace-postgres-"));

@@ -58,23 +58,27 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     throw cannotListen(error, host, wanted);
   }
   publish("server.listening", { server: "postgres", host, port, wanted });
+  let isUp = false;
+  let closing: Promise<void> | undefined;
   let stopMaintenance = (): void => {};
   const started = backend.start().then(
     async () => {
+      isUp = true;
       await front.started();
       stopMaintenance = startMaintenance(front);
     },
-    async (error: Error) => {
+    (cause: Error) => {
+      if (closing !== undefined) throw new MillraceError("STOPPED", "The database was stopped before it had started.");
+      const error = new MillraceError("POSTGRES_FAILED", `The database in ${data} does not start: ${cause.message}.`, {
+        hint: "Its directory may be damaged; move it away to start with an empty database.",
+        cause,
+      });
       publish("server.error", { server: "postgres", error });
       front.failed(error);
-      throw new MillraceError("POSTGRES_FAILED", `The embedded database in ${data} does not start: ${error.message}.`, {
-        hint: "Its directory may be damaged; move it away to start with an empty database.",
-        cause: error,
-      });
+      throw error;
     },
   );
   started.catch(() => {});
-  let closing: Promise<void> | undefined;
   return {
     host,
     port,
@@ -82,7 +86,9 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     ready: started,
     close() {
       closing ??= (async () => {
-        await started.catch(() => {});
+        // A start takes its time and can be cut short without harm.
+        if (isUp) await started.catch(() => {});
+        else await backend.kill();
         stopMaintenance();
         await front.close();
         await backend.stop();
