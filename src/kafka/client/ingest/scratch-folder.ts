@@ -15,6 +15,7 @@ const LEAST_FREE_BYTES = 256 << 20;
 export class ScratchFolder {
   readonly #fallback: string;
   #folder: string | undefined;
+  readonly #mine: string[] = [];
   #inMemory = false;
   #number = 0;
 
@@ -43,16 +44,16 @@ export class ScratchFolder {
       this.#folder = mkdtempSync(join(parent, `${PREFIX}${process.pid}-`));
       this.#inMemory = inMemory;
       open.add(this.#folder);
+      this.#mine.push(this.#folder);
       removeAtExit();
     } catch (cause) {
       throw new MillraceError("DIRECTORY_NOT_WRITABLE", `No temporary file can be made in ${parent}.`, { cause });
     }
   }
 
-  /** Removes the folder and everything in it. */
+  /** Removes the folder (both, when it went from memory to disk) and everything in it. */
   close(): void {
-    // A reader that moved from memory to disk has two of them.
-    if (this.#folder !== undefined) remove(this.#folder);
+    for (const folder of this.#mine.splice(0)) remove(folder);
     this.#folder = undefined;
   }
 }
