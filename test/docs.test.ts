@@ -111,9 +111,10 @@ describe("README.md", () => {
     const block = blocks.find((b) => b.language === "ts")!;
     const file = join(programs, "program.ts");
     writeFileSync(file, block.text.replaceAll(".millrace/", `${folder}/`));
-    const child = spawn(process.execPath, [file], {
-      cwd: folder,
-      stdio: ["ignore", "inherit", "inherit"],
+    expect(readFileSync(join(root, "README.md"), "utf8")).toContain("npm run millrace -- dev pipeline.ts");
+    const child = spawn("npm", ["run", "--silent", "millrace", "--", "dev", file, "--dir", join(folder, "dev")], {
+      cwd: root,
+      stdio: ["ignore", "ignore", "inherit"],
       env: { ...process.env, ...env },
     });
     const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -136,5 +137,15 @@ describe("README.md", () => {
       child.kill();
       await ended;
     }
+    expect(child.exitCode).toBe(0);
+  });
+
+  test("its command looks into the topic", async () => {
+    expect(readFileSync(join(root, "README.md"), "utf8")).toContain("npm run millrace -- peek flights");
+    const { stdout } = await exec("npm", ["run", "--silent", "millrace", "--", "peek", "flights"], {
+      cwd: root,
+      env: { ...process.env, ...env },
+    });
+    expect(stdout.match(/"origin"/g)).toHaveLength(10);
   });
 });
