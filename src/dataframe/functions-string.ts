@@ -161,7 +161,3 @@ export const md5 = columns("md5") as Unary<"md5", Text, string>;
 export const sha1 = columns("sha1") as Unary<"sha1", Text, string>;
 /** SHA-2 in hexadecimal; 256 bits. */
 export const sha2 = literals("sha2") as WithLiterals<Text, [bits: 0 | 256], string>;
-/** A 64-bit hash of the columns: stable within a version, not Spark's numbers. */
-export const xxhash64 = columns("xxhash64") as <const A extends readonly Arg<any>[]>(
-  ...cols: A
-) => Column<bigint, string, NeedOf<A[number]>>;

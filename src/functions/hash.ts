@@ -1,5 +1,5 @@
 import { type FunctionDef, family } from "./define.ts";
-import { any, int, LONG, rest, STRING, text } from "./params.ts";
+import { int, STRING, text } from "./params.ts";
 
 const fn = family("hash");
 const bytes = (x: string, kind: string | undefined): string => (kind === "binary" ? x : `encode(${x})`);
@@ -29,13 +29,5 @@ export const hashFunctions: readonly FunctionDef[] = [
     ([x, n], { args: [t] }) =>
       `CASE WHEN ${n} IN (0, 256) THEN sha256(${bytes(x!, t?.kind)}) WHEN ${n} IN (224, 384, 512) THEN error('[UNSUPPORTED_FEATURE] sha2 is supported with 256 bits only.') END`,
     { nullable: "always" },
-  ),
-  fn(
-    "xxhash64",
-    [any, rest(any)],
-    LONG,
-    ["xxhash64('a') = xxhash64('a')", true],
-    (args) => `CAST(hash(${args.length === 1 ? args[0] : `row(${args.join(", ")})`}) >> 1 AS BIGINT)`,
-    { nullable: "never" },
   ),
 ];
