@@ -70,7 +70,12 @@ function waitForReader(): void {
 async function main(): Promise<void> {
   const started = performance.now();
   await ensureDataDirectory(directory);
-  const pg = await PGlite.create({ dataDir: directory, relaxedDurability: true });
+  const pg = await PGlite.create({
+    dataDir: directory,
+    relaxedDurability: true,
+    // Checkpoints come every 64 MiB (maintenance.ts): there is no use in keeping a gigabyte of old log.
+    startParams: [...PGlite.defaultStartParams, "-c", "max_wal_size=128MB", "-c", "min_wal_size=32MB"],
+  });
   // PGlite's own callbacks hold a whole request and a whole response in memory and cannot wait for the rest of a COPY.
   const mod = pg.Module as unknown as PostgresModule;
   mod._pgl_set_rw_cbs(

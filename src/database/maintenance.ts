@@ -3,7 +3,7 @@ import { BackendDied } from "./backend.ts";
 import type { Front } from "./front.ts";
 
 /** How often is looked. */
-const EVERY_MS = 5_000;
+const EVERY_MS = 2_000;
 /** Quiet time after which work that can wait is done. */
 const QUIET_MS = 1_000;
 /** Log written since the last checkpoint; checkpoints of this size take some 100 ms. */
