@@ -44,7 +44,7 @@ export function startPipeline(module: URL): Pipeline {
 
 /** A pipeline anywhere on the disk gets this very package as "millrace": a second copy would have a session of its own. */
 function useThisPackage(): { deregister(): void } {
-  const own = new URL("../index.ts", import.meta.url).href;
+  const own = import.meta.resolve("millrace");
   return registerHooks({
     resolve: (specifier, context, next) =>
       specifier === "millrace" ? { url: own, shortCircuit: true, format: null } : next(specifier, context),
