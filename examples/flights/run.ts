@@ -14,6 +14,8 @@ import { createTopics, replay } from "./replay.ts";
 import { addressesFrom, commandsText, countResults, type Summary, summaryText } from "./summary.ts";
 import { verify } from "./verify.ts";
 
+const FIRST_FLIGHTS = 50_000;
+
 /** Runs the example; resolves to the exit code. */
 export async function run(options: FlightsOptions): Promise<number> {
   const end = endSignal();
@@ -31,8 +33,9 @@ export async function run(options: FlightsOptions): Promise<number> {
   try {
     const folder = resolve(options.dir);
     if (options.fresh) await startOver(folder);
-    const loading = loadFlights(options.limit);
-    loading.catch(() => {}); // awaited below
+    // The first ones are there at once; all of them take a second or two to be read and sorted.
+    const loading = [loadFlights(Math.min(options.limit, FIRST_FLIGHTS)), loadFlights(options.limit)];
+    for (const part of loading) part.catch(() => {}); // awaited below
     const stack = await startStack({ directory: folder });
     closing.push(() => stack.stop());
     const addresses = addressesFrom(process.env);
@@ -48,13 +51,15 @@ export async function run(options: FlightsOptions): Promise<number> {
     const failure = Promise.all(queries.map((query) => query.awaitTermination()));
     failure.catch(() => end.abort());
 
-    const flights = await loading;
     const speed = Number.isFinite(options.speed)
       ? `${options.speed.toLocaleString("en-US")} times as fast as it was`
       : "at full speed";
-    say(`Replaying ${flights.count.toLocaleString("en-US")} flights, ${speed}.`);
+    say(`Replaying ${options.limit.toLocaleString("en-US")} flights, ${speed}.`);
     const startedAt = performance.now();
-    const sent = await replay(flights, { kafka: addresses.kafka, speed: options.speed, signal: end.signal });
+    let sent = 0;
+    for (const part of loading) {
+      sent += await replay(await part, { kafka: addresses.kafka, speed: options.speed, signal: end.signal });
+    }
     if (options.once) {
       await Promise.race([Promise.all(queries.map((query) => query.processAllAvailable())), aborted(end.signal)]);
     } else if (!end.signal.aborted) {
