@@ -33,7 +33,7 @@ if (!crash && rest.length === 0) {
 
 const temporary = mkdtempSync(join(tmpdir(), "millrace-test-"));
 const report = join(temporary, "report.json");
-const files = crash ? ["test/crash", ...rest] : quick ? ["src/", ...rest] : rest;
+const files = rest.length > 0 ? rest : crash ? ["test/crash"] : quick ? ["src/"] : [];
 const code = await run(
   [
     bin("vitest", "vitest.mjs"),
