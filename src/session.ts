@@ -10,6 +10,7 @@ import { commonType } from "./plan/coercion.ts";
 import { parseSchemaOrDdl } from "./plan/parse.ts";
 import type { DataType, StructField, StructType, Value } from "./types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "./types/schema.ts";
+import { hidePasswords } from "./types/secrets.ts";
 
 /** What `SparkSession.builder()` gives. */
 export class SparkSessionBuilder {
@@ -40,7 +41,7 @@ export class SparkSessionBuilder {
     if (remote !== undefined && remote !== "") {
       throw new MillraceError(
         "UNSUPPORTED_FEATURE",
-        `This version runs pipelines embedded only, not on the Spark at ${withoutSecrets(remote)}.`,
+        `This version runs pipelines embedded only, not on the Spark at ${hidePasswords(remote)}.`,
         {
           hint: this.#remote === undefined ? "Unset SPARK_REMOTE." : "Leave .remote(...) out.",
         },
@@ -53,10 +54,6 @@ export class SparkSessionBuilder {
 }
 
 let active: SparkSession | undefined;
-
-function withoutSecrets(url: string): string {
-  return url.replace(/(token=)[^;]*/i, "$1***");
-}
 
 /**
  * The entry point: reads, streams and settings. `SparkSession.builder().appName("flights").getOrCreate()`.

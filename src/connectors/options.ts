@@ -1,4 +1,5 @@
 import { MillraceError, nearest } from "../errors.ts";
+import { hideSecrets } from "../types/secrets.ts";
 import type { Connector, OptionSpec, Options } from "./connector.ts";
 
 type Side = "source" | "sink";
@@ -130,13 +131,8 @@ export function redactOptions(
   connector: Connector | undefined,
   options: Readonly<Record<string, string>>,
 ): Record<string, string> {
-  const secret = new Set((connector?.options ?? []).filter((o) => o.secret).map((o) => o.name.toLowerCase()));
-  return Object.fromEntries(
-    Object.entries(options).map(([name, value]) => [
-      name,
-      secret.has(name.toLowerCase()) || /password|secret|token|credential|jaas|access.?key|api.?key/i.test(name)
-        ? "***"
-        : String(value).replace(/(\w+:\/\/[^:/@\s]*):[^@/\s]+@/g, "$1:***@"),
-    ]),
+  return hideSecrets(
+    options,
+    connector?.options.filter((o) => o.secret).map((o) => o.name),
   );
 }

@@ -1,6 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
 import type { DataType, Value } from "../types/data-type.ts";
+import { show } from "../types/show.ts";
 
 /**
  * A literal with Spark's type for it: a whole number is an int where it fits and a long otherwise, other numbers are doubles,
@@ -28,17 +29,7 @@ function typed(value: unknown): { value: Value; type: DataType } {
       if (value instanceof Date) return { value, type: { kind: "timestamp" } };
       if (value instanceof Uint8Array) return { value, type: { kind: "binary" } };
   }
-  throw new MillraceError("INVALID_ARGUMENT", `A value of this kind cannot be a literal: ${describe(value)}.`, {
+  throw new MillraceError("INVALID_ARGUMENT", `A value of this kind cannot be a literal: ${show(value)}.`, {
     hint: "Use a string, number, bigint, boolean, Date, Uint8Array or null; build arrays with array(...) and structs with struct(...).",
   });
-}
-
-export function describe(value: unknown): string {
-  if (value === undefined) return "undefined";
-  if (typeof value === "function") return `a function${value.name ? ` (${value.name})` : ""}`;
-  try {
-    return String(JSON.stringify(value) ?? value).slice(0, 100);
-  } catch {
-    return Object.prototype.toString.call(value);
-  }
 }

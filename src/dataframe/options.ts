@@ -1,5 +1,5 @@
 import { MillraceError } from "../errors.ts";
-import { describe } from "./literal.ts";
+import { show } from "../types/show.ts";
 
 /** An option's value as text, as connectors take it. Throws INVALID_OPTION. */
 export function optionText(name: string, value: unknown): string {
@@ -13,7 +13,7 @@ export function optionText(name: string, value: unknown): string {
   }
   throw new MillraceError(
     "INVALID_OPTION",
-    `The option "${name}" must be text, a number or a boolean, not ${describe(value)}.`,
+    `The option "${name}" must be text, a number or a boolean, not ${show(value)}.`,
   );
 }
 

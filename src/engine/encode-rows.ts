@@ -31,6 +31,7 @@ import {
 import { MillraceError } from "../errors.ts";
 import type { AnyRow, DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { show } from "../types/show.ts";
 import { parseDecimal } from "./decimal.ts";
 import { NO_FIELD } from "./duckdb-types.ts";
 
@@ -233,34 +234,6 @@ const HINTS: Partial<Record<DataType["kind"], string>> = {
   binary: "A `binary` is a Uint8Array.",
   map: "A `map` is a Map.",
 };
-
-/** A value as a message shows it: at most 80 characters. */
-export function show(value: unknown): string {
-  let text: string;
-  try {
-    text =
-      value === undefined
-        ? "undefined"
-        : typeof value === "bigint"
-          ? `${value}n`
-          : value instanceof Map
-            ? `Map(${value.size})`
-            : typeof value === "function"
-              ? "a function"
-              : (JSON.stringify(value, (_, v) =>
-                  typeof v === "bigint"
-                    ? `${v}n`
-                    : v instanceof Map
-                      ? [...v]
-                      : v instanceof Uint8Array
-                        ? [...v.slice(0, 16)]
-                        : v,
-                ) ?? String(value));
-  } catch {
-    text = Object.prototype.toString.call(value);
-  }
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
 
 /** Fills chunks of at most 2,048 rows from row objects; the same chunk is used again after each `flush`. */
 export class ChunkWriter {

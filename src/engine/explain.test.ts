@@ -22,7 +22,7 @@ const counted: Relation = {
 test("simple: the plan as a tree", async () => {
   expect(await backend.explain(counted, "simple", {})).toBe(
     `== Physical Plan ==
-HashAggregate(keys=[], functions=[count(id#1) AS n#2])
+Aggregate [], [count(id#1) AS n#2]
 +- Filter (id#1 > 3)
    +- Range (0, 10, step=1)
 `,
@@ -50,7 +50,7 @@ test("secrets of sources are not shown", async () => {
     streaming: true,
   };
   expect(await backend.explain(read, "simple", {})).toContain(
-    "StreamingScan rate [timestamp#1, value#2] {rowsPerSecond=5}",
+    "StreamingRelation rate [timestamp#1, value#2] {rowsPerSecond=5}",
   );
   const kafka: Relation = {
     kind: "read",

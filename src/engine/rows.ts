@@ -12,7 +12,7 @@ import { toDecimalString } from "./decimal.ts";
 import { NO_FIELD } from "./duckdb-types.ts";
 import { setField } from "./encode-rows.ts";
 
-export { ChunkWriter, duckDBType, type Encoder, encoderOf, show } from "./encode-rows.ts";
+export { ChunkWriter, duckDBType, type Encoder, encoderOf } from "./encode-rows.ts";
 
 /** Rows of one DuckDB vector; more in one chunk are refused. */
 export const CHUNK_ROWS = 2048;

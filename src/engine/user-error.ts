@@ -1,5 +1,5 @@
 import { MillraceError } from "../errors.ts";
-import { show } from "./rows.ts";
+import { show } from "../types/show.ts";
 
 /**
  * Errors of TypeScript functions on their way through DuckDB, which carries text only: the text holds a number, and the error itself waits

@@ -1,31 +1,65 @@
 import { sqlName } from "../types/ddl.ts";
+import { hidePasswords, hideSecrets } from "../types/secrets.ts";
+import { show } from "../types/show.ts";
+import type { Relation } from "./relation.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation, SortKey } from "./resolved.ts";
-import { parseSecretNames } from "./secrets.ts";
-import { resolvedInputs } from "./walk.ts";
+import { relationInputs, resolvedInputs } from "./walk.ts";
 
-/** A plan as Spark's `explain` draws it, one operator a line, inputs indented. Values of secret options are shown as ***. */
-export function explainPlan(
+/** Options of a format as they may be shown. */
+export type ShownOptions = (
+  format: string,
+  options: Readonly<Record<string, string>>,
+) => Readonly<Record<string, string>>;
+
+/** A plan as Spark's `explain` draws it, one operator a line, inputs indented. Nothing secret is shown. */
+export function resolvedTree(
   plan: ResolvedRelation,
-  options: { readonly secretOptions?: Iterable<string> } = {},
+  shown: ShownOptions = (_, options) => hideSecrets(options),
 ): string {
-  const secret = parseSecretNames(options.secretOptions);
+  return tree(plan, (node) => describe(node, shown), resolvedInputs);
+}
+
+/** A plan as it was written, before its names are resolved: Spark marks such operators with an apostrophe. */
+export function writtenTree(plan: Relation): string {
+  return tree(plan, describeWritten, relationInputs);
+}
+
+function tree<T>(root: T, line: (node: T) => string, inputs: (node: T) => readonly T[]): string {
   const lines: string[] = [];
-  const draw = (node: ResolvedRelation, prefix: string, childPrefix: string): void => {
-    lines.push(prefix + describe(node, secret));
-    const inputs = resolvedInputs(node);
-    inputs.forEach((input, i) => {
-      const last = i === inputs.length - 1;
-      draw(input, `${childPrefix}${last ? "+- " : ":- "}`, `${childPrefix}${last ? "   " : ":  "}`);
+  const draw = (node: T, prefix: string, childPrefix: string): void => {
+    lines.push(prefix + line(node));
+    const children = inputs(node);
+    children.forEach((child, i) => {
+      const last = i === children.length - 1;
+      draw(child, `${childPrefix}${last ? "+- " : ":- "}`, `${childPrefix}${last ? "   " : ":  "}`);
     });
   };
-  draw(plan, "", "");
+  draw(root, "", "");
   return `${lines.join("\n")}\n`;
 }
 
-function describe(node: ResolvedRelation, secret: (name: string) => boolean): string {
+function describeWritten(r: Relation): string {
+  switch (r.kind) {
+    case "read":
+      return `'UnresolvedRelation ${[r.format, ...r.paths.map(hidePasswords)].join(" ")}`;
+    case "local":
+      return `LocalRelation, ${r.rows.length} rows`;
+    case "subquery_alias":
+      return `'SubqueryAlias ${r.alias}`;
+    case "with_watermark":
+      return `'EventTimeWatermark ${r.column}, ${r.delay}`;
+    default:
+      return `'${r.kind
+        .split("_")
+        .map((word) => word[0]!.toUpperCase() + word.slice(1))
+        .join("")}`;
+  }
+}
+
+function describe(node: ResolvedRelation, shown: ShownOptions): string {
   switch (node.kind) {
     case "scan": {
-      const options = Object.entries(node.options).map(([k, v]) => `${k}=${secret(k) ? "***" : hidePasswords(v)}`);
+      const options = Object.entries(shown(node.format, node.options)).map(([k, v]) => `${k}=${v}`);
       const what = [node.format, ...node.paths.map(hidePasswords)].join(" ");
       return `${node.streaming ? "StreamingRelation" : "Relation"} ${what} ${list(node.fields)}${options.length > 0 ? ` {${options.join(", ")}}` : ""}`;
     }
@@ -102,25 +136,22 @@ function micros(n: bigint): string {
   return `${n} microseconds`;
 }
 
-const INFIX = new Set(["+", "-", "*", "/", "%", "<=>", "<", "<=", ">", ">=", "and", "or", "&", "|", "^", "div"]);
+const INFIX = new Set("+ - * / % == != <=> < <= > >= and or & | ^ || div".split(" "));
 
 /** A resolved expression as text, columns as `name#id`. */
-export function exprToText(e: ResolvedExpr): string {
+function exprToText(e: ResolvedExpr): string {
   switch (e.kind) {
     case "literal":
-      return e.value === null
-        ? "null"
-        : e.value instanceof Date
-          ? e.value.toISOString()
-          : e.value instanceof Uint8Array
-            ? `0x${Buffer.from(e.value).toString("hex")}`
-            : String(e.value);
+      if (e.value instanceof Date) return e.value.toISOString();
+      if (e.value instanceof Uint8Array) return `0x${Buffer.from(e.value).toString("hex")}`;
+      return typeof e.value === "object" ? show(e.value) : String(e.value);
     case "column":
       return `${e.name}#${e.id}`;
     case "call": {
       const a = e.args.map(exprToText);
-      if (a.length === 2 && e.name === "==") return `(${a[0]} = ${a[1]})`;
-      if (a.length === 2 && INFIX.has(e.name)) return `(${a[0]} ${e.name.toUpperCase()} ${a[1]})`;
+      if (a.length === 2 && INFIX.has(e.name)) {
+        return `(${a[0]} ${e.name === "==" ? "=" : e.name.toUpperCase()} ${a[1]})`;
+      }
       return `${e.name}(${e.distinct ? "distinct " : ""}${a.join(", ")})`;
     }
     case "cast":
@@ -134,15 +165,11 @@ export function exprToText(e: ResolvedExpr): string {
     case "lambda_variable":
       return e.name;
     case "over":
-      return `${exprToText(e.child)} over (${e.partitionBy.length > 0 ? `partition by ${e.partitionBy.map(exprToText).join(", ")} ` : ""}order by [${e.orderBy.map(order).join(", ")}])`;
+      return `${exprToText(e.child)} over (${[
+        ...(e.partitionBy.length > 0 ? [`partition by ${e.partitionBy.map(exprToText).join(", ")}`] : []),
+        ...(e.orderBy.length > 0 ? [`order by ${e.orderBy.map(order).join(", ")}`] : []),
+      ].join(" ")})`;
     case "udf":
       return `${e.fn.name}(${e.args.map(exprToText).join(", ")})`;
   }
-}
-
-/** Passwords inside addresses, `postgres://user:secret@host`. */
-function hidePasswords(text: string): string {
-  return text
-    .replace(/(\/\/[^:/@\s]*:)[^@\s]+@/g, "$1***@")
-    .replace(/((?:password|token|secret)=)[^;&\s"]+/gi, "$1***");
 }

@@ -4,7 +4,7 @@ import { catalog } from "../functions/index.ts";
 import { avg, col, count, DataFrame, from_json, max, schema, sum, t, window } from "../index.ts";
 import type { StructType } from "../types/data-type.ts";
 import { analyze } from "./analyze.ts";
-import { explainPlan } from "./explain.ts";
+import { resolvedTree } from "./explain.ts";
 import type { Expr } from "./expr.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { parseIntervalMicros } from "./interval.ts";
@@ -104,7 +104,7 @@ describe("analysis", () => {
   });
 
   test("implicit casts are written out", () => {
-    const condition = (sql: string): string => explainPlan(resolve(parsed(true).filter(sql))).split("\n")[0]!;
+    const condition = (sql: string): string => resolvedTree(resolve(parsed(true).filter(sql))).split("\n")[0]!;
     expect(condition("delay > 1.5")).toMatch(/cast\(delay#\d+ as decimal\(11,1\)\)/);
     expect(condition("delay = '5'")).toMatch(/cast\(delay#\d+ as bigint\)|cast\(5 as bigint\)/);
     expect(condition("ts > '2001-01-01'")).toMatch(/cast\(2001-01-01 as timestamp\)/);
@@ -210,7 +210,7 @@ describe("streaming rules", () => {
 describe("explain", () => {
   test("draws the tree and hides secrets", () => {
     const df = read(true, { subscribe: "t", "kafka.sasl.password": "hunter2", url: "postgres://u:hunter2@h/db" });
-    const text = explainPlan(
+    const text = resolvedTree(
       resolve(hourly(df.select(from_json(col("value").cast("string"), Flight).as("f")).select("f.*"))),
     );
     expect(text).not.toContain("hunter2");

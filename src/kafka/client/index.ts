@@ -13,7 +13,6 @@ export {
   parseKafkaOptions,
   parseServers,
   type SaslOptions,
-  SECRET_SETTINGS,
 } from "./options.ts";
 export { KafkaProducer, type ProducerRecord } from "./producer.ts";
 export {

@@ -97,16 +97,6 @@ const SETTINGS: Readonly<Record<string, { readonly type: "int" | "text" | "boole
   "delivery.timeout.ms": INT,
 };
 
-/** Setting names whose value must never be printed. */
-export const SECRET_SETTINGS: readonly string[] = [
-  "sasl.jaas.config",
-  "sasl.password",
-  "ssl.key.password",
-  "ssl.keystore.key",
-  "ssl.keystore.password",
-  "ssl.truststore.password",
-];
-
 /**
  * Reads Kafka's settings (`bootstrap.servers`, `security.protocol`, `sasl.jaas.config`, ...) as a Java client would be given them.
  * Settings of the Java client without a meaning here are accepted with a warning. Throws MISSING_OPTION and INVALID_OPTION; values of
@@ -294,6 +284,5 @@ function bool(settings: Readonly<Record<string, string>>, name: string, otherwis
 }
 
 function invalid(name: string, given: string, wanted: string): MillraceError {
-  const shown = SECRET_SETTINGS.includes(name) ? "***" : given;
-  return new MillraceError("INVALID_OPTION", `"kafka.${name}" is "${shown}"; it must be ${wanted}.`);
+  return new MillraceError("INVALID_OPTION", `"kafka.${name}" is "${given}"; it must be ${wanted}.`);
 }
