@@ -179,7 +179,8 @@ export function nearest(given: string, known: Iterable<string>): string | undefi
   return best;
 }
 
-function levenshtein(a: string, b: string): number {
+/** How many letters are to be put in, taken out or changed to make `b` of `a`. */
+export function levenshtein(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const row = [i];

@@ -1,4 +1,4 @@
-import { MillraceError } from "../errors.ts";
+import { levenshtein, MillraceError } from "../errors.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { Field, ResolvedRelation } from "./resolved.ts";
 
@@ -69,7 +69,7 @@ export function unresolved(name: string, columns: readonly ScopeColumn[]): Millr
   const shown = quoted(parts);
   const wanted = parts.at(-1)!.toLowerCase();
   const proposals = [...new Set(columns.map((c) => c.field.name))]
-    .map((n) => ({ n, d: distance(wanted, n.toLowerCase()) }))
+    .map((n) => ({ n, d: levenshtein(wanted, n.toLowerCase()) }))
     .sort((a, b) => a.d - b.d)
     .slice(0, 5)
     .map(({ n }) => quoted(n));
@@ -85,16 +85,4 @@ export function unresolved(name: string, columns: readonly ScopeColumn[]): Millr
     `A column, variable, or function parameter with name ${shown} cannot be resolved. Did you mean one of the following? [${proposals.join(", ")}].`,
     { parameters: { objectName: shown, proposal: proposals.join(", ") } },
   );
-}
-
-function distance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      row[j] = Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    previous = row;
-  }
-  return previous[b.length]!;
 }
