@@ -120,6 +120,23 @@ describe("the Kafka sink", () => {
     expect(total).toBe(10_000);
   });
 
+  test("valueFormat json: all columns in one object, one of them as the key", async () => {
+    const topic = await newTopic(1);
+    const of = schema({ origin: "string", hour: "timestamp", flights: "long", delay: "double", raw: "binary" });
+    await deliver(
+      of,
+      `SELECT * FROM (VALUES
+        ('ATL', TIMESTAMPTZ '2001-01-01 05:00:00.5Z', 9007199254740993, 1.5::DOUBLE, 'ab'::BLOB),
+        (NULL, NULL, NULL, 'nan'::DOUBLE, NULL)
+       ) t(origin, hour, flights, delay, raw)`,
+      { topic, valueFormat: "json", keyColumn: "origin" },
+    );
+    expect((await contents(topic, 0)).map((r) => [text(r.key), text(r.value)])).toEqual([
+      ["ATL", '{"origin":"ATL","hour":"2001-01-01T05:00:00.500Z","flights":9007199254740993,"delay":1.5,"raw":"YWI="}'],
+      [null, "{}"],
+    ]);
+  });
+
   test("bytes, headers, topic and partition columns", async () => {
     const [a, b] = [await newTopic(1), await newTopic(3)];
     const of = schema({ topic: "string", partition: "integer", value: "binary", headers: headersType });
