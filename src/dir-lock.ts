@@ -143,8 +143,10 @@ function notWritable(directory: string, cause: unknown): MillraceError {
   if (reason === "ENOSPC") {
     return new MillraceError("DISK_FULL", `No space is left for the directory ${directory}.`, { cause });
   }
-  return new MillraceError("DIRECTORY_NOT_WRITABLE", `The directory ${directory} cannot be written (${reason}).`, {
-    hint: "Give this user write permission there, or choose another directory.",
+  const isFile = reason === "ENOTDIR" || reason === "EEXIST";
+  const why = isFile ? "a part of this path is a file" : reason;
+  return new MillraceError("DIRECTORY_NOT_WRITABLE", `The directory ${directory} cannot be written (${why}).`, {
+    hint: isFile ? "Choose another directory." : "Give this user write permission there, or choose another directory.",
     cause,
     parameters: { directory },
   });

@@ -10,7 +10,14 @@ export interface Events {
   "query.idle": { id: string; runId: string; timestamp: string };
   "query.terminated": { id: string; runId: string; name: string | null; error: Error | null };
   /** A retryable failure: the query starts again after `delayMs`. */
-  "query.restarting": { id: string; runId: string; attempt: number; delayMs: number; error: Error };
+  "query.restarting": {
+    id: string;
+    runId: string;
+    name?: string | null;
+    attempt: number;
+    delayMs: number;
+    error: Error;
+  };
   /** One point of the batch protocol was passed; crash tests stop the process at these. */
   "batch.step": { queryId: string; batchId: number; step: BatchStep; sink?: string };
   /** A record that could not be used, where it came from and why. */
@@ -42,10 +49,25 @@ function of(name: string): ReturnType<typeof channel> {
   return c;
 }
 
-/** Publishes an event; costs one comparison when nobody listens. */
+/**
+ * Publishes an event; costs one comparison when nobody listens. What a person must hear of, a warning, a query that starts again and
+ * again, a server in trouble, then becomes a warning of Node.js on standard error (`node --disable-warning=MillraceWarning` hides it).
+ */
 export function publish<K extends keyof Events>(name: K, event: Events[K]): void {
   const c = of(name);
   if (c.hasSubscribers) c.publish(event);
+  else LOUD[name]?.(event);
+}
+
+const LOUD: { readonly [K in keyof Events]?: (event: Events[K]) => void } = {
+  warning: (e) => warn(e.message, e.code),
+  "server.error": (e) => warn(`${e.server}: ${e.error.message}`),
+  "query.restarting": (e) =>
+    warn(`Query ${e.name ?? e.id} starts again in ${Math.round(e.delayMs / 100) / 10} s after: ${e.error.message}`),
+};
+
+function warn(message: string, code?: string): void {
+  process.emitWarning(message, { type: "MillraceWarning", ...(code !== undefined && { code }) });
 }
 
 /** Calls `listener` for every event of that name until the returned function is called. */

@@ -15,8 +15,12 @@ export function createFile(path: string, content: string): boolean {
   try {
     const fd = fs.openSync(temporary, "wx", 0o644);
     try {
-      fs.writeSync(fd, content);
+      // writeSync may write a part only, such as what still fits on a full disk
+      fs.writeFileSync(fd, content);
       fs.fsyncSync(fd);
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
     } finally {
       fs.closeSync(fd);
     }
@@ -86,8 +90,9 @@ export function fileError(path: string, error: unknown): MillraceError {
       hint: "Free some space; the query goes on from its checkpoint.",
     });
   }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR") {
-    return new MillraceError("DIRECTORY_NOT_WRITABLE", `Cannot write ${path} (${code}).`, {
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR" || code === "EEXIST") {
+    const reason = code === "ENOTDIR" || code === "EEXIST" ? "a part of this path is a file, not a directory" : code;
+    return new MillraceError("DIRECTORY_NOT_WRITABLE", `Cannot write ${path} (${reason}).`, {
       cause: error,
       hint: "Give the process the right to write there or choose another directory.",
     });

@@ -56,6 +56,8 @@ export async function resume(setup: QuerySetup, opened: Opened): Promise<ResumeP
     offsetsHash: (id) => offsets(id)?.hash,
   });
   if (commit !== undefined) refuseLostRows(setup, sinks, markers);
+  // Nothing may depend on what it says when there is state, but a damaged file tells of a damaged checkpoint.
+  if (commit !== undefined) checkpoint.readCommit(commit);
 
   const last = latest === undefined ? undefined : offsets(latest);
   const conf = pinnedConf(setup.conf, last?.conf);

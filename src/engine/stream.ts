@@ -156,11 +156,15 @@ async function lockCheckpoint(checkpoint: Checkpoint): Promise<DirectoryLock> {
     return await lockDirectory(checkpoint.privatePath);
   } catch (error) {
     if (!(error instanceof MillraceError) || error.code !== "DIRECTORY_IN_USE") throw error;
-    throw new MillraceError("CHECKPOINT_IN_USE", `The checkpoint ${checkpoint.path} is in use by another query.`, {
-      cause: error,
-      hint: "Stop that query, or give each query a checkpointLocation of its own.",
-      parameters: { ...error.parameters },
-    });
+    throw new MillraceError(
+      "CHECKPOINT_IN_USE",
+      `The checkpoint ${checkpoint.path} is in use by another query${error.parameters.pid === undefined ? "" : error.parameters.pid === String(process.pid) ? " of this process" : ` (process ${error.parameters.pid})`}.`,
+      {
+        cause: error,
+        hint: "Stop that query, or give each query a checkpointLocation of its own.",
+        parameters: { ...error.parameters },
+      },
+    );
   }
 }
 
