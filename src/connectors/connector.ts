@@ -106,7 +106,7 @@ export interface OffsetAdvance {
 
 /**
  * Rows handed to the engine. `sql` is a DuckDB table expression that yields the source's columns under their names with the
- * DuckDB types of `sqlType` (engine/duckdb-types.ts): the fast path. `rows` is the simple path for everything else.
+ * DuckDB types of `sqlType` (types/duckdb-types.ts): the fast path. `rows` is the simple path for everything else.
  */
 export type BatchInput = {
   /** Known number of rows, if it costs nothing. */

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DataType, Value } from "../types/data-type.ts";
 import { parseType } from "../types/ddl.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { castSql } from "./cast.ts";
 import { type Connection, type Database, openDatabase } from "./duckdb.ts";
-import { sqlType } from "./duckdb-types.ts";
 import { literalSql } from "./literal.ts";
 
 let database: Database;

@@ -1,7 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import { sqlString, sqlType } from "./duckdb-types.ts";
+import { sqlString, sqlType } from "../types/duckdb-types.ts";
 import { structSql } from "./literal.ts";
 
 /** `ansi` fails on a value that cannot be cast, `try` gives null. https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html#cast */
@@ -234,12 +234,7 @@ function toStringSql(sql: string, from: DataType, timeZone: string): string {
     case "interval_day_time":
       return intervalText(sql);
     case "array":
-      return (
-        `'[' || list_aggregate(list_transform(${sql}, lambda e: coalesce(${toStringSql("e", from.elementType, timeZone)}, 'null')), 'string_agg', ', ') || ']'`.replace(
-          /^/,
-          `CASE WHEN len(${sql}) = 0 THEN '[]' ELSE `,
-        ) + " END"
-      );
+      return `CASE WHEN len(${sql}) = 0 THEN '[]' ELSE '[' || list_aggregate(list_transform(${sql}, lambda e: coalesce(${toStringSql("e", from.elementType, timeZone)}, 'null')), 'string_agg', ', ') || ']' END`;
     case "map": {
       const entry = `lambda e: ${toStringSql("e.key", from.keyType, timeZone)} || ' -> ' || coalesce(${toStringSql("e.value", from.valueType, timeZone)}, 'null')`;
       return `CASE WHEN cardinality(${sql}) = 0 THEN '{}' ELSE '{' || list_aggregate(list_transform(map_entries(${sql}), ${entry}), 'string_agg', ', ') || '}' END`;

@@ -4,8 +4,8 @@ import { functions } from "../functions/index.ts";
 import type { FrameBound, UserFunction, WindowFrame } from "../plan/expr.ts";
 import type { ResolvedExpr, ResolvedRelation, SortKey } from "../plan/resolved.ts";
 import type { DataType, Value } from "../types/data-type.ts";
+import { sqlString, sqlType } from "../types/duckdb-types.ts";
 import { castSql, toLocal } from "./cast.ts";
-import { sqlString, sqlType } from "./duckdb-types.ts";
 import { literalSql } from "./literal.ts";
 
 /** What compiling needs to know beside the plan. */

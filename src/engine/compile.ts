@@ -1,6 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation } from "../plan/resolved.ts";
 import { walkExpr } from "../plan/walk.ts";
+import { quoteIdentifier } from "../types/duckdb-types.ts";
 import {
   bracket,
   type Call,
@@ -12,7 +13,6 @@ import {
   orderBy,
   typed,
 } from "./compile-expr.ts";
-import { quoteIdentifier } from "./duckdb-types.ts";
 import { literalSql, structSql } from "./literal.ts";
 
 export {

@@ -4,8 +4,8 @@ import { join, relative, sep } from "node:path";
 import type { WriteFilesRequest, WrittenFile } from "../connectors/connector.ts";
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
+import { quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";
 import type { Connection } from "./duckdb.ts";
-import { quoteIdentifier, sqlString, sqlType } from "./duckdb-types.ts";
 import { csvText, jsonLine } from "./text-values.ts";
 
 const CODEC: Readonly<Record<string, string>> = {

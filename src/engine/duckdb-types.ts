@@ -1,2 +1,2 @@
-/** The correspondence of Spark's and DuckDB's types. It lives in `formats` because connectors need it too. */
-export { fromDuckDBType, NO_FIELD, quoteIdentifier, sqlString, sqlType } from "../formats/duckdb-types.ts";
+export { fromDuckDBType } from "../formats/from-duckdb-type.ts";
+export { NO_FIELD, quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";

@@ -31,9 +31,9 @@ import {
 import { MillraceError } from "../errors.ts";
 import type { AnyRow, DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { NO_FIELD } from "../types/duckdb-types.ts";
 import { show } from "../types/show.ts";
 import { parseDecimal } from "./decimal.ts";
-import { NO_FIELD } from "./duckdb-types.ts";
 
 /** The DuckDB type object of a Spark type. */
 export function duckDBType(type: DataType): DuckDBType {

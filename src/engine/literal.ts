@@ -1,8 +1,8 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { NO_FIELD, quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";
 import { show } from "../types/show.ts";
-import { NO_FIELD, quoteIdentifier, sqlString, sqlType } from "./duckdb-types.ts";
 
 /** A value as DuckDB SQL of exactly `sqlType(type)`. */
 export function literalSql(value: Value | undefined, type: DataType): string {

@@ -1,10 +1,10 @@
 import { MillraceError } from "../errors.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { show } from "../types/show.ts";
 import { columnName, outputSelect } from "./compile.ts";
 import { type Connection, toMillraceError } from "./duckdb.ts";
-import { sqlType } from "./duckdb-types.ts";
 import { CHUNK_ROWS, ChunkWriter, toRows } from "./rows.ts";
 import { userFunctionFailed } from "./user-error.ts";
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AnyRow, DataType, StructType, Value } from "../types/data-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { type Connection, columnDefinitions, type Database, insertRows, openDatabase } from "./duckdb.ts";
-import { sqlType } from "./duckdb-types.ts";
 import { literalSql } from "./literal.ts";
 
 let database: Database;

@@ -8,8 +8,8 @@ import type {
 } from "@duckdb/node-api";
 import { DuckDBTypeId } from "@duckdb/node-api";
 import type { AnyRow } from "../types/data-type.ts";
+import { NO_FIELD } from "../types/duckdb-types.ts";
 import { toDecimalString } from "./decimal.ts";
-import { NO_FIELD } from "./duckdb-types.ts";
 import { setField } from "./encode-rows.ts";
 
 export { ChunkWriter, duckDBType, type Encoder, encoderOf } from "./encode-rows.ts";

@@ -1,5 +1,5 @@
 import type { DataType, StructType } from "../types/data-type.ts";
-import { quoteIdentifier, sqlString } from "./duckdb-types.ts";
+import { quoteIdentifier, sqlString } from "../types/duckdb-types.ts";
 import { structSql } from "./literal.ts";
 
 /**

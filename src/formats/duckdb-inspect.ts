@@ -1,6 +1,6 @@
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { fromDuckDBType } from "../formats/from-duckdb-type.ts";
 import type { StructType } from "../types/data-type.ts";
-import { fromDuckDBType } from "./duckdb-types.ts";
 
 let shared: Promise<DuckDBConnection> | undefined;
 let turn: Promise<unknown> = Promise.resolve();

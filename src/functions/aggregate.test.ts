@@ -2,7 +2,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { DataType } from "../types/data-type.ts";
-import { duckdbType } from "./duckdb-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { functions, type SqlTypes } from "./index.ts";
 
 const connection = DuckDBInstance.create(":memory:").then((db) => db.connect());
@@ -16,7 +16,7 @@ const text = (v: unknown): string => (v === null ? "NULL" : String(v));
 
 /** Rows of a table `t(x, y)`, numbered so that first and last have an order. */
 const table = (rows: readonly Row[], type: DataType): string =>
-  `(SELECT CAST(x AS ${duckdbType(type)}) AS x, CAST(y AS INTEGER) AS y FROM (VALUES ${[[null, null] as Row, ...rows]
+  `(SELECT CAST(x AS ${sqlType(type)}) AS x, CAST(y AS INTEGER) AS y FROM (VALUES ${[[null, null] as Row, ...rows]
     .map(([x, y], i) => `(${i}, ${text(x)}, ${text(y)})`)
     .join(", ")}) v(i, x, y) WHERE i > 0 ORDER BY i)`;
 
@@ -48,10 +48,10 @@ describe("an aggregate over batches equals the aggregate over all rows", () => {
             `SELECT ${a.final(a.partial(names, types), types)} FROM ${table(data.flat(), xType)}`,
           );
           const state = a.state(args);
-          let stored = state.map((c) => `CAST(${c.init} AS ${duckdbType(c.type)})`);
+          let stored = state.map((c) => `CAST(${c.init} AS ${sqlType(c.type)})`);
           const columns = (p: string): string[] => state.map((_, i) => `${p}.s${i}`);
           const typed = (exprs: readonly string[]): string =>
-            state.map((c, i) => `CAST(${exprs[i]} AS ${duckdbType(c.type)}) AS s${i}`).join(", ");
+            state.map((c, i) => `CAST(${exprs[i]} AS ${sqlType(c.type)}) AS s${i}`).join(", ");
           for (const rows of data) {
             // A batch without rows of a group never reaches its state.
             if (rows.length === 0) continue;
@@ -83,7 +83,7 @@ describe("an aggregate over batches equals the aggregate over all rows", () => {
 });
 
 function literal(v: unknown, type: DataType): string {
-  return `CAST(${v === null ? "NULL" : Array.isArray(v) ? `[${v.map(text).join(", ")}]` : text(v)} AS ${duckdbType(type)})`;
+  return `CAST(${v === null ? "NULL" : Array.isArray(v) ? `[${v.map(text).join(", ")}]` : text(v)} AS ${sqlType(type)})`;
 }
 
 test("approx_count_distinct stays within its error", async () => {

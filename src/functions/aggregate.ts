@@ -1,7 +1,7 @@
 import { boundedDecimal, isIntegral } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { type AggregateDef, type FunctionDef, family } from "./define.ts";
-import { duckdbType } from "./duckdb-type.ts";
 import {
   any,
   BOOLEAN,
@@ -51,7 +51,7 @@ export const sumType = (t: DataType): DataType =>
 const avgType = (t: DataType): DataType =>
   t.kind === "decimal" ? boundedDecimal(t.precision + 4, t.scale + 4) : DOUBLE;
 
-const sumSql = (x: string, t: DataType): string => `CAST(sum(${x}) AS ${duckdbType(sumType(t))})`;
+const sumSql = (x: string, t: DataType): string => `CAST(sum(${x}) AS ${sqlType(sumType(t))})`;
 
 const listOf = (elementType: DataType): DataType => ({ kind: "array", elementType, containsNull: false });
 const byValues = {
@@ -215,7 +215,7 @@ export const aggregateFunctions: readonly FunctionDef[] = [
       state: ([t]) => [{ name: "v", type: sumType(t!), init: "NULL" }],
       partial: ([x], { args: [t] }) => [sumSql(x!, t!)],
       merge: ([l], [r]) => [plus(l!, r!)],
-      mergeAggregate: ([c], { result }) => [`CAST(sum(${c}) AS ${duckdbType(result)})`],
+      mergeAggregate: ([c], { result }) => [`CAST(sum(${c}) AS ${sqlType(result)})`],
       final: ([c]) => c!,
       streaming: true,
     },
@@ -239,12 +239,12 @@ export const aggregateFunctions: readonly FunctionDef[] = [
       ],
       merge: ([ls, lc], [rs, rc]) => [plus(ls!, rs!), `coalesce(${lc}, 0) + coalesce(${rc}, 0)`],
       mergeAggregate: ([s, c], { args: [t] }) => [
-        t!.kind === "decimal" ? `CAST(sum(${s}) AS ${duckdbType(sumType(t!))})` : `sum(${s})`,
+        t!.kind === "decimal" ? `CAST(sum(${s}) AS ${sqlType(sumType(t!))})` : `sum(${s})`,
         `CAST(coalesce(sum(${c}), 0) AS BIGINT)`,
       ],
       final: ([s, c], { result }) =>
         result.kind === "decimal"
-          ? `CASE WHEN ${c} > 0 THEN CAST(${s} / ${c} AS ${duckdbType(result)}) END`
+          ? `CASE WHEN ${c} > 0 THEN CAST(${s} / ${c} AS ${sqlType(result)}) END`
           : `CASE WHEN ${c} > 0 THEN ${s} / ${c} END`,
       streaming: true,
     },

@@ -2,9 +2,9 @@ import { MillraceError } from "../errors.ts";
 import { commonTypeOf } from "../plan/coercion.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
+import { quoteIdentifier, sqlType } from "../types/duckdb-types.ts";
 import { type ArrayType, arrayOf, element, unlessNull } from "./collection-types.ts";
 import { type FunctionDef, family, type Options, raise } from "./define.ts";
-import { duckdbType, quoteIdentifier } from "./duckdb-type.ts";
 import {
   any,
   array,
@@ -54,7 +54,7 @@ export const collectionFunctions: readonly FunctionDef[] = [
     (types) => arrayOf(types[0] ?? NULL, true),
     ["array(1, 2, 3)", [1, 2, 3]],
     (args, { result }) =>
-      `CAST([${args.join(", ")}] AS ${duckdbType((result as ArrayType).elementType.kind === "null" ? arrayOf(INT) : result)})`,
+      `CAST([${args.join(", ")}] AS ${sqlType((result as ArrayType).elementType.kind === "null" ? arrayOf(INT) : result)})`,
     { nullable: "never", coerce: common("array") },
   ),
   fn(
@@ -265,8 +265,8 @@ export const collectionFunctions: readonly FunctionDef[] = [
     ["sequence(1, 5)", [1, 2, 3, 4, 5]],
     ([a, b, s], { args: [t] }) =>
       t!.kind === "integer" || t!.kind === "long"
-        ? `CAST(generate_series(CAST(${a} AS BIGINT), CAST(${b} AS BIGINT), CAST(${s ?? `CASE WHEN ${a} <= ${b} THEN 1 ELSE -1 END`} AS BIGINT)) AS ${duckdbType(t!)}[])`
-        : `CAST(generate_series(${a}, ${b}, ${s ?? "INTERVAL 1 DAY"}) AS ${duckdbType(t!)}[])`,
+        ? `CAST(generate_series(CAST(${a} AS BIGINT), CAST(${b} AS BIGINT), CAST(${s ?? `CASE WHEN ${a} <= ${b} THEN 1 ELSE -1 END`} AS BIGINT)) AS ${sqlType(t!)}[])`
+        : `CAST(generate_series(${a}, ${b}, ${s ?? "INTERVAL 1 DAY"}) AS ${sqlType(t!)}[])`,
     {
       coerce: ([a, b, s]) => {
         const t = commonTypeOf([a!, b!]);

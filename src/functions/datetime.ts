@@ -1,8 +1,8 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, Value } from "../types/data-type.ts";
+import { sqlString } from "../types/duckdb-types.ts";
 import { strftimePattern } from "./datetime-pattern.ts";
 import { type FunctionDef, family, type Result, raise } from "./define.ts";
-import { quoteString } from "./duckdb-type.ts";
 import {
   any,
   DATE,
@@ -43,7 +43,7 @@ const parsed = (x: string, from: DataType | undefined): string =>
 
 function pattern(literals: readonly (Value | undefined)[] | undefined, i: number, what: string): string {
   const p = literals?.[i];
-  if (typeof p === "string") return quoteString(strftimePattern(p));
+  if (typeof p === "string") return sqlString(strftimePattern(p));
   throw new MillraceError("INVALID_ARGUMENT", `The pattern of ${what} must be a literal.`);
 }
 
@@ -69,7 +69,7 @@ const TRUNC: Readonly<Record<string, string>> = { yyyy: "year", yy: "year", mon:
 /** date_trunc's unit; one that Spark does not know gives null. */
 function truncUnit(literals: readonly (Value | undefined)[] | undefined, i: number): string | undefined {
   const unit = String(literals?.[i] ?? "").toLowerCase();
-  return UNITS.has(unit) ? quoteString(TRUNC[unit] ?? unit) : undefined;
+  return UNITS.has(unit) ? sqlString(TRUNC[unit] ?? unit) : undefined;
 }
 
 const dateOrTime: Result = ([t]) => t!;

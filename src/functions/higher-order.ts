@@ -1,9 +1,9 @@
 import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { type ArrayType, arrayOf, type MapType, unlessNull } from "./collection-types.ts";
 import { type FunctionDef, family } from "./define.ts";
-import { duckdbType } from "./duckdb-type.ts";
 import { any, array, BOOLEAN, bodyOf, differing, INT, lambda, map } from "./params.ts";
 
 const fn = family("higher-order");
@@ -94,7 +94,7 @@ export const higherOrderFunctions: readonly FunctionDef[] = [
     },
     ["aggregate(array(1, 2, 3), 0, (acc, x) -> acc + x)", 6],
     ([x, zero, f], { args: [, t] }) =>
-      `list_reduce(list_transform(${x}, lambda e: e), ${f}, CAST(${zero} AS ${duckdbType(t!)}))`,
+      `list_reduce(list_transform(${x}, lambda e: e), ${f}, CAST(${zero} AS ${sqlType(t!)}))`,
     { aliases: ["reduce"], nullable: "always" },
   ),
   fn(

@@ -2,9 +2,9 @@ import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { parseDdl, parseType } from "../types/ddl.ts";
+import { quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";
 import { fromSparkJson } from "../types/struct-json.ts";
 import { type FunctionDef, family } from "./define.ts";
-import { duckdbType, quoteIdentifier, quoteString } from "./duckdb-type.ts";
 import { any, INT, literalString, opt, STRING, string } from "./params.ts";
 
 const fn = family("json");
@@ -70,7 +70,7 @@ function reading(type: DataType, utc: boolean): Reading {
     case "integer":
       return {
         structure: "DOUBLE",
-        fix: (x) => `CASE WHEN ${x} = trunc(${x}) THEN TRY_CAST(${x} AS ${duckdbType(type)}) END`,
+        fix: (x) => `CASE WHEN ${x} = trunc(${x}) THEN TRY_CAST(${x} AS ${sqlType(type)}) END`,
       };
     case "long":
       return {
@@ -82,14 +82,14 @@ function reading(type: DataType, utc: boolean): Reading {
     case "timestamp":
       // json_transform reads a time without zone as UTC; a cast reads it in the session's zone, but takes longer.
       if (!utc) return { structure: "VARCHAR", fix: (x) => finite(`TRY_CAST(trim(${x}) AS TIMESTAMP WITH TIME ZONE)`) };
-      return { structure: duckdbType(type), fix: finite };
+      return { structure: sqlType(type), fix: finite };
     case "timestamp_ntz":
     case "date":
-      return { structure: duckdbType(type), fix: finite };
+      return { structure: sqlType(type), fix: finite };
     case "binary":
       return { structure: "VARCHAR", fix: (x) => `TRY(from_base64(${x}))` };
     default:
-      return { structure: duckdbType(type) };
+      return { structure: sqlType(type) };
   }
 }
 
@@ -121,7 +121,7 @@ function fromJson(text: string, type: DataType): string {
 
 function parsed(text: string, type: DataType, utc: boolean): string {
   const { structure, fix } = reading(type, utc);
-  const json = `TRY(from_json(${text}, ${quoteString(JSON.stringify(structure))}))`;
+  const json = `TRY(from_json(${text}, ${sqlString(JSON.stringify(structure))}))`;
   if (type.kind !== "struct") {
     return fix ? `list_transform([${json}], lambda j: ${fix("j")})[1]` : json;
   }
@@ -182,8 +182,8 @@ function jsonValue(x: string, type: DataType, depth = 0): string {
   switch (type.kind) {
     case "struct": {
       const parts = type.fields.map((f) => {
-        const v = `struct_extract(${x}, ${quoteString(f.name)})`;
-        return `CASE WHEN ${v} IS NOT NULL THEN CAST(to_json(${quoteString(f.name)}) AS VARCHAR) || ':' || CAST(${jsonValue(v, f.type, depth)} AS VARCHAR) END`;
+        const v = `struct_extract(${x}, ${sqlString(f.name)})`;
+        return `CASE WHEN ${v} IS NOT NULL THEN CAST(to_json(${sqlString(f.name)}) AS VARCHAR) || ':' || CAST(${jsonValue(v, f.type, depth)} AS VARCHAR) END`;
       });
       return parts.length === 0 ? `'{}'` : `('{' || concat_ws(',', ${parts.join(", ")}) || '}')`;
     }

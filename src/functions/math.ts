@@ -1,7 +1,7 @@
 import { boundedDecimal, isIntegral } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
-import { duckdbType } from "./duckdb-type.ts";
 import { any, DOUBLE, double, INT, int, LONG, long, numeric, opt, STRING, string, typeOf } from "./params.ts";
 
 const fn = family("math");
@@ -30,14 +30,14 @@ const rounded: Result = ([t], args) => {
 /** Half up, away from zero. A double is rounded in its shortest decimal form, as Java's BigDecimal does: 2.675 to 2.68. */
 function round(x: string, n: string, type: DataType): string {
   if (type.kind === "double" || type.kind === "float") {
-    return `CASE WHEN isfinite(${x}) THEN CAST(round(CAST(${x} AS DOUBLE) + sign(${x}) * abs(${x}) * 1e-15, ${n}) AS ${duckdbType(type)}) ELSE ${x} END`;
+    return `CASE WHEN isfinite(${x}) THEN CAST(round(CAST(${x} AS DOUBLE) + sign(${x}) * abs(${x}) * 1e-15, ${n}) AS ${sqlType(type)}) ELSE ${x} END`;
   }
   return `round(${x}, ${n})`;
 }
 
 /** Half to even. */
 function bround(x: string, n: string, type: DataType): string {
-  return `CAST(round_even(CAST(${x} AS DOUBLE), ${n}) AS ${duckdbType(type)})`;
+  return `CAST(round_even(CAST(${x} AS DOUBLE), ${n}) AS ${sqlType(type)})`;
 }
 
 export const mathFunctions: readonly FunctionDef[] = [
@@ -50,11 +50,11 @@ export const mathFunctions: readonly FunctionDef[] = [
     ([x, n], { args: [t], result }) =>
       n === undefined
         ? t!.kind === "decimal"
-          ? `CAST(ceil(${x}) AS ${duckdbType(result)})`
+          ? `CAST(ceil(${x}) AS ${sqlType(result)})`
           : isIntegral(t!)
             ? `CAST(${x} AS BIGINT)`
             : asLong(`ceil(${x})`)
-        : `CAST(ceil(${x} * pow(10, ${n})) / pow(10, ${n}) AS ${duckdbType(result)})`,
+        : `CAST(ceil(${x} * pow(10, ${n})) / pow(10, ${n}) AS ${sqlType(result)})`,
     { aliases: ["ceiling"] },
   ),
   fn(
@@ -65,15 +65,15 @@ export const mathFunctions: readonly FunctionDef[] = [
     ([x, n], { args: [t], result }) =>
       n === undefined
         ? t!.kind === "decimal"
-          ? `CAST(floor(${x}) AS ${duckdbType(result)})`
+          ? `CAST(floor(${x}) AS ${sqlType(result)})`
           : isIntegral(t!)
             ? `CAST(${x} AS BIGINT)`
             : asLong(`floor(${x})`)
-        : `CAST(floor(${x} * pow(10, ${n})) / pow(10, ${n}) AS ${duckdbType(result)})`,
+        : `CAST(floor(${x} * pow(10, ${n})) / pow(10, ${n}) AS ${sqlType(result)})`,
   ),
   fn("round", [numeric, opt(int)], rounded, ["round(2.5, 0)", "3"], ([x, n], { args: [t], result }) =>
     t!.kind === "decimal" || isIntegral(t!)
-      ? `CAST(round(${x}, ${n ?? 0}) AS ${duckdbType(result)})`
+      ? `CAST(round(${x}, ${n ?? 0}) AS ${sqlType(result)})`
       : round(x!, n ?? "0", t!),
   ),
   fn("bround", [numeric, opt(int)], rounded, ["bround(2.5, 0)", "2"], ([x, n], { result }) =>
@@ -143,7 +143,7 @@ export const mathFunctions: readonly FunctionDef[] = [
     typeOf(0),
     ["pmod(-10, 3)", 2],
     ([a, b], { result: r }) =>
-      `CASE WHEN ${b} = 0 THEN ${raise("DIVIDE_BY_ZERO", "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.")} ELSE CAST(((${a} % ${b}) + ${b}) % ${b} AS ${duckdbType(r)}) END`,
+      `CASE WHEN ${b} = 0 THEN ${raise("DIVIDE_BY_ZERO", "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.")} ELSE CAST(((${a} % ${b}) + ${b}) % ${b} AS ${sqlType(r)}) END`,
     {
       coerce: ([a, b]) => {
         const t = isIntegral(a!) && isIntegral(b!) ? (a!.kind === "long" || b!.kind === "long" ? LONG : INT) : DOUBLE;
@@ -178,7 +178,7 @@ export const mathFunctions: readonly FunctionDef[] = [
     [numeric, numeric],
     typeOf(0),
     ["try_add(2147483647, 1)", null],
-    ([a, b], { result: r }) => `TRY(CAST(${a} + ${b} AS ${duckdbType(r)}))`,
+    ([a, b], { result: r }) => `TRY(CAST(${a} + ${b} AS ${sqlType(r)}))`,
     { coerce: sameNumber, nullable: "always" },
   ),
   fn(
@@ -186,7 +186,7 @@ export const mathFunctions: readonly FunctionDef[] = [
     [numeric, numeric],
     typeOf(0),
     ["try_subtract(-2147483648, 1)", null],
-    ([a, b], { result: r }) => `TRY(CAST(${a} - ${b} AS ${duckdbType(r)}))`,
+    ([a, b], { result: r }) => `TRY(CAST(${a} - ${b} AS ${sqlType(r)}))`,
     { coerce: sameNumber, nullable: "always" },
   ),
   fn(
@@ -194,7 +194,7 @@ export const mathFunctions: readonly FunctionDef[] = [
     [numeric, numeric],
     typeOf(0),
     ["try_multiply(2147483647, 2)", null],
-    ([a, b], { result: r }) => `TRY(CAST(${a} * ${b} AS ${duckdbType(r)}))`,
+    ([a, b], { result: r }) => `TRY(CAST(${a} * ${b} AS ${sqlType(r)}))`,
     { coerce: sameNumber, nullable: "always" },
   ),
   fn(

@@ -2,8 +2,8 @@ import { MillraceError } from "../errors.ts";
 import { boundedDecimal, commonType, decimalOf, isIntegral, isNumeric, isOrderable } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
-import { duckdbType } from "./duckdb-type.ts";
 import { any, BOOLEAN, boolean, DATE, DOUBLE, INT, INTERVAL, LONG, numeric, TIMESTAMP, typeOf } from "./params.ts";
 
 const fn = family("operator");
@@ -82,7 +82,7 @@ const arithmeticResult =
     return x;
   };
 
-const cast = (sql: string, type: DataType): string => `CAST(${sql} AS ${duckdbType(type)})`;
+const cast = (sql: string, type: DataType): string => `CAST(${sql} AS ${sqlType(type)})`;
 const divideByZero = raise(
   "DIVIDE_BY_ZERO",
   "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.",

@@ -1,7 +1,7 @@
 import { commonTypeOf, isIntegral } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { type FunctionDef, family } from "./define.ts";
-import { duckdbType } from "./duckdb-type.ts";
 import {
   any,
   BOOLEAN,
@@ -49,7 +49,7 @@ export const predicateFunctions: readonly FunctionDef[] = [
     [integral, int],
     typeOf(0),
     ["shiftleft(2, 1)", 4],
-    ([a, n], { result }) => `CAST(${a} * CAST(pow(2, ${n}) AS BIGINT) AS ${duckdbType(result)})`,
+    ([a, n], { result }) => `CAST(${a} * CAST(pow(2, ${n}) AS BIGINT) AS ${sqlType(result)})`,
     { coerce: ([a]) => [a!.kind === "long" ? LONG : INT, INT] },
   ),
   fn(
@@ -57,7 +57,7 @@ export const predicateFunctions: readonly FunctionDef[] = [
     [integral, int],
     typeOf(0),
     ["shiftright(4, 1)", 2],
-    ([a, n], { result }) => `CAST(floor(${a} / pow(2, ${n})) AS ${duckdbType(result)})`,
+    ([a, n], { result }) => `CAST(floor(${a} / pow(2, ${n})) AS ${sqlType(result)})`,
     { coerce: ([a]) => [a!.kind === "long" ? LONG : INT, INT] },
   ),
   fn("bit_count", [integral], INT, ["bit_count(7)", 3], ([a]) => `CAST(bit_count(CAST(${a} AS BIGINT)) AS INTEGER)`),

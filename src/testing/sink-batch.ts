@@ -1,8 +1,8 @@
 import type { OutputMode, SinkBatch } from "../connectors/connector.ts";
 import { columnDefinitions, insertRows, openDatabase } from "../engine/duckdb.ts";
-import { sqlType } from "../engine/duckdb-types.ts";
 import { createSinkBatch } from "../engine/stored-batch.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 
 export interface SinkBatchOptions {
   readonly id: number;

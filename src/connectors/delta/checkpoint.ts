@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readdir, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { sqlString } from "../../formats/duckdb-types.ts";
+import { sqlString } from "../../types/duckdb-types.ts";
 import { durationMs } from "../duration.ts";
 import type { Action } from "./actions.ts";
 import { withDuckDB } from "./duckdb.ts";

@@ -3,7 +3,7 @@ import { lstat, mkdir, readdir, stat, unlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
-import { quoteIdentifier, sqlString } from "../../formats/duckdb-types.ts";
+import { quoteIdentifier, sqlString } from "../../types/duckdb-types.ts";
 import type { Options, WrittenFile } from "../connector.ts";
 import { durationMs } from "../duration.ts";
 import type { Action, AddFile } from "./actions.ts";

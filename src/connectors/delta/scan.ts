@@ -1,6 +1,6 @@
 import { MillraceError } from "../../errors.ts";
-import { quoteIdentifier, sqlString, sqlType } from "../../formats/duckdb-types.ts";
 import type { StructType } from "../../types/data-type.ts";
+import { quoteIdentifier, sqlString, sqlType } from "../../types/duckdb-types.ts";
 import type { AddFile } from "./actions.ts";
 import { withDuckDB } from "./duckdb.ts";
 import { dataFile } from "./target.ts";

@@ -1,8 +1,8 @@
 import { MillraceError } from "../../errors.ts";
 import { toStrptime } from "../../formats/datetime-pattern.ts";
 import { describeTable } from "../../formats/duckdb-inspect.ts";
-import { quoteIdentifier, sqlString, sqlType } from "../../formats/duckdb-types.ts";
 import type { DataType, StructField, StructType } from "../../types/data-type.ts";
+import { quoteIdentifier, sqlString, sqlType } from "../../types/duckdb-types.ts";
 import type { BatchInput, Options } from "../connector.ts";
 import type { FoundFile } from "./list.ts";
 

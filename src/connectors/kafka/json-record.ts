@@ -1,5 +1,5 @@
-import { quoteIdentifier, sqlString } from "../../formats/duckdb-types.ts";
 import type { StructType } from "../../types/data-type.ts";
+import { quoteIdentifier, sqlString } from "../../types/duckdb-types.ts";
 
 /**
  * DuckDB SQL over `batch` for rows that become records as JSON: `value` is an object of all columns (nulls left out, times ISO 8601 in UTC,

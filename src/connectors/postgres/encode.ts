@@ -1,5 +1,5 @@
-import { quoteIdentifier } from "../../formats/duckdb-types.ts";
 import type { DataType, StructType } from "../../types/data-type.ts";
+import { quoteIdentifier } from "../../types/duckdb-types.ts";
 
 /**
  * DuckDB SQL that turns the rows of a batch into PostgreSQL array literals, one per column and chunk of rows: the whole encoding

@@ -1,6 +1,6 @@
 import { MillraceError, nearest } from "../../errors.ts";
-import { quoteIdentifier, sqlString } from "../../formats/duckdb-types.ts";
 import type { DataType, StructType } from "../../types/data-type.ts";
+import { quoteIdentifier, sqlString } from "../../types/duckdb-types.ts";
 import type { Options } from "../connector.ts";
 import { durationMs } from "../duration.ts";
 
