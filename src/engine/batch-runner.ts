@@ -59,31 +59,29 @@ export class BatchRunner {
   ): Promise<BatchOutcome> {
     const { operators } = this.#plan;
     try {
-      return await connection.transaction(async () => {
+      const { value, last } = await connection.transactionWith(async () => {
         const { context, eventTimes, metrics } = await this.#runStages(connection, batch, sources);
         const watermarks = tracker.after(eventTimes.map((stats) => stats?.maxMs));
-        const stored = await connection.query(
-          `CREATE OR REPLACE TABLE output AS ${storable(this.#plan.root, context)}`,
-        );
-        const outputRows = Number(stored.columns[0]?.[0] ?? 0);
-        await connection.exec(
+        connection.later(`CREATE OR REPLACE TABLE output AS ${storable(this.#plan.root, context)}`);
+        connection.later(
           QueryState.markSql({
             batchId: batch.id,
             offsetsHash: batch.hash,
             timestampMs: batch.timestampMs,
             lateMs: batch.watermarkMs,
             watermarks,
-            outputRows,
           }),
         );
-        return {
-          watermarks,
-          eventTime: merged(eventTimes),
-          operators: operators.map((operator) => toProgress(operator, metrics.get(operator)!)),
-          outputRows,
-          outputSql: undefined,
-        };
-      });
+        return { watermarks, eventTimes, metrics };
+      }, QueryState.OUTPUT_ROWS);
+      const { watermarks, eventTimes, metrics } = value;
+      return {
+        watermarks,
+        eventTime: merged(eventTimes),
+        operators: operators.map((operator) => toProgress(operator, metrics.get(operator)!)),
+        outputRows: Number(last.columns[0]![0]),
+        outputSql: undefined,
+      };
     } catch (error) {
       for (const operator of operators) operator.rolledBack();
       throw error;

@@ -4,6 +4,7 @@ import {
   BLOB,
   type DuckDBAppender,
   type DuckDBConnection,
+  type DuckDBDataChunk,
   DuckDBInstance,
   DuckDBScalarFunction,
   DuckDBTimestampTZValue,
@@ -65,8 +66,15 @@ export interface Connection {
   stream(sql: string): AsyncGenerator<ColumnChunk, void, undefined>;
   /** Chunks of a result that was computed to its end before: other statements may run between them. */
   read(sql: string): AsyncGenerator<ColumnChunk, void, undefined>;
+  /**
+   * Keeps statements whose result nobody needs until the next call, which carries them along: in a small batch, going to DuckDB's
+   * thread and back costs as much as what is done there. They fail where that call fails.
+   */
+  later(sql: string): void;
   /** Runs `fn` between BEGIN and COMMIT; ROLLBACK when it throws. */
   transaction<T>(fn: () => Promise<T>): Promise<T>;
+  /** Like `transaction`; `last` is a SELECT that is asked just before COMMIT. */
+  transactionWith<T>(fn: () => Promise<T>, last: string): Promise<{ readonly value: T; readonly last: QueryResult }>;
   /** Columns of a query: names and Spark types, without running it. */
   describe(sql: string): Promise<StructType>;
   appender(table: string, schema?: string, catalog?: string): Promise<DuckDBAppender>;
@@ -134,6 +142,11 @@ export async function openDatabase(path: string, options: DatabaseOptions = {}):
 /** The name of the SQL function that reads bytes as UTF-8 with U+FFFD for what is not; the compiler calls it for such values only. */
 export const UTF8_REPAIR = "millrace_utf8";
 
+/** The chunks of a result that is there already: no trip to another thread for each. */
+function chunksOf(result: { readonly chunkCount: number; getChunk(i: number): DuckDBDataChunk }): DuckDBDataChunk[] {
+  return Array.from({ length: result.chunkCount }, (_, i) => result.getChunk(i)).filter((chunk) => chunk.rowCount > 0);
+}
+
 function utf8Repair(): DuckDBScalarFunction {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   return DuckDBScalarFunction.create({
@@ -157,6 +170,8 @@ class DuckDBConnectionWrapper implements Connection {
   readonly database: Database;
   readonly #onClose: () => void;
   #streaming: string | undefined;
+  /** What `later` was given. */
+  #kept: string[] = [];
   #closed = false;
 
   constructor(native: DuckDBConnection, database: Database, onClose: () => void) {
@@ -167,20 +182,46 @@ class DuckDBConnectionWrapper implements Connection {
 
   async exec(sql: string): Promise<void> {
     this.#check(sql);
+    const text = this.#withKept(sql);
     try {
-      await this.native.run(sql);
+      await this.native.run(text);
     } catch (error) {
-      throw toMillraceError(error, sql);
+      throw toMillraceError(error, text);
     }
+  }
+
+  later(sql: string): void {
+    this.#check(sql);
+    this.#kept.push(sql);
+  }
+
+  /** Takes what was kept, with `sql` behind it. */
+  #withKept(sql: string): string {
+    if (this.#kept.length === 0) return sql;
+    const text = [...this.#kept, sql].join(";\n");
+    this.#kept = [];
+    return text;
+  }
+
+  async #runKept(): Promise<void> {
+    if (this.#kept.length === 0) return;
+    const last = this.#kept.pop()!;
+    await this.exec(last);
   }
 
   async query(sql: string, params?: readonly unknown[]): Promise<QueryResult> {
     this.#check(sql);
+    // of several statements DuckDB gives the result of the first SELECT; a statement of another kind has to be alone
+    if (params !== undefined || !/^\s*SELECT\b/i.test(sql)) await this.#runKept();
+    return await this.#ask(this.#withKept(sql), params);
+  }
+
+  async #ask(sql: string, params?: readonly unknown[]): Promise<QueryResult> {
     try {
       const result =
         params === undefined ? await this.native.run(sql) : await this.native.run(sql, params.map(parameter));
       const names = result.columnNames();
-      const chunks = await result.fetchAllChunks();
+      const chunks = chunksOf(result);
       let columns: unknown[][];
       let rowCount = 0;
       if (chunks.length === 1) {
@@ -215,6 +256,7 @@ class DuckDBConnectionWrapper implements Connection {
 
   async *stream(sql: string): AsyncGenerator<ColumnChunk, void, undefined> {
     this.#check(sql);
+    await this.#runKept();
     this.#streaming = sql;
     try {
       const result = await this.native.stream(sql);
@@ -233,13 +275,13 @@ class DuckDBConnectionWrapper implements Connection {
 
   async *read(sql: string): AsyncGenerator<ColumnChunk, void, undefined> {
     this.#check(sql);
+    await this.#runKept();
     try {
       const result = await this.native.run(sql);
       const names = result.columnNames();
-      for (;;) {
-        const chunk = await result.fetchChunk();
-        if (chunk === null || chunk.rowCount === 0) return;
-        yield { rowCount: chunk.rowCount, names, columns: readChunk(chunk) };
+      for (let i = 0; i < result.chunkCount; i++) {
+        const chunk = result.getChunk(i);
+        if (chunk.rowCount > 0) yield { rowCount: chunk.rowCount, names, columns: readChunk(chunk) };
       }
     } catch (error) {
       throw toMillraceError(error, sql);
@@ -247,25 +289,36 @@ class DuckDBConnectionWrapper implements Connection {
   }
 
   async transaction<T>(fn: () => Promise<T>): Promise<T> {
-    await this.exec("BEGIN TRANSACTION");
-    let result: T;
+    return this.#between(fn, async (value) => {
+      await this.exec("COMMIT");
+      return value;
+    });
+  }
+
+  async transactionWith<T>(fn: () => Promise<T>, last: string): Promise<{ value: T; last: QueryResult }> {
+    return this.#between(fn, async (value) => {
+      this.#check(last);
+      return { value, last: await this.#ask(`${this.#withKept(last)};\nCOMMIT`) };
+    });
+  }
+
+  async #between<T, R>(fn: () => Promise<T>, commit: (value: T) => Promise<R>): Promise<R> {
+    const begin = "BEGIN TRANSACTION";
+    this.later(begin);
     try {
-      result = await fn();
+      return await commit(await fn());
     } catch (error) {
-      try {
-        await this.exec("ROLLBACK");
-      } catch (rollbackError) {
-        // The first failure is the one to report; a failed ROLLBACK means that DuckDB has rolled back by itself.
-        if (!(error instanceof Error)) throw rollbackError;
-      }
+      const begun = !this.#kept.includes(begin);
+      this.#kept = [];
+      // The first failure is the one to report; a failed ROLLBACK means that DuckDB has rolled back by itself.
+      if (begun) await this.native.run("ROLLBACK").catch(() => undefined);
       throw error;
     }
-    await this.exec("COMMIT");
-    return result;
   }
 
   async describe(sql: string): Promise<StructType> {
     this.#check(sql);
+    await this.#runKept();
     try {
       const prepared = await this.native.prepare(`SELECT * FROM (${sql}) LIMIT 0`);
       try {
@@ -287,6 +340,7 @@ class DuckDBConnectionWrapper implements Connection {
 
   async appender(table: string, schema?: string, catalog?: string): Promise<DuckDBAppender> {
     this.#check(`append to ${table}`);
+    await this.#runKept();
     try {
       return await this.native.createAppender(table, schema ?? null, catalog ?? null);
     } catch (error) {

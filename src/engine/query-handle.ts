@@ -37,6 +37,8 @@ export class StreamingQuery implements StreamingQueryHandle {
   readonly #ended: Promise<void>;
   #waiters: { resolve(): void; reject(error: Error): void }[] = [];
   #lastIdleMs: number;
+  /** The last wait for data ended at once; if nothing was there, the next one must not be begun at once. */
+  #wokeAtOnce = false;
 
   /** `first`: the run that is open already, or the retryable failure of the first try. */
   constructor(control: QueryControl, first: QueryRun | MillraceError) {
@@ -140,8 +142,8 @@ export class StreamingQuery implements StreamingQueryHandle {
           failure = error;
           break;
         }
-        const { id, runId, clock } = this.#control;
-        publish("query.restarting", { id, runId, attempt, delayMs, error: error as Error });
+        const { id, runId, name, clock } = this.#control;
+        publish("query.restarting", { id, runId, name, attempt, delayMs, error: error as Error });
         this.#status(`Restarting after: ${(error as Error).message}`, false);
         await clock.sleep(delayMs, this.#stop.signal);
         if (this.#stop.signal.aborted) break;
@@ -218,13 +220,16 @@ export class StreamingQuery implements StreamingQueryHandle {
       await clock.sleep(wait, signal);
       return;
     }
+    const spins = this.#wokeAtOnce && result === "idle";
+    this.#wokeAtOnce = false;
     if (result === "ran") return;
     this.#status("Waiting for data to arrive", false);
+    // a source that wakes without data must not spin the query
+    if (spins) await systemClock.sleep(pollingDelayMs, signal);
     const timeout = Math.min(WAIT_MS, idleIntervalMs, run.dueInMs() ?? WAIT_MS);
     const before = performance.now();
     await run.waitForData(timeout, signal);
-    // a source that wakes without data must not spin the query
-    if (performance.now() - before < 1) await systemClock.sleep(pollingDelayMs, signal);
+    this.#wokeAtOnce = performance.now() - before < 1;
   }
 
   #idle(nowMs: number): void {

@@ -57,7 +57,7 @@ export class QueryState {
       return state;
     } catch (error) {
       database.close();
-      throw error;
+      throw damageOf(error, path);
     }
   }
 
@@ -98,7 +98,7 @@ export class QueryState {
     if (found.shape !== shape) {
       throw new MillraceError(
         "STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA",
-        `The stateful operators of the query have changed. In the checkpoint: ${describeShape(String(found.shape))}; now: ${describeShape(shape)}.`,
+        `The state in ${this.#path} is of other stateful operators than the query has: it is another query's, or the query was changed. In the checkpoint: ${describeShape(String(found.shape))}; now: ${describeShape(shape)}.`,
         {
           hint: "State can only be carried on by the same grouping keys, aggregates and processors: start with a new checkpointLocation.",
         },
@@ -108,7 +108,10 @@ export class QueryState {
 
   /** The batch that the database holds, or undefined before the first. */
   async current(): Promise<StoredBatch | undefined> {
-    const row = (await this.connection.query("SELECT * FROM batch")).rows[0];
+    const result = await this.connection.query("SELECT * FROM batch").catch((error: unknown) => {
+      throw damageOf(error, this.#path);
+    });
+    const row = result.rows[0];
     if (row === undefined) return undefined;
     return {
       batchId: Number(row.id),
@@ -121,9 +124,12 @@ export class QueryState {
   }
 
   /** The statements that make the database show `batch`, to run inside its transaction. */
-  static markSql(batch: StoredBatch): string {
-    return `DELETE FROM batch; INSERT INTO batch VALUES (${batch.batchId}, ${sqlString(batch.offsetsHash)}, ${batch.timestampMs}, ${batch.lateMs}, ${sqlString(JSON.stringify(batch.watermarks))}, ${batch.outputRows})`;
+  static markSql(batch: Omit<StoredBatch, "outputRows">): string {
+    return `DELETE FROM batch; INSERT INTO batch VALUES (${batch.batchId}, ${sqlString(batch.offsetsHash)}, ${batch.timestampMs}, ${batch.lateMs}, ${sqlString(JSON.stringify(batch.watermarks))}, (SELECT count(*) FROM output))`;
   }
+
+  /** Asks how many output rows the batch in the database has. */
+  static readonly OUTPUT_ROWS: string = "SELECT output_rows FROM batch";
 
   /** Called after each batch, when nothing reads: every now and then writes the write-ahead log into the database file. */
   async compact(): Promise<void> {
@@ -144,9 +150,7 @@ export class QueryState {
   }
 
   #corrupt(what: string): MillraceError {
-    return new MillraceError("CHECKPOINT_CORRUPT", `The state database ${this.#path} cannot be used: ${what}.`, {
-      hint: "Restore the checkpoint from a copy, or start with a new checkpointLocation.",
-    });
+    return corrupt(this.#path, what);
   }
 }
 
@@ -170,6 +174,22 @@ export interface StoredBatch {
   /** The watermarks after the batch. */
   readonly watermarks: SavedWatermarks;
   readonly outputRows: number;
+}
+
+function corrupt(path: string | undefined, what: string, cause?: unknown): MillraceError {
+  return new MillraceError("CHECKPOINT_CORRUPT", `The state database ${path} cannot be used: ${what}.`, {
+    cause,
+    hint: "Restore the checkpoint from a copy, or start with a new checkpointLocation.",
+  });
+}
+
+/** Blocks are read when they are needed, so damage may show only after the file was opened. */
+function damageOf(error: unknown, path: string | undefined): unknown {
+  if (path === undefined || !(error instanceof MillraceError) || error.code !== "ENGINE_FAILED") return error;
+  const what = /(?:Could not read enough bytes|Corrupt database file|Failed to deserialize)[^\n]*/.exec(
+    error.message,
+  )?.[0];
+  return what === undefined ? error : corrupt(path, what.trim(), error);
 }
 
 /** Whether a checkpoint has a state database already. */

@@ -31,6 +31,9 @@ export function createSinkBatch(request: SinkBatchRequest): SinkBatch {
   return new StoredBatch(request);
 }
 
+/** Results of batches up to this size are read at once. */
+const AT_ONCE_ROWS = 10_000;
+
 class StoredBatch implements SinkBatch {
   readonly id: number;
   readonly queryId: string;
@@ -87,7 +90,10 @@ class StoredBatch implements SinkBatch {
   async *#stream(sql: string): AsyncGenerator<ColumnChunk, void, undefined> {
     const connection = await this.#request.acquire();
     try {
-      yield* connection.stream(sql);
+      // a small result in one piece costs one trip to DuckDB's thread, a stream five
+      yield* (this.rowCount ?? Number.POSITIVE_INFINITY) <= AT_ONCE_ROWS
+        ? connection.read(sql)
+        : connection.stream(sql);
     } finally {
       await this.#request.release?.(connection);
     }

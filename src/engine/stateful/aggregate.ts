@@ -159,21 +159,21 @@ export class StreamingAggregate implements StatefulOperator {
 
   async #merge(batch: OperatorBatch): Promise<{ stats: AnyRow; groups: number }> {
     const { connection } = batch;
-    await connection.exec(this.#mergeSql(batch));
+    connection.later(this.#mergeSql(batch));
     const stats = (await connection.query(this.#statsSql())).rows[0]!;
     const groups = Number(stats.groups);
     const updated = Number(stats.updated);
-    const writes: string[] = [];
     if (updated > 0) {
-      writes.push(`DELETE FROM ${this.#state} WHERE rowid IN (SELECT rid FROM ${this.#merged} WHERE rid IS NOT NULL)`);
+      connection.later(
+        `DELETE FROM ${this.#state} WHERE rowid IN (SELECT rid FROM ${this.#merged} WHERE rid IS NOT NULL)`,
+      );
     }
     if (groups > 0) {
       const names = [...this.#keys.map((key) => key.name), ...this.#stateColumns().map((c) => quoted(c.name))];
-      writes.push(
+      connection.later(
         `INSERT INTO ${this.#state} SELECT ${names.join(", ") || "true"} FROM ${this.#merged} WHERE NOT late`,
       );
     }
-    if (writes.length > 0) await connection.exec(writes.join("; "));
     const earliest = optionalNumber(stats.earliest);
     this.#known = {
       rows: this.#known.rows + groups - updated,
@@ -250,9 +250,9 @@ export class StreamingAggregate implements StatefulOperator {
     const closed = this.#closedSql(this.#eventKey!.name, evictMs);
     const before = this.#known.rows;
     if (this.#mode === "append") {
-      await connection.exec(`CREATE OR REPLACE TEMP TABLE ${this.#closed} AS FROM ${this.#state} WHERE ${closed}`);
+      connection.later(`CREATE OR REPLACE TEMP TABLE ${this.#closed} AS FROM ${this.#state} WHERE ${closed}`);
     }
-    await connection.exec(`DELETE FROM ${this.#state} WHERE ${closed}`);
+    connection.later(`DELETE FROM ${this.#state} WHERE ${closed}`);
     await this.#learn(connection);
     return before - this.#known.rows;
   }

@@ -5,7 +5,6 @@ import type { StatefulProcessor, TimerValues } from "../../types/stateful.ts";
 import { columnName, compileExpr } from "../compile.ts";
 import { type Connection, columnDefinitions, insertRows } from "../duckdb.ts";
 import { quoteIdentifier, sqlType } from "../duckdb-types.ts";
-import { readChunk } from "../rows.ts";
 import type { OperatorResult, StatefulOperator } from "./operator.ts";
 import { atOrBefore, eventTimeField, type OperatorBatch, type OperatorOptions } from "./operator.ts";
 import { ProcessorHandle } from "./processor-handle.ts";
@@ -202,15 +201,13 @@ export class TransformWithState implements StatefulOperator {
     const order = this.node.orderBy.map(
       (key) => `(${compileExpr(key.expr, context)}) ${key.direction.toUpperCase()} NULLS ${key.nulls.toUpperCase()}`,
     );
-    const result = await connection.native.run(
+    const chunks = connection.read(
       `SELECT kid, ${fields.map((field) => columnName(field.id)).join(", ")} FROM (SELECT r.*, r.rowid AS arrival, k.kid FROM ${p}_rows r JOIN ${p}_keys k ON ${this.#same((i) => `r.${columnName(this.#keys[i]!.id)}`)} WHERE NOT r.late AND ${range}) ORDER BY ${["kid", ...order, "arrival"].join(", ")}`,
     );
     let current = -1;
     let rows: AnyRow[] = [];
-    for (;;) {
-      const chunk = await result.fetchChunk();
-      if (chunk === null || chunk.rowCount === 0) break;
-      const [kids, ...columns] = readChunk(chunk);
+    for await (const chunk of chunks) {
+      const [kids, ...columns] = chunk.columns;
       for (let i = 0; i < chunk.rowCount; i++) {
         const kid = kids![i] as number;
         if (kid !== current) {
