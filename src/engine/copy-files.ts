@@ -5,6 +5,7 @@ import type { WriteFilesRequest, WrittenFile } from "../connectors/connector.ts"
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";
+import { fileError } from "./checkpoint-files.ts";
 import type { Connection } from "./duckdb.ts";
 import { csvText, jsonLine } from "./text-values.ts";
 
@@ -34,9 +35,7 @@ export async function copyToFiles(
   try {
     await mkdir(request.directory, { recursive: true });
   } catch (error) {
-    throw new MillraceError("DIRECTORY_NOT_WRITABLE", `The folder ${request.directory} cannot be made.`, {
-      cause: error,
-    });
+    throw fileError(request.directory, error);
   }
   // As in Spark, the names of one write share an id.
   const job = randomUUID();

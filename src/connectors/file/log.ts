@@ -139,8 +139,12 @@ export function writeError(error: unknown, where: string): MillraceError {
       hint: "Free some space; the query goes on where it stopped.",
     });
   }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
-    return new MillraceError("DIRECTORY_NOT_WRITABLE", `${where} cannot be written to.`, { cause: error });
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR") {
+    const why = code === "ENOTDIR" ? "a part of this path is a file" : code;
+    return new MillraceError("DIRECTORY_NOT_WRITABLE", `${where} cannot be written to (${why}).`, {
+      cause: error,
+      hint: "Give the process the right to write there, or choose another folder.",
+    });
   }
   return new MillraceError("SINK_FAILED", `Writing to ${where} failed: ${(error as Error).message}.`, { cause: error });
 }
