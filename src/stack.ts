@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { type DirectoryLock, lockDirectory } from "./dir-lock.ts";
 import { MillraceError } from "./errors.ts";
 import { publish } from "./events.ts";
+import { hidePasswords } from "./types/secrets.ts";
 
 /** A layer that can be embedded. */
 export type ServerName = "kafka" | "postgres" | "redis";
@@ -87,7 +88,7 @@ const SERVERS: Readonly<Record<ServerName, ServerKind>> = {
   },
 };
 
-export const SERVER_NAMES = Object.keys(SERVERS) as ServerName[];
+const SERVER_NAMES = Object.keys(SERVERS) as ServerName[];
 const LAKE = "MILLRACE_LAKE";
 
 /**
@@ -134,7 +135,7 @@ export async function startStack<const W extends ServerName = ServerName>(
     const layers = wanted.map((name): StackLayer => {
       const { variable } = SERVERS[name];
       const server = running.find(([n]) => n === name)?.[1];
-      if (server === undefined) return { name, variable, address: withoutPassword(env[variable]!), owner: "yours" };
+      if (server === undefined) return { name, variable, address: hidePasswords(env[variable]!), owner: "yours" };
       env[variable] = server.url;
       set.set(variable, server.url);
       const usual = options.ports?.[name] ?? SERVERS[name].port;
@@ -161,7 +162,7 @@ export async function startStack<const W extends ServerName = ServerName>(
 
 async function lake(directory: string, env: NodeJS.ProcessEnv, set: Map<string, string>): Promise<StackLayer> {
   const given = env[LAKE];
-  if (given) return { name: "lake", variable: LAKE, address: withoutPassword(given), owner: "yours" };
+  if (given) return { name: "lake", variable: LAKE, address: hidePasswords(given), owner: "yours" };
   const folder = join(directory, "lake");
   try {
     await mkdir(folder, { recursive: true });
@@ -215,11 +216,4 @@ function once(f: () => Promise<void>): () => Promise<void> {
     done ??= f();
     return done;
   };
-}
-
-/** An address fit to be shown: the password in it, and one among its parameters, become `***`. */
-export function withoutPassword(address: string): string {
-  return address
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):\S*@/i, "$1:***@")
-    .replace(/([?&;\s](?:password|pwd|token|secret|sslpassword)=)[^&;\s]*/gi, "$1***");
 }

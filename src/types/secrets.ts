@@ -23,5 +23,7 @@ export function hideSecrets(
 
 /** Text without the passwords of the addresses in it: `scheme://user:***@host`, `password=***`, `token=***`. */
 export function hidePasswords(text: string): string {
-  return text.replace(/(\/\/[^:/@\s]*:)\S*@/g, "$1***@").replace(/((?:password|token|secret)=)[^;&\s"]+/gi, "$1***");
+  return text
+    .replace(/(\/\/[^:/@\s]*:)\S*@/g, "$1***@")
+    .replace(/((?:password|pwd|token|secret)=)[^;&\s"]+/gi, "$1***");
 }
