@@ -6,7 +6,8 @@ import { catalog } from "../functions/index.ts";
 import { analyze, schemaOf } from "../plan/analyze.ts";
 import type { Relation } from "../plan/relation.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
-import { relationInputs, walkResolved } from "../plan/walk.ts";
+import { checkBatch } from "../plan/streaming-rules.ts";
+import { relationInputs } from "../plan/walk.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { outputSelect } from "./compile.ts";
@@ -57,7 +58,7 @@ class EmbeddedBackend implements Backend {
 
   async *run(plan: Relation, conf: Conf): AsyncGenerator<readonly AnyRow[], void, undefined> {
     const resolved = await this.#analyze(plan, conf);
-    refuseStreaming(resolved, "Queries with streaming sources must be executed with writeStream.start().");
+    checkBatch(resolved);
     const connection = await this.#connect(conf);
     try {
       const prepared = await prepare(resolved, connection, context(conf));
@@ -83,7 +84,7 @@ class EmbeddedBackend implements Backend {
       });
     }
     const resolved = await this.#analyze(plan, conf);
-    refuseStreaming(resolved, "'write' can not be called on a streaming DataFrame.");
+    checkBatch(resolved, "'write' can not be called on a streaming DataFrame.");
     const schema = schemaOf(resolved);
     const path = target.path ?? pathsOf({ paths: [], options: target.options })[0];
     const request = {
@@ -254,14 +255,6 @@ async function schemaOfRead(read: Read): Promise<StructType> {
     });
   }
   return result;
-}
-
-function refuseStreaming(plan: ResolvedRelation, message: string): void {
-  if (!plan.streaming) return;
-  const scan = [...walkResolved(plan)].find((n) => n.kind === "scan" && n.streaming);
-  throw new MillraceError("UNSUPPORTED_OPERATION", message, {
-    hint: scan?.kind === "scan" ? `The streaming source is ${scan.format}.` : undefined,
-  });
 }
 
 function refuseRepeated(schema: StructType): void {

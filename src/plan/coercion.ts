@@ -14,9 +14,9 @@ const DATETIME_ORDER = ["date", "timestamp_ntz", "timestamp"];
 
 export const isNumeric = (t: DataType): boolean => NUMERIC_ORDER.includes(t.kind);
 export const isIntegral = (t: DataType): boolean => INTEGRAL.has(t.kind);
-export const isFractional = (t: DataType): boolean => t.kind === "float" || t.kind === "double" || t.kind === "decimal";
-export const isDatetime = (t: DataType): boolean => DATETIME_ORDER.includes(t.kind);
-export const isAtomic = (t: DataType): boolean => t.kind !== "array" && t.kind !== "map" && t.kind !== "struct";
+const isFractional = (t: DataType): boolean => t.kind === "float" || t.kind === "double" || t.kind === "decimal";
+const isDatetime = (t: DataType): boolean => DATETIME_ORDER.includes(t.kind);
+const isAtomic = (t: DataType): boolean => t.kind !== "array" && t.kind !== "map" && t.kind !== "struct";
 
 /** Equal but for nullability inside, names of fields included. */
 export function sameType(a: DataType, b: DataType): boolean {

@@ -45,7 +45,7 @@ export interface WindowFrame {
 export type FrameBound = "unbounded" | "current_row" | number | bigint;
 
 /**
- * A TypeScript function inside a plan. The plan stays data: JSON and fingerprints carry `name` and a hash of the source,
+ * A TypeScript function inside a plan. The plan stays data: its JSON carries `name` and a hash of the source,
  * and only an engine calls `call`.
  */
 export interface UserFunction {
@@ -53,6 +53,3 @@ export interface UserFunction {
   readonly deterministic: boolean;
   readonly call: Function;
 }
-
-/** Kinds of expression, for total tables: `Record<ExprKind, ...>`. */
-export type ExprKind = Expr["kind"];

@@ -91,7 +91,7 @@ export function planFromJson(json: string, functions: PlanFunctions = new Map())
 }
 
 /** How a function is named in a plan's JSON: its name and the hash of its source. */
-export function functionKey(f: Function): string {
+function functionKey(f: Function): string {
   return `${f.name || "lambda"}@${createHash("sha256").update(Function.prototype.toString.call(f)).digest("hex").slice(0, 16)}`;
 }
 

@@ -123,8 +123,6 @@ export type RelationNode =
       readonly eventTimeColumn?: string;
     };
 
-export type RelationKind = Relation["kind"];
-
 export type JoinType = "inner" | "left_outer" | "right_outer" | "full_outer" | "left_semi" | "left_anti" | "cross";
 
 /** The user's stateful processor; `create` makes a fresh one for each run. Its state variables are declared in `init`. */

@@ -51,8 +51,6 @@ export type ResolvedExprNode =
     }
   | { readonly kind: "udf"; readonly fn: UserFunction; readonly args: readonly ResolvedExpr[] };
 
-export type ResolvedExprKind = ResolvedExpr["kind"];
-
 /** An expression and the output column it fills. */
 export interface NamedExpr {
   readonly field: Field;
@@ -168,8 +166,6 @@ export type ResolvedNode =
       readonly orderBy: readonly SortKey[];
       readonly eventTimeColumn?: string;
     };
-
-export type ResolvedKind = ResolvedRelation["kind"];
 
 /** What analysis asks of the function table (functions/ implements it; plan/ may not import it). */
 export interface FunctionCatalog {

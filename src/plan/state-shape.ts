@@ -1,21 +1,13 @@
-import { createHash } from "node:crypto";
 import type { DataType } from "../types/data-type.ts";
 import type { Field, ResolvedExpr, ResolvedRelation } from "./resolved.ts";
 import { isStateful } from "./streaming-rules.ts";
 import { resolvedInputs, walkResolved } from "./walk.ts";
 
 /**
- * A stable hash of what a query's state looks like: its sources in order, its stateful operators with their keys, aggregates and
+ * What a query's state looks like, one line a part: its sources in order, its stateful operators with their keys, aggregates and
  * types. Filters, projections that leave them alone, names of other columns, options and function bodies may change between
  * runs; what this covers may not, as in Spark ("recovery semantics after changes in a streaming query").
  */
-export function fingerprint(plan: ResolvedRelation): string {
-  return createHash("sha256")
-    .update(JSON.stringify(stateShape(plan)))
-    .digest("hex");
-}
-
-/** What the fingerprint covers, for a message that says what differs. */
 export function stateShape(plan: ResolvedRelation): readonly string[] {
   const shape: string[] = [];
   for (const node of walkResolved(plan)) {

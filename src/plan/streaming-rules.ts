@@ -248,22 +248,18 @@ function checkChain(plan: ResolvedRelation, mode: OutputMode): void {
   walk(plan, undefined);
 }
 
-/** Refuses a batch action on a plan with a streaming source. */
-export function checkBatch(plan: ResolvedRelation): void {
-  if (!plan.streaming) {
-    for (const node of walkResolved(plan)) {
-      if (node.kind === "deduplicate" && node.withinWatermark) {
-        throw refused(
-          "dropDuplicatesWithinWatermark is not supported with batch DataFrames/DataSets.",
-          "Use dropDuplicates.",
-        );
-      }
+/** Refuses a batch action on a plan with a streaming source, saying `message`, and operators that only streams have. */
+export function checkBatch(
+  plan: ResolvedRelation,
+  message = "Queries with streaming sources must be executed with writeStream.start().",
+): void {
+  for (const node of walkResolved(plan)) {
+    if (node.kind === "scan" && node.streaming) throw refused(message, `The streaming source is ${node.format}.`);
+    if (node.kind === "deduplicate" && node.withinWatermark && !node.streaming) {
+      throw refused(
+        "dropDuplicatesWithinWatermark is not supported with batch DataFrames/DataSets.",
+        "Use dropDuplicates.",
+      );
     }
-    return;
   }
-  const scan = [...walkResolved(plan)].find((n) => n.kind === "scan" && n.sourceIndex !== undefined);
-  throw refused(
-    `Queries with streaming sources must be executed with writeStream.start()${scan?.kind === "scan" ? `; the source is ${scan.format}` : ""}.`,
-    "Use df.writeStream...start(), or spark.read for a batch.",
-  );
 }

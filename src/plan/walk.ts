@@ -1,31 +1,7 @@
-import type { Expr } from "./expr.ts";
 import type { Relation } from "./relation.ts";
 import type { NamedExpr, ResolvedExpr, ResolvedRelation, SortKey } from "./resolved.ts";
 
 /** Children of each kind of node, in one place: everything that walks a plan stands on these. */
-
-export function exprChildren(e: Expr): readonly Expr[] {
-  switch (e.kind) {
-    case "literal":
-    case "attribute":
-    case "star":
-    case "lambda_variable":
-      return [];
-    case "call":
-    case "udf":
-      return e.args;
-    case "alias":
-    case "cast":
-    case "sort_order":
-      return [e.child];
-    case "extract":
-      return [e.child, e.extraction];
-    case "lambda":
-      return [e.body];
-    case "window":
-      return [e.child, ...e.partitionBy, ...e.orderBy];
-  }
-}
 
 export function relationInputs(r: Relation): readonly Relation[] {
   switch (r.kind) {
