@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { MillraceError } from "../../errors.ts";
 import { toStrptime } from "../../formats/datetime-pattern.ts";
+import { sqlString } from "../../types/duckdb-types.ts";
 import type {
   BatchWriteRequest,
   Options,
@@ -73,15 +74,14 @@ function filesRequest(format: FileFormat, directory: string, request: SinkReques
 }
 
 function csvOptions(options: Options): string {
-  const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;
   const parts = [
     `HEADER ${options.header === "true"}`,
-    `DELIMITER ${text(options.sep === "\\t" ? "\t" : (options.sep ?? ","))}`,
-    `QUOTE ${text(options.quote ?? '"')}`,
-    `ESCAPE ${text(options.escape ?? options.quote ?? '"')}`,
-    `NULLSTR ${text(options.nullValue ?? "")}`,
+    `DELIMITER ${sqlString(options.sep === "\\t" ? "\t" : (options.sep ?? ","))}`,
+    `QUOTE ${sqlString(options.quote ?? '"')}`,
+    `ESCAPE ${sqlString(options.escape ?? options.quote ?? '"')}`,
+    `NULLSTR ${sqlString(options.nullValue ?? "")}`,
   ];
-  if (options.dateFormat !== undefined) parts.push(`DATEFORMAT ${text(toStrptime(options.dateFormat).format)}`);
+  if (options.dateFormat !== undefined) parts.push(`DATEFORMAT ${sqlString(toStrptime(options.dateFormat).format)}`);
   return parts.join(", ");
 }
 

@@ -12,6 +12,7 @@ import {
   RangeReader,
   type TopicPartition,
 } from "../../kafka/client/index.ts";
+import { sqlString } from "../../types/duckdb-types.ts";
 import type {
   BatchInput,
   Offset,
@@ -399,6 +400,6 @@ function fromText(path: string | undefined, columns: ReadonlySet<KafkaColumn>, i
   const list = KAFKA_COLUMNS.filter((name) => name !== "headers" || includeHeaders).map((name) =>
     path !== undefined && columns.has(name) ? `"${name}"` : `CAST(NULL AS ${SQL_TYPES[name]}) AS "${name}"`,
   );
-  const from = path === undefined ? " WHERE false" : ` FROM read_parquet('${path.replaceAll("'", "''")}')`;
+  const from = path === undefined ? " WHERE false" : ` FROM read_parquet(${sqlString(path)})`;
   return `(SELECT ${list.join(", ")}${from})`;
 }

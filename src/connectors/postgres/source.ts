@@ -7,7 +7,7 @@ import type { DataType, StructType } from "../../types/data-type.ts";
 import { quoteIdentifier, sqlString, sqlType } from "../../types/duckdb-types.ts";
 import type { BatchInput, Options, SourceRequest } from "../connector.ts";
 import { addressOf, connect, translate } from "./connection.ts";
-import { identifier, tableName } from "./table.ts";
+import { tableName } from "./table.ts";
 
 /** What is read, as an item of FROM. @throws MillraceError MISSING_OPTION, INVALID_OPTION */
 function fromItem(options: Options): { readonly sql: string; readonly label: string } {
@@ -65,7 +65,7 @@ const NUMERIC = 1700;
 async function columnsOf(client: pg.ClientBase, from: string): Promise<SourceColumn[]> {
   const { fields } = await client.query(`SELECT * FROM ${from} LIMIT 0`);
   return fields.map((field) => {
-    const column = identifier(field.name);
+    const column = quoteIdentifier(field.name);
     const type = typeOf(field);
     let text = `${column}::text`;
     if (type.kind === "binary") text = `encode(${column}, 'hex')`;

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { MillraceError } from "../../errors.ts";
+import { quoteIdentifier } from "../../types/duckdb-types.ts";
 import type {
   BatchWriteRequest,
   Options,
@@ -12,7 +13,7 @@ import type {
 } from "../connector.ts";
 import { addressOf, connect, type PostgresAddress, translate } from "./connection.ts";
 import { arraysSql } from "./encode.ts";
-import { checkTable, createTableSql, identifier, type TableName, tableExists, tableName } from "./table.ts";
+import { checkTable, createTableSql, type TableName, tableExists, tableName } from "./table.ts";
 
 const MARKER_TABLE = "millrace_commits";
 
@@ -28,7 +29,7 @@ interface Target {
 
 function targetOf(options: Options): Target {
   const table = tableName(options.dbtable ?? "");
-  const schema = table.schema === undefined ? "" : `${identifier(table.schema)}.`;
+  const schema = table.schema === undefined ? "" : `${quoteIdentifier(table.schema)}.`;
   return {
     address: addressOf(options),
     table,
@@ -40,7 +41,7 @@ function targetOf(options: Options): Target {
   };
 }
 
-export function keyOf(options: Options): readonly string[] {
+function keyOf(options: Options): readonly string[] {
   return (options.key ?? "")
     .split(",")
     .map((n) => n.trim())
@@ -307,13 +308,13 @@ function insertSql(
 ): string {
   const names = batch.schema.fields.map((f) => f.name);
   const arrays = types.map((type, i) => `$${firstParameter + i}::${type}[]`);
-  const columns = names.map(identifier).join(", ");
+  const columns = names.map(quoteIdentifier).join(", ");
   const rest = names.filter((n) => !target.key.includes(n));
   const update =
     rest.length === 0
       ? "DO NOTHING"
-      : `DO UPDATE SET ${rest.map((n) => `${identifier(n)} = excluded.${identifier(n)}`).join(", ")}`;
-  const upsert = target.key.length === 0 ? "" : `ON CONFLICT (${target.key.map(identifier).join(", ")}) ${update}`;
+      : `DO UPDATE SET ${rest.map((n) => `${quoteIdentifier(n)} = excluded.${quoteIdentifier(n)}`).join(", ")}`;
+  const upsert = target.key.length === 0 ? "" : `ON CONFLICT (${target.key.map(quoteIdentifier).join(", ")}) ${update}`;
   return `INSERT INTO ${target.table.sql} (${columns}) SELECT * FROM unnest(${arrays.join(", ")}) ${condition} ${upsert}`;
 }
 

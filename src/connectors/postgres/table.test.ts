@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { identifier, tableName } from "./table.ts";
+import { quoteIdentifier } from "../../types/duckdb-types.ts";
+import { tableName } from "./table.ts";
 
 describe("tableName", () => {
   it.each([
@@ -21,7 +22,7 @@ describe("tableName", () => {
   it("finds any quoted name again", () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (schema, name) => {
-        expect(tableName(`${identifier(schema)}.${identifier(name)}`)).toMatchObject({ schema, name });
+        expect(tableName(`${quoteIdentifier(schema)}.${quoteIdentifier(name)}`)).toMatchObject({ schema, name });
       }),
     );
   });

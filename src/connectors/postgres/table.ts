@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { MillraceError, nearest } from "../../errors.ts";
 import type { DataType, StructType } from "../../types/data-type.ts";
+import { quoteIdentifier } from "../../types/duckdb-types.ts";
 
 /** A table's name in PostgreSQL's spelling: unquoted parts are folded to lower case, as psql does it. */
 export interface TableName {
@@ -31,19 +32,11 @@ export function tableName(given: string): TableName {
   }
   const name = parts.at(-1)!;
   const schema = parts.length === 2 ? parts[0] : undefined;
-  return { schema, name, sql: parts.map(identifier).join("."), label: parts.join(".") };
-}
-
-export function identifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
+  return { schema, name, sql: parts.map(quoteIdentifier).join("."), label: parts.join(".") };
 }
 
 /** The type that `createTable` gives a column. */
-export function columnType(type: DataType): string {
+function columnType(type: DataType): string {
   switch (type.kind) {
     case "boolean":
       return "boolean";
@@ -132,8 +125,8 @@ export interface TableColumns {
 }
 
 export function createTableSql(table: TableName, schema: StructType, key: readonly string[]): string {
-  const columns = schema.fields.map((f) => `${identifier(f.name)} ${columnType(f.type)}`);
-  if (key.length > 0) columns.push(`PRIMARY KEY (${key.map(identifier).join(", ")})`);
+  const columns = schema.fields.map((f) => `${quoteIdentifier(f.name)} ${columnType(f.type)}`);
+  if (key.length > 0) columns.push(`PRIMARY KEY (${key.map(quoteIdentifier).join(", ")})`);
   return `CREATE TABLE ${table.sql} (${columns.join(", ")})`;
 }
 
@@ -184,7 +177,7 @@ export async function checkTable(
   }
   if (key.length > 0 && faults.length === 0 && !(await hasUniqueIndex(client, table, key))) {
     faults.push(
-      `there is no unique index on (${key.join(", ")}), which the upsert needs: CREATE UNIQUE INDEX ON ${table.sql} (${key.map(identifier).join(", ")})`,
+      `there is no unique index on (${key.join(", ")}), which the upsert needs: CREATE UNIQUE INDEX ON ${table.sql} (${key.map(quoteIdentifier).join(", ")})`,
     );
   }
   if (faults.length > 0) {
