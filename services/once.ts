@@ -6,7 +6,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 /** The git-ignored folder that keeps what the tests fetched. */
-export const servicesFolder: string = join(dirname(fileURLToPath(import.meta.url)), "..", ".services");
+const servicesFolder: string = join(dirname(fileURLToPath(import.meta.url)), "..", ".services");
 
 /**
  * Makes something once for all processes that may want it at the same time: `make` fills `<.services>/<name>`, and a file

@@ -63,10 +63,10 @@ export function encodeCommand(args: readonly string[]): string {
 }
 
 /** The stream cannot be understood any more; the connection ends with this text. */
-export class ProtocolError extends Error {}
+class ProtocolError extends Error {}
 
 /** Redis' limits: one string, the arguments of one command, a line without a length. */
-export const LIMITS = { bulk: 512 * 1024 * 1024, args: 1024 * 1024, inline: 64 * 1024 };
+const LIMITS = { bulk: 512 * 1024 * 1024, args: 1024 * 1024, inline: 64 * 1024 };
 
 /** Reads commands from a byte stream, cut anywhere. */
 export class CommandReader {

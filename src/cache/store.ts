@@ -19,7 +19,7 @@ interface Entry {
 /** An error that a client sees as it is. */
 export class CommandError extends Error {}
 
-export const WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
+const WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
 export interface StoreOptions {
   /** The time in milliseconds since 1970. */

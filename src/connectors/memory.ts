@@ -26,11 +26,6 @@ export function memoryTable(name: string): MemoryTable | undefined {
   return tables.get(name);
 }
 
-/** Names of all tables of memory sinks in this process. */
-export function memoryTableNames(): string[] {
-  return [...tables.keys()];
-}
-
 /** Forgets a table, as `DROP VIEW` would. */
 export function dropMemoryTable(name: string): void {
   tables.delete(name);

@@ -75,7 +75,7 @@ export class MessageReader {
 const HEADER = 5;
 
 /** The whole length of the message at `at`, its type byte included. */
-export function messageLength(bytes: Buffer, at: number): number {
+function messageLength(bytes: Buffer, at: number): number {
   const length = bytes.readInt32BE(at + 1);
   if (length < 4 || length > MAX_MESSAGE) throw new ProtocolViolation(`invalid message length ${length}`);
   return 1 + length;

@@ -17,14 +17,6 @@ export type Unary<N extends string, In, Out> = <const A extends Arg<In>>(
 export type Maybe<N extends string, In, Out> = <const A extends Arg<In>>(
   col: A,
 ) => Column<Out | null, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
-/** One argument; never null. */
-export type Total<N extends string, In, Out> = <const A extends Arg<In>>(
-  col: A,
-) => Column<Out, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
-/** One argument, gives its type. */
-export type Same<N extends string, In> = <const A extends Arg<In>>(
-  col: A,
-) => Column<TypeOf<A>, `${N}(${NameOf<A>})`, NeedOf<A, In>>;
 /** One argument, gives its type or null: aggregates. */
 export type SameOrNull<N extends string, In> = <const A extends Arg<In>>(
   col: A,
@@ -60,7 +52,6 @@ export const literals =
     call(name, columnExpr(col), ...rest.filter((r) => r !== undefined).map(operand));
 
 export type Num = number | bigint | string;
-export type Time = Date | bigint | string;
 
 let lastLambda = 0;
 /** A TypeScript function over columns as a lambda of the plan: it is called once, with columns that stand for its parameters. */

@@ -2,7 +2,7 @@ import { MillraceError } from "../errors.ts";
 import { show } from "../types/show.ts";
 
 /** An option's value as text, as connectors take it. Throws INVALID_OPTION. */
-export function optionText(name: string, value: unknown): string {
+function optionText(name: string, value: unknown): string {
   switch (typeof value) {
     case "string":
       return value;

@@ -32,7 +32,7 @@ function treeName(type: DataType): string {
 }
 
 /** A value as Spark's `show` prints it. */
-export function showValue(value: Value | undefined, type: DataType): string {
+function showValue(value: Value | undefined, type: DataType): string {
   if (value === null || value === undefined) return "NULL";
   switch (type.kind) {
     case "double":
@@ -69,7 +69,7 @@ export function showValue(value: Value | undefined, type: DataType): string {
 }
 
 /** A double as Java prints it: 1.0, 1.0E10. */
-export function javaDouble(n: number): string {
+function javaDouble(n: number): string {
   if (!Number.isFinite(n)) return String(n);
   if (Object.is(n, -0)) return "-0.0";
   const abs = Math.abs(n);

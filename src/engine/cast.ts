@@ -149,7 +149,7 @@ function structCast(sql: string, from: StructType, to: StructType, mode: CastMod
 }
 
 /** Equal but for what may be null. */
-export function sameType(a: DataType, b: DataType): boolean {
+function sameType(a: DataType, b: DataType): boolean {
   if (a.kind !== b.kind) return false;
   switch (a.kind) {
     case "decimal":
@@ -181,7 +181,7 @@ function trimmed(sql: string): string {
   return `trim(${sql}, E' \\t\\n\\r\\f\\x0B')`;
 }
 
-export function isUtc(timeZone: string): boolean {
+function isUtc(timeZone: string): boolean {
   return /^(UTC|Etc\/UTC|GMT|Z|\+00:?00)$/i.test(timeZone);
 }
 
@@ -191,7 +191,7 @@ export function toLocal(sql: string, timeZone: string): string {
 }
 
 /** The instant of a wall-clock TIMESTAMP. */
-export function fromLocal(sql: string, timeZone: string): string {
+function fromLocal(sql: string, timeZone: string): string {
   return isUtc(timeZone) ? `make_timestamptz(epoch_us(${sql}))` : `timezone(${sqlString(timeZone)}, ${sql})`;
 }
 

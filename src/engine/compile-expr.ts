@@ -159,7 +159,7 @@ function batchTime(expr: Call, ctx: CompileContext): string | undefined {
 }
 
 /** An aggregate in one go: `final(partial(args))`. */
-export function compileAggregate(def: FunctionDef, args: string[], expr: Call): string {
+function compileAggregate(def: FunctionDef, args: string[], expr: Call): string {
   if (!expr.distinct || args.length === 0 || IGNORES_DUPLICATES.has(def.name)) return whole(def, args, expr);
   const distinct = distinctInPlace(def, args, expr);
   if (distinct !== undefined) return distinct;
@@ -252,7 +252,7 @@ const OVER_TARGET =
   /^(?:sum|count|avg|min|max|list|first|last|any_value|arg_min|arg_max|min_by|max_by|median|mode|quantile_cont|quantile_disc|approx_quantile|approx_count_distinct|stddev_samp|stddev_pop|var_samp|var_pop|covar_samp|covar_pop|corr|skewness|kurtosis|kurtosis_pop|regr_\w+|bool_and|bool_or|bit_and|bit_or|bit_xor|string_agg|product|histogram|count_if|countif|fsum|row_number|rank|dense_rank|percent_rank|cume_dist|ntile|lag|lead|first_value|last_value|nth_value)$/i;
 
 /** Puts the OVER clause behind each aggregate in the text: `CAST(sum(x) AS BIGINT)` becomes `CAST(sum(x) OVER (...) AS BIGINT)`. */
-export function attachOver(sql: string, over: string): string {
+function attachOver(sql: string, over: string): string {
   let out = "";
   let i = 0;
   while (i < sql.length) {

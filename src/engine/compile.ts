@@ -19,7 +19,6 @@ export {
   type CompileContext,
   callTypes,
   columnName,
-  compileAggregate,
   compileExpr,
   functionOf,
 } from "./compile-expr.ts";

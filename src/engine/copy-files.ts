@@ -200,7 +200,7 @@ function relativePath(directory: string, file: string): string {
 }
 
 /** The values in `a=1/b=x%2Fy/part-...`. */
-export function valuesFromPath(path: string): Record<string, string | null> {
+function valuesFromPath(path: string): Record<string, string | null> {
   const values: Record<string, string | null> = {};
   for (const part of path.split("/").slice(0, -1)) {
     const at = part.indexOf("=");

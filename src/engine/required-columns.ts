@@ -112,7 +112,7 @@ function plus(needed: ReadonlySet<number>, exprs: readonly ResolvedExpr[]): Set<
 }
 
 /** Adds the ids of the columns that an expression reads. */
-export function collect(expr: ResolvedExpr, ids: Set<number>): void {
+function collect(expr: ResolvedExpr, ids: Set<number>): void {
   switch (expr.kind) {
     case "column":
       ids.add(expr.id);

@@ -12,7 +12,7 @@ import { NO_FIELD } from "../types/duckdb-types.ts";
 import { toDecimalString } from "./decimal.ts";
 import { setField } from "./encode-rows.ts";
 
-export { ChunkWriter, duckDBType, type Encoder, encoderOf } from "./encode-rows.ts";
+export { ChunkWriter, duckDBType, encoderOf } from "./encode-rows.ts";
 
 /** Rows of one DuckDB vector; more in one chunk are refused. */
 export const CHUNK_ROWS = 2048;
@@ -197,7 +197,7 @@ function readString(v: RawVector, view: DataView, index: number): string {
 }
 
 /** Milliseconds of a timestamp, rounded down; DuckDB's infinities become an invalid Date. */
-export function microsToDate(micros: bigint): Date {
+function microsToDate(micros: bigint): Date {
   const n = Number(micros);
   if (Number.isSafeInteger(n)) {
     const rest = n % 1000;

@@ -14,7 +14,7 @@ export function jsonLine(fields: StructType["fields"]): string {
 }
 
 /** SQL of a value in the form that `to_json` then writes as Spark does. */
-export function jsonValue(sql: string, type: DataType): string {
+function jsonValue(sql: string, type: DataType): string {
   switch (type.kind) {
     case "timestamp":
       return isoTimestamp(`make_timestamp(epoch_us(${sql}))`, "Z");

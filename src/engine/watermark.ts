@@ -60,11 +60,3 @@ export interface SavedWatermarks {
   /** Null where an operator has seen no row. */
   readonly operators: readonly (number | null)[];
 }
-
-/** The two watermarks of a batch: rows at or before `lateMs` are late, state at or before `evictMs` is closed. */
-export interface BatchWatermarks {
-  /** The watermark of the batch before. */
-  readonly lateMs: number;
-  /** The watermark of this batch. */
-  readonly evictMs: number;
-}

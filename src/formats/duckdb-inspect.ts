@@ -33,11 +33,3 @@ export function describeTable(from: string): Promise<StructType> {
     };
   });
 }
-
-/** One column of a query as strings. */
-export function queryStrings(sql: string): Promise<string[]> {
-  return inspect(async (connection) => {
-    const result = await connection.run(sql);
-    return (await result.getColumns())[0]?.map(String) ?? [];
-  });
-}

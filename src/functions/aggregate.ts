@@ -46,7 +46,7 @@ function single(
 }
 
 /** Spark's type of a sum: long for whole numbers, ten more digits for decimals, double otherwise. */
-export const sumType = (t: DataType): DataType =>
+const sumType = (t: DataType): DataType =>
   isIntegral(t) ? LONG : t.kind === "decimal" ? boundedDecimal(t.precision + 10, t.scale) : DOUBLE;
 const avgType = (t: DataType): DataType =>
   t.kind === "decimal" ? boundedDecimal(t.precision + 4, t.scale + 4) : DOUBLE;

@@ -91,7 +91,7 @@ export interface Options {
 type Sql = FunctionDef["sql"];
 
 /** Makes one row of the table: name, parameters, result, example, SQL where it is not `name(args)`, and the rest. */
-export function define(
+function define(
   family: string,
   name: string,
   params: readonly Param[],
@@ -161,7 +161,7 @@ function wrongArity(name: string, params: readonly Param[], min: number, given: 
 }
 
 /** DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE for argument `index` (0-based). */
-export function unexpectedType(name: string, index: number, wanted: string, given: DataType): MillraceError {
+function unexpectedType(name: string, index: number, wanted: string, given: DataType): MillraceError {
   const ordinal = ["first", "second", "third", "fourth", "fifth", "sixth"][index] ?? `${index + 1}th`;
   return new MillraceError(
     "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",

@@ -44,7 +44,6 @@ export const numeric = param('"NUMERIC"', ({ type }) =>
 export const integral = param('"INTEGRAL"', ({ type }) =>
   isIntegral(type) ? type : type.kind === "string" || type.kind === "null" ? LONG : undefined,
 );
-export const interval = param('"INTERVAL"', ({ type }) => (type.kind === "interval_day_time" ? type : undefined));
 export const array = param('"ARRAY"', ({ type }) => (type.kind === "array" ? type : undefined));
 export const map = param('"MAP"', ({ type }) => (type.kind === "map" ? type : undefined));
 export const struct = param('"STRUCT"', ({ type }) => (type.kind === "struct" ? type : undefined));

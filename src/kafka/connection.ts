@@ -10,7 +10,7 @@ import { Reader } from "./wire/buffers.ts";
 import { ErrorCode } from "./wire/error-codes.ts";
 
 /** The largest request that is taken (Kafka's socket.request.max.bytes). */
-export const MAX_REQUEST_BYTES = 100 * 1024 * 1024;
+const MAX_REQUEST_BYTES = 100 * 1024 * 1024;
 /** A connection without traffic is closed after this time (Kafka's connections.max.idle.ms). */
 const MAX_IDLE_MS = 600_000;
 

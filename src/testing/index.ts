@@ -1,4 +1,5 @@
 /** Tools for testing pipelines, sources and sinks: `import { MemoryStream, ManualClock } from "millrace/testing"`. */
+export { dropMemoryTable, type MemoryTable, memoryTable } from "../connectors/memory.ts";
 export type { Clock } from "../engine/clock.ts";
 export type { ContractCase } from "./contract.ts";
 export { Faults, type FaultyCall } from "./faults.ts";

@@ -28,7 +28,7 @@ export type CommandTable = Readonly<Record<string, Command>>;
 
 export const SYNTAX = "ERR syntax error";
 export const NOT_INTEGER = "ERR value is not an integer or out of range";
-export const NOT_FLOAT = "ERR value is not a valid float";
+const NOT_FLOAT = "ERR value is not a valid float";
 
 export function wrongArity(name: string): CommandError {
   return new CommandError(`ERR wrong number of arguments for '${name.toLowerCase()}' command`);

@@ -97,7 +97,3 @@ export function encodePath(relative: string): string {
     .map((part) => encodeURIComponent(part).replaceAll("%3D", "="))
     .join("/");
 }
-
-export function decodePath(path: string): string {
-  return decodeURIComponent(path);
-}

@@ -6,7 +6,7 @@ import { loadSnapshot, type Snapshot, versionAt } from "./snapshot.ts";
 import { tablePath } from "./target.ts";
 
 /** The snapshot that `versionAsOf` or `timestampAsOf` names, else the newest. @throws MillraceError PATH_NOT_FOUND, INVALID_OPTION */
-export async function requestedSnapshot(request: SourceRequest): Promise<{ path: string; snapshot: Snapshot }> {
+async function requestedSnapshot(request: SourceRequest): Promise<{ path: string; snapshot: Snapshot }> {
   const path = tablePath(request.options, request.paths[0]);
   const { versionAsOf, timestampAsOf } = request.options;
   let version: number | undefined;

@@ -284,7 +284,7 @@ export class MapVariable extends Variable implements MapState<any, any> {
 }
 
 /** A text that is the same for equal values of one type and differs for others. */
-export function identity(value: unknown): string {
+function identity(value: unknown): string {
   if (value === null || value === undefined) return "n";
   if (value instanceof Date) return `d${value.getTime()}`;
   if (value instanceof Uint8Array) return `b${Buffer.from(value).toString("base64")}`;

@@ -334,4 +334,4 @@ export class Segment {
   }
 }
 
-export const DEFAULT_INDEX_INTERVAL_BYTES = 4096;
+const DEFAULT_INDEX_INTERVAL_BYTES = 4096;

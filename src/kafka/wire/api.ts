@@ -34,13 +34,6 @@ export function api<Req, Res, ReqIn, ResIn>(spec: {
   };
 }
 
-export interface RequestHeader {
-  readonly apiKey: number;
-  readonly apiVersion: number;
-  readonly correlationId: number;
-  readonly clientId: string | null;
-}
-
 /** The part of the header that has the same place in every version; what follows depends on the API. */
 export function readRequestStart(r: Reader): { apiKey: number; apiVersion: number; correlationId: number } {
   return { apiKey: r.int16(), apiVersion: r.int16(), correlationId: r.int32() };

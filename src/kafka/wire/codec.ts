@@ -84,7 +84,7 @@ export const string: Type<string> = {
   absent: "",
 };
 
-export const nullableBytes: Type<Buffer | null, Uint8Array | null> = {
+const nullableBytes: Type<Buffer | null, Uint8Array | null> = {
   read: (r, _version, flexible) => {
     const n = readLength(r, flexible, 32);
     return n < 0 ? null : r.bytes(n);

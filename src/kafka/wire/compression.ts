@@ -22,7 +22,7 @@ export function codecByName(name: string): CodecId | undefined {
 }
 
 /** No batch may unpack to more than this many bytes; more is taken for damage or malice. */
-export const MAX_UNCOMPRESSED_BYTES = 1 << 30;
+const MAX_UNCOMPRESSED_BYTES = 1 << 30;
 
 /** Compresses a batch's records as Java's producer does: snappy in the xerial container, lz4 and zstd as frames. */
 export function compress(codec: CodecId, buf: Buffer): Buffer {

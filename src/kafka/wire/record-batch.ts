@@ -7,7 +7,6 @@ import { RecordWalker } from "./record-walker.ts";
 
 export { BATCH_HEADER_BYTES, LOG_OVERHEAD, readInt64, writeInt64 } from "./batch-layout.ts";
 export {
-  type ByteColumn,
   type EncodeBatchOptions,
   type EncodeRecord,
   encodeBatch,

@@ -4,7 +4,7 @@
  */
 
 /** Thrift's compact protocol, writing side. https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md */
-export class ThriftWriter {
+class ThriftWriter {
   #buf: Buffer = Buffer.allocUnsafe(256);
   #at = 0;
   #lastField = 0;
