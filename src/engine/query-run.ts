@@ -50,6 +50,8 @@ export class QueryRun {
   #position: Offset[] = [];
   /** The watermark that the last batch used. */
   #lateMs = 0;
+  /** How much state there is; before the first batch nobody has counted. */
+  #stateRows = Number.POSITIVE_INFINITY;
   #ahead: Promise<FetchedAhead | undefined> | undefined;
   #previousTriggerMs: number | undefined;
 
@@ -308,6 +310,9 @@ export class QueryRun {
       });
       this.#step("ingested");
       this.#fetchAhead(batch, rowCounts);
+      // static data may be of any size
+      const batchRows = this.#plan.staticScans.length > 0 ? Number.POSITIVE_INFINITY : sum(rowCounts);
+      await this.#state.fit(batchRows, this.#stateRows);
       if (this.#staged) {
         outcome = await watch.time("addBatch", () => this.#runner.runStaged(connection, batch, froms, this.#tracker));
         this.#step("state-committed");
@@ -319,6 +324,7 @@ export class QueryRun {
       for (const input of inputs) await input?.release?.();
     }
     this.#tracker.restore(outcome.watermarks);
+    this.#stateRows = sum(outcome.operators.map((operator) => operator.numRowsTotal));
     await this.#commit(batch, watch);
     this.#report(batch, watch, startMs, started, rowCounts, outcome, sinks);
     // old rows and a long log cost time, which nobody waits for now
@@ -459,6 +465,10 @@ export class QueryRun {
   #step(step: BatchStep, batchId = this.#nextId, sink?: string): void {
     publish("batch.step", { queryId: this.#setup.queryId, batchId, step, ...(sink !== undefined && { sink }) });
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
 }
 
 interface FetchedAhead {

@@ -9,6 +9,11 @@ const FORMAT = 1;
 /** After so much write-ahead log or so many batches it is written into the database file, which also gives the space of old rows back. */
 const COMPACT_WAL_BYTES = 128 * 1024 * 1024;
 const COMPACT_BATCHES = 500;
+/** Batches up to this size, over state up to that size, are small: DuckDB would not find work for two threads in them. */
+const SMALL_BATCH_ROWS = 20_000;
+const SMALL_STATE_ROWS = 100_000;
+/** So many small batches in a row before the other threads are given up. */
+const SMALL_BATCHES = 3;
 
 /**
  * The state database of one query: state tables of its operators, the output rows of the last batch (`output`) and, in table `batch`,
@@ -21,11 +26,16 @@ export class QueryState {
   readonly #path: string | undefined;
   /** Batches since the write-ahead log was written into the database file. */
   #batches = 0;
+  readonly #threads: number;
+  #threadsNow: number;
+  #small = 0;
 
-  private constructor(database: Database, connection: Connection, path: string | undefined) {
+  private constructor(database: Database, connection: Connection, path: string | undefined, threads: number) {
     this.database = database;
     this.connection = connection;
     this.#path = path;
+    this.#threads = threads;
+    this.#threadsNow = threads;
   }
 
   /** Opens or creates the database; a path of undefined makes one in memory, for plans that stage nothing. */
@@ -52,7 +62,7 @@ export class QueryState {
       const connection = await database.connect();
       // automatic checkpoints would stop a batch in the middle of its transaction; `compact` does it between batches
       await connection.exec(`SET GLOBAL checkpoint_threshold = '16GB'; SET GLOBAL preserve_insertion_order = true`);
-      const state = new QueryState(database, connection, path);
+      const state = new QueryState(database, connection, path, options.threads);
       if (path !== undefined) await state.#prepare(options);
       return state;
     } catch (error) {
@@ -130,6 +140,18 @@ export class QueryState {
 
   /** Asks how many output rows the batch in the database has. */
   static readonly OUTPUT_ROWS: string = "SELECT output_rows FROM batch";
+
+  /**
+   * Called before each batch: small ones run on one thread. With more, DuckDB hands the few tasks of a statement from one to the other,
+   * and whoever waits for a task spins, which on a busy machine doubles the processor time.
+   */
+  async fit(batchRows: number, stateRows: number): Promise<void> {
+    this.#small = batchRows <= SMALL_BATCH_ROWS && stateRows <= SMALL_STATE_ROWS ? this.#small + 1 : 0;
+    const threads = this.#small >= SMALL_BATCHES ? 1 : this.#small === 0 ? this.#threads : this.#threadsNow;
+    if (threads === this.#threadsNow) return;
+    await this.connection.exec(`SET GLOBAL threads = ${threads}`);
+    this.#threadsNow = threads;
+  }
 
   /** Called after each batch, when nothing reads: every now and then writes the write-ahead log into the database file. */
   async compact(): Promise<void> {
