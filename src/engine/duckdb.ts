@@ -14,8 +14,9 @@ import {
 } from "@duckdb/node-api";
 import type { ColumnChunk } from "../connectors/connector.ts";
 import { type ErrorCode, MillraceError } from "../errors.ts";
+import { fromDuckDBType } from "../formats/from-duckdb-type.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
-import { fromDuckDBType, quoteIdentifier, sqlString } from "./duckdb-types.ts";
+import { quoteIdentifier, sqlString } from "../types/duckdb-types.ts";
 import { CHUNK_ROWS, ChunkWriter, readChunk, toRows } from "./rows.ts";
 import { recallError } from "./user-error.ts";
 

@@ -1,9 +1,9 @@
 import type { ColumnChunk, OutputMode, SinkBatch, WriteFilesRequest, WrittenFile } from "../connectors/connector.ts";
 import { MillraceError } from "../errors.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
+import { quoteIdentifier } from "../types/duckdb-types.ts";
 import { copyToFiles } from "./copy-files.ts";
 import type { Connection } from "./duckdb.ts";
-import { quoteIdentifier } from "./duckdb-types.ts";
 import { toRows } from "./rows.ts";
 
 /** What `createSinkBatch` needs. */

@@ -4,9 +4,9 @@ import type { FunctionDef, SqlTypes } from "../../functions/index.ts";
 import { columnOf } from "../../plan/resolve-expr.ts";
 import type { Field, ResolvedExpr, ResolvedRelation } from "../../plan/resolved.ts";
 import type { AnyRow } from "../../types/data-type.ts";
+import { sqlType } from "../../types/duckdb-types.ts";
 import { callTypes, columnName, compileExpr, functionOf, windowOf, windowStruct } from "../compile.ts";
 import type { Connection } from "../duckdb.ts";
-import { sqlType } from "../duckdb-types.ts";
 import {
   atOrBefore,
   type EventTimeStats,
