@@ -19,19 +19,46 @@ function optionText(name: string, value: unknown): string {
 
 export type OptionValue = string | number | bigint | boolean;
 
-/** Options with one more; names are compared without regard to case, the last value stands. */
-export function withOption(
+/** What every reader and writer has: options by name. */
+export abstract class WithOptions {
+  /** The options so far, as text. */
+  protected given: Readonly<Record<string, string>> = {};
+
+  /** Sets an option; its name is matched without regard to case, the last value stands. Throws INVALID_OPTION. */
+  option(name: string, value: OptionValue): this {
+    this.given = withOption(this.given, name, value);
+    return this;
+  }
+  /** Sets several options. */
+  options(options: Readonly<Record<string, OptionValue>>): this {
+    for (const [name, value] of Object.entries(options)) this.option(name, value);
+    return this;
+  }
+}
+
+/** What every writer has: a format and columns to partition by as well. */
+export abstract class SinkOptions<C extends string> extends WithOptions {
+  protected formatName: string | undefined;
+  protected partitions: readonly C[] = [];
+
+  /** The format to write, such as "delta" or "postgres". */
+  format(name: string): this {
+    this.formatName = name;
+    return this;
+  }
+  /** Columns whose values make the folders of formats of files. */
+  partitionBy(...columns: C[]): this {
+    this.partitions = columns;
+    return this;
+  }
+}
+
+/** Options with one more in place of those of the same name. */
+function withOption(
   options: Readonly<Record<string, string>>,
   name: string,
   value: OptionValue,
 ): Readonly<Record<string, string>> {
   const rest = Object.entries(options).filter(([n]) => n.toLowerCase() !== name.toLowerCase());
   return Object.freeze({ ...Object.fromEntries(rest), [name]: optionText(name, value) });
-}
-
-export function withOptions(
-  options: Readonly<Record<string, string>>,
-  more: Readonly<Record<string, OptionValue>>,
-): Readonly<Record<string, string>> {
-  return Object.entries(more).reduce((all, [name, value]) => withOption(all, name, value), options);
 }

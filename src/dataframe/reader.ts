@@ -4,7 +4,7 @@ import type { StructType } from "../types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "../types/schema.ts";
 import type { SessionContext } from "./context.ts";
 import { DataFrame } from "./dataframe.ts";
-import { type OptionValue, withOption, withOptions } from "./options.ts";
+import { WithOptions } from "./options.ts";
 
 /** Rows of a Kafka source without headers. */
 export interface KafkaRow {
@@ -23,40 +23,33 @@ export interface RateRow {
 type RowOfFormat<F> =
   Lowercase<F & string> extends "kafka" ? KafkaRow : Lowercase<F & string> extends "rate" ? RateRow : any;
 
-abstract class Reader<R, S extends boolean> {
+abstract class Reader<R, S extends boolean> extends WithOptions {
   readonly #session: SessionContext;
   readonly #streaming: S;
   #format: string | undefined;
-  #options: Readonly<Record<string, string>> = {};
   #schema: StructType | undefined;
 
   constructor(session: SessionContext, streaming: S) {
+    super();
     this.#session = session;
     this.#streaming = streaming;
   }
 
-  protected setFormat(name: string): void {
+  protected setFormat(name: string): this {
     this.#format = name;
+    return this;
   }
   protected setSchema(schema: SchemaLike | string | StructType): void {
     this.#schema = typeof schema === "string" ? parseSchemaOrDdl(schema) : structOf(schema);
   }
-  option(name: string, value: OptionValue): this {
-    this.#options = withOption(this.#options, name, value);
-    return this;
-  }
-  options(options: Readonly<Record<string, OptionValue>>): this {
-    this.#options = withOptions(this.#options, options);
-    return this;
-  }
   /** The rows of the source: a plan, nothing is read yet. */
   load(...paths: string[]): DataFrame<R> {
-    if (this.#format === undefined && paths.length === 0 && this.#options.path === undefined) {
+    if (this.#format === undefined && paths.length === 0 && this.given.path === undefined) {
       throw new MillraceError("MISSING_OPTION", "The reader has no format and no path.", {
         hint: 'Write .format("kafka").option(...).load(), or .format("parquet").load(path).',
       });
     }
-    const { path, ...options } = this.#options;
+    const { path, ...options } = this.given;
     return new DataFrame<R>(this.#session, {
       kind: "read",
       format: this.#format ?? "parquet",
@@ -65,6 +58,15 @@ abstract class Reader<R, S extends boolean> {
       paths: paths.length > 0 ? paths : path === undefined ? [] : [path],
       streaming: this.#streaming,
     });
+  }
+  parquet(...paths: string[]): DataFrame<R> {
+    return this.setFormat("parquet").load(...paths);
+  }
+  json(...paths: string[]): DataFrame<R> {
+    return this.setFormat("json").load(...paths);
+  }
+  csv(...paths: string[]): DataFrame<R> {
+    return this.setFormat("csv").load(...paths);
   }
 }
 
@@ -84,21 +86,8 @@ export class DataFrameReader<R = any> extends Reader<R, false> {
     this.setSchema(schema);
     return this;
   }
-  parquet(...paths: string[]): DataFrame<R> {
-    this.setFormat("parquet");
-    return this.load(...paths);
-  }
-  json(...paths: string[]): DataFrame<R> {
-    this.setFormat("json");
-    return this.load(...paths);
-  }
-  csv(...paths: string[]): DataFrame<R> {
-    this.setFormat("csv");
-    return this.load(...paths);
-  }
   delta(path: string): DataFrame<R> {
-    this.setFormat("delta");
-    return this.load(path);
+    return this.setFormat("delta").load(path);
   }
 }
 
@@ -117,17 +106,5 @@ export class DataStreamReader<R = any> extends Reader<R, true> {
   schema(schema: any): DataStreamReader<any> {
     this.setSchema(schema);
     return this;
-  }
-  parquet(...paths: string[]): DataFrame<R> {
-    this.setFormat("parquet");
-    return this.load(...paths);
-  }
-  json(...paths: string[]): DataFrame<R> {
-    this.setFormat("json");
-    return this.load(...paths);
-  }
-  csv(...paths: string[]): DataFrame<R> {
-    this.setFormat("csv");
-    return this.load(...paths);
   }
 }

@@ -3,7 +3,7 @@ import type { OutputMode } from "../connectors/connector.ts";
 import { MillraceError } from "../errors.ts";
 import { parseIntervalMicros } from "../plan/interval.ts";
 import type { DataFrame } from "./dataframe.ts";
-import { type OptionValue, withOption, withOptions } from "./options.ts";
+import { type OptionValue, SinkOptions } from "./options.ts";
 import { isStreaming } from "./relations.ts";
 import { forScript } from "./value-modes.ts";
 
@@ -15,30 +15,10 @@ export const Trigger = Object.freeze({
 });
 
 /** A sink of several, `sink("db", (s) => s.format("postgres").option("dbtable", "delays"))`. */
-export class SinkBuilder {
-  #format: string | undefined;
-  #options: Readonly<Record<string, string>> = {};
-  #partitionBy: readonly string[] = [];
-
-  format(name: string): this {
-    this.#format = name;
-    return this;
-  }
-  option(name: string, value: OptionValue): this {
-    this.#options = withOption(this.#options, name, value);
-    return this;
-  }
-  options(options: Readonly<Record<string, OptionValue>>): this {
-    this.#options = withOptions(this.#options, options);
-    return this;
-  }
-  partitionBy(...columns: string[]): this {
-    this.#partitionBy = columns;
-    return this;
-  }
+export class SinkBuilder extends SinkOptions<string> {
   "~build"(name: string): SinkTarget {
-    const { path, ...options } = this.#options;
-    return { name, format: this.#format ?? name, options, path, partitionBy: this.#partitionBy };
+    const { path, ...options } = this.given;
+    return { name, format: this.formatName ?? name, options, path, partitionBy: this.partitions };
   }
 }
 
@@ -52,33 +32,19 @@ export type TriggerOptions =
  *
  * One query may have several sinks, `.sink("db", "postgres", {...}).sink("cache", "redis", {...})`: each batch goes to all of them.
  */
-export class DataStreamWriter<R> {
+export class DataStreamWriter<R> extends SinkOptions<keyof R & string> {
   readonly #df: DataFrame<R>;
-  #format: string | undefined;
   #outputMode: OutputMode = "append";
   #trigger: TriggerSpec = { kind: "default" };
   #queryName: string | null = null;
-  #options: Readonly<Record<string, string>> = {};
-  #partitionBy: readonly string[] = [];
   #foreachBatch: SinkTarget["foreachBatch"];
   readonly #sinks: SinkTarget[] = [];
 
   constructor(df: DataFrame<R>) {
+    super();
     this.#df = df;
   }
 
-  format(name: string): this {
-    this.#format = name;
-    return this;
-  }
-  option(name: string, value: OptionValue): this {
-    this.#options = withOption(this.#options, name, value);
-    return this;
-  }
-  options(options: Readonly<Record<string, OptionValue>>): this {
-    this.#options = withOptions(this.#options, options);
-    return this;
-  }
   /** append: rows that are final (default); update: rows that changed; complete: the whole result, each batch. */
   outputMode(mode: OutputMode): this {
     const m = String(mode).toLowerCase();
@@ -100,10 +66,6 @@ export class DataStreamWriter<R> {
   queryName(name: string): this {
     if (name.trim() === "") throw new MillraceError("INVALID_ARGUMENT", "The name of a query cannot be empty.");
     this.#queryName = name;
-    return this;
-  }
-  partitionBy(...columns: (keyof R & string)[]): this {
-    this.#partitionBy = columns;
     return this;
   }
 
@@ -131,7 +93,7 @@ export class DataStreamWriter<R> {
    */
   foreachBatch(fn: (rows: readonly R[], batchId: number) => unknown): this {
     this.#foreachBatch = fn as NonNullable<SinkTarget["foreachBatch"]>;
-    this.#format = "foreachBatch";
+    this.formatName = "foreachBatch";
     return this;
   }
 
@@ -148,14 +110,14 @@ export class DataStreamWriter<R> {
     }
     const { checkpointLocation, ...options } = this.#split();
     const sinks = [...this.#sinks];
-    if (this.#format !== undefined || sinks.length === 0) {
-      const format = this.#format ?? "parquet";
+    if (this.formatName !== undefined || sinks.length === 0) {
+      const format = this.formatName ?? "parquet";
       sinks.unshift({
         name: format,
         format,
         options: options.rest,
         path: path ?? options.path,
-        partitionBy: this.#partitionBy,
+        partitionBy: this.partitions,
         ...(this.#foreachBatch && { foreachBatch: this.#foreachBatch }),
       });
       if (sinks.some((s, i) => i > 0 && s.name === format)) {
@@ -183,7 +145,7 @@ export class DataStreamWriter<R> {
     let checkpointLocation: string | undefined;
     let path: string | undefined;
     const rest: Record<string, string> = {};
-    for (const [name, value] of Object.entries(this.#options)) {
+    for (const [name, value] of Object.entries(this.given)) {
       if (name.toLowerCase() === "checkpointlocation") checkpointLocation = value;
       else if (name.toLowerCase() === "path") path = value;
       else rest[name] = value;

@@ -1,7 +1,7 @@
 import type { BatchTarget } from "../backend.ts";
 import { MillraceError, nearest } from "../errors.ts";
 import type { DataFrame } from "./dataframe.ts";
-import { type OptionValue, withOption, withOptions } from "./options.ts";
+import { SinkOptions } from "./options.ts";
 import { isStreaming } from "./relations.ts";
 
 const MODES: Readonly<Record<string, BatchTarget["mode"]>> = {
@@ -15,21 +15,15 @@ const MODES: Readonly<Record<string, BatchTarget["mode"]>> = {
 export type SaveMode = "append" | "overwrite" | "error" | "errorifexists" | "ignore";
 
 /** Writes a batch DataFrame. https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/io.html */
-export class DataFrameWriter<R> {
+export class DataFrameWriter<R> extends SinkOptions<keyof R & string> {
   readonly #df: DataFrame<R>;
-  #format: string | undefined;
   #mode: BatchTarget["mode"] = "error";
-  #options: Readonly<Record<string, string>> = {};
-  #partitionBy: readonly string[] = [];
 
   constructor(df: DataFrame<R>) {
+    super();
     this.#df = df;
   }
 
-  format(name: string): this {
-    this.#format = name;
-    return this;
-  }
   /** What to do when there is something already: append, overwrite, error (default), ignore. */
   mode(mode: SaveMode): this {
     const known = MODES[mode.toLowerCase()];
@@ -42,18 +36,6 @@ export class DataFrameWriter<R> {
     this.#mode = known;
     return this;
   }
-  option(name: string, value: OptionValue): this {
-    this.#options = withOption(this.#options, name, value);
-    return this;
-  }
-  options(options: Readonly<Record<string, OptionValue>>): this {
-    this.#options = withOptions(this.#options, options);
-    return this;
-  }
-  partitionBy(...columns: (keyof R & string)[]): this {
-    this.#partitionBy = columns;
-    return this;
-  }
 
   /** Computes and writes the rows. */
   async save(path?: string): Promise<void> {
@@ -63,11 +45,11 @@ export class DataFrameWriter<R> {
       });
     }
     const target: BatchTarget = {
-      format: this.#format ?? "parquet",
-      options: this.#options,
-      path: path ?? this.#options.path,
+      format: this.formatName ?? "parquet",
+      options: this.given,
+      path: path ?? this.given.path,
       mode: this.#mode,
-      partitionBy: this.#partitionBy,
+      partitionBy: this.partitions,
     };
     await (await this.#df.session.backend()).write(this.#df.plan, target, this.#df.session.confValues());
   }
