@@ -10,7 +10,11 @@ export async function main(args: readonly string[]): Promise<number> {
   const program = build((result) => {
     code = result;
   });
-  configure(program, (text) => complaints.push(text));
+  let complaining = program;
+  configure(program, (text, command) => {
+    complaining = command;
+    complaints.push(text);
+  });
   const common: CommonOptions = { json: args.includes("--json"), verbose: args.includes("--verbose") };
   try {
     checkSubcommand(program, args);
@@ -18,7 +22,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) return report(error, common);
     if (error.exitCode === 0) return EXIT.ok;
-    return report(usageError(error, complaints), common);
+    return report(usageError(error, complaints, complaining), common);
   }
   return code;
 }
@@ -38,7 +42,7 @@ function checkSubcommand(program: Command, args: readonly string[]): void {
 }
 
 /** Commander's complaint with its suggestion taken apart. */
-function usageError(error: CommanderError, complaints: readonly string[]): UsageError {
+function usageError(error: CommanderError, complaints: readonly string[], command: Command): UsageError {
   const text = (complaints.join("") || error.message).replace(/^error: /, "").trim();
   if (error.code === "commander.help") return new UsageError("No command was given.", "See `millrace --help`.");
   const [message, ...rest] = text.split("\n");
@@ -46,12 +50,18 @@ function usageError(error: CommanderError, complaints: readonly string[]): Usage
     .join(" ")
     .replace(/^\((.*)\)$/, "$1")
     .trim();
-  return new UsageError(`${message!.replace(/\.$/, "")}.`, suggestion || "See `millrace --help`.");
+  return new UsageError(`${message!.replace(/\.$/, "")}.`, suggestion || `See \`${pathOf(command)} --help\`.`);
 }
 
-function configure(command: Command, complain: (text: string) => void): void {
+/** `millrace topics create` of a command. */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+function configure(command: Command, complain: (text: string, command: Command) => void): void {
+  const say = (text: string): void => complain(text, command);
   command.exitOverride();
-  command.configureOutput({ outputError: complain, writeErr: complain });
+  command.configureOutput({ outputError: say, writeErr: say });
   for (const sub of command.commands) configure(sub, complain);
 }
 

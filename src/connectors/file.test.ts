@@ -153,6 +153,17 @@ describe("batch", () => {
     ]);
   });
 
+  test.each(["csv", "json", "parquet"])("an inferred schema of %s has a partition column once", async (format) => {
+    const path = join(directory, `inferred-${format}`);
+    await write(local("k STRING, v INT", ["a", 1], ["b", 2]), format, path, "error", ["k"]);
+    const back = await collect(read(format, path, format === "csv" ? { inferSchema: "true" } : {}));
+    const v = format === "csv" ? "_c0" : "v";
+    expect(back.map((r) => [Object.keys(r), Number(r[v]), r.k])).toEqual([
+      [[v, "k"], 1, "a"],
+      [[v, "k"], 2, "b"],
+    ]);
+  });
+
   test("save modes", async () => {
     const path = join(directory, "m");
     const one = local("x INT", [1]);

@@ -39,8 +39,8 @@ export interface Casts {
   timestamp: Date;
   timestamp_ntz: Date;
 }
-type CastName = keyof Casts | Uppercase<keyof Casts> | (string & {});
-type CastTo<K> =
+export type CastName = keyof Casts | Uppercase<keyof Casts> | (string & {});
+export type CastTo<K> =
   K extends Type<infer T>
     ? T
     : K extends string
@@ -304,6 +304,6 @@ export function named(name: string, planId?: number): Expr {
   return { kind: "attribute", name, ...plan };
 }
 
-function typeOf(to: string | Type<any>): DataType {
+export function typeOf(to: string | Type<any>): DataType {
   return typeof to === "string" ? parseType(to) : to.dataType;
 }

@@ -287,6 +287,9 @@ describe("joins and set operations", () => {
       { x: 1, y: "a", z: null },
       { x: 1, y: null, z: true },
     ]);
+    expect(await a.unionByName(c, true).collect()).toEqual(
+      await a.unionByName(c, { allowMissingColumns: true }).collect(),
+    );
     expect((await fails(() => a.unionByName(c).collect())).code).toBe("UNRESOLVED_COLUMN.WITH_SUGGESTION");
     const n = spark.range(3);
     expect(await n.union(n).distinct().count()).toBe(3);
@@ -321,6 +324,22 @@ describe("TypeScript functions", () => {
       .collect();
     expect(words.map((w) => w.word)).toEqual(["Atlanta", "Boston", "San", "Francisco"]);
   });
+});
+
+test("types of TypeScript functions in Spark's words", async () => {
+  const rows = flights.filter("delay > 6");
+  expect(await rows.map((r) => ({ d: r.delay! * 2 }), "d INT").collect()).toEqual([{ d: 40 }, { d: 14 }]);
+  expect(await rows.flatMap((r) => [{ d: r.delay }, { d: 0 }], "d LONG").count()).toBe(4);
+  expect(await rows.select(udf((d: number | null) => `${d}`, "string")("delay").as("d")).collect()).toEqual([
+    { d: "20" },
+    { d: "7" },
+  ]);
+  expect(await fails(() => rows.map((r) => r, "d INTT"))).toMatchObject({
+    message: expect.stringMatching(/INTT/),
+  });
+  expect(await fails(() => rows.map((r) => r, 5 as never))).toMatchObject({ code: "INVALID_SCHEMA" });
+  expect(await rows.head()).toEqual({ origin: "ATL", delay: 20, distance: 200 });
+  expect(await rows.head(1)).toHaveLength(1);
 });
 
 describe("modes of values", () => {

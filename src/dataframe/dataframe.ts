@@ -360,9 +360,13 @@ export class DataFrame<R = any> {
   unionAll<S>(right: DataFrame<S>): DataFrame<R> {
     return this.union(right);
   }
-  /** The rows of both, matched by name; with `allowMissingColumns` what one side lacks is null. */
-  unionByName<S>(right: DataFrame<S>, options: { readonly allowMissingColumns?: boolean } = {}): DataFrame<R> {
-    return this.#setOp("union", right, true, true, options.allowMissingColumns ?? false);
+  /** The rows of both, matched by name; with `allowMissingColumns` (also as `true`) what one side lacks is null. */
+  unionByName<S>(
+    right: DataFrame<S>,
+    options: boolean | { readonly allowMissingColumns?: boolean } = {},
+  ): DataFrame<R> {
+    const missing = typeof options === "boolean" ? options : (options.allowMissingColumns ?? false);
+    return this.#setOp("union", right, true, true, missing);
   }
   intersect(right: DataFrame<any>): DataFrame<R> {
     return this.#setOp("intersect", right, false);
@@ -380,19 +384,31 @@ export class DataFrame<R = any> {
 
   // ------------------------------------------------------------------------------------------ TypeScript functions
 
-  /** A row for each row, made by a TypeScript function. */
-  map<S extends SchemaLike>(fn: (row: R) => Infer<S>, schema: S): DataFrame<Infer<S>> {
+  /** A row for each row, made by a TypeScript function. The schema may be DDL text, `map((r) => ({ a: r.id }), "a INT")`. */
+  map<S extends SchemaLike>(fn: (row: R) => Infer<S>, schema: S): DataFrame<Infer<S>>;
+  map(fn: (row: R) => object, schema: string | StructType): DataFrame<any>;
+  map(fn: (row: R) => object, schema: SchemaLike | string | StructType): DataFrame<any> {
     return this.#mapRows("map", fn, structOf(schema));
   }
   /** Any number of rows for each row. */
-  flatMap<S extends SchemaLike>(fn: (row: R) => Iterable<Infer<S>>, schema: S): DataFrame<Infer<S>> {
+  flatMap<S extends SchemaLike>(fn: (row: R) => Iterable<Infer<S>>, schema: S): DataFrame<Infer<S>>;
+  flatMap(fn: (row: R) => Iterable<object>, schema: string | StructType): DataFrame<any>;
+  flatMap(fn: (row: R) => Iterable<object>, schema: SchemaLike | string | StructType): DataFrame<any> {
     return this.#mapRows("flat_map", fn, structOf(schema));
   }
   /** Any number of rows for some rows at once; the function may be async. How rows are cut into batches is not fixed. */
   mapBatch<S extends SchemaLike>(
     fn: (rows: readonly R[]) => Iterable<Infer<S>> | Promise<Iterable<Infer<S>>>,
     schema: S,
-  ): DataFrame<Infer<S>> {
+  ): DataFrame<Infer<S>>;
+  mapBatch(
+    fn: (rows: readonly R[]) => Iterable<object> | Promise<Iterable<object>>,
+    schema: string | StructType,
+  ): DataFrame<any>;
+  mapBatch(
+    fn: (rows: readonly R[]) => Iterable<object> | Promise<Iterable<object>>,
+    schema: SchemaLike | string | StructType,
+  ): DataFrame<any> {
     return this.#mapRows("map_batch", fn, structOf(schema));
   }
   #mapRows(op: "map" | "flat_map" | "map_batch", fn: Function, result: StructType): DataFrame<any> {
@@ -439,8 +455,11 @@ export class DataFrame<R = any> {
   async take(n: number): Promise<R[]> {
     return this.limit(n).collect();
   }
-  async head(n: number): Promise<R[]> {
-    return this.take(n);
+  /** The first row, or null; with `n` the first rows. */
+  head(): Promise<R | null>;
+  head(n: number): Promise<R[]>;
+  head(n?: number): Promise<R | null | R[]> {
+    return n === undefined ? this.first() : this.take(n);
   }
   /** The first row, or null. */
   async first(): Promise<R | null> {

@@ -1,6 +1,6 @@
 import type { UserFunction } from "../plan/expr.ts";
 import type { Type } from "../types/schema.ts";
-import { Column, columnExpr } from "./column.ts";
+import { type CastName, type CastTo, Column, columnExpr, typeOf } from "./column.ts";
 import type { Arg, NameOf, NeedOf } from "./row-types.ts";
 import { forScriptArg } from "./value-modes.ts";
 
@@ -26,14 +26,25 @@ type NeedsOf<A extends readonly unknown[], P extends readonly unknown[]> = {
 export function udf<P extends readonly any[], T>(
   fn: (...args: P) => T | null,
   returnType: Type<T>,
+  options?: { readonly name?: string; readonly deterministic?: boolean },
+): <const A extends Args<P>>(...args: A) => Column<T | null, `${string}(${NameOf<A[number]>})`, NeedsOf<A, P>>;
+export function udf<P extends readonly any[], const K extends CastName>(
+  fn: (...args: P) => CastTo<K> | null,
+  returnType: K,
+  options?: { readonly name?: string; readonly deterministic?: boolean },
+): <const A extends Args<P>>(...args: A) => Column<CastTo<K> | null, `${string}(${NameOf<A[number]>})`, NeedsOf<A, P>>;
+export function udf(
+  fn: (...args: any[]) => unknown,
+  returnType: Type<any> | string,
   options: { readonly name?: string; readonly deterministic?: boolean } = {},
-): <const A extends Args<P>>(...args: A) => Column<T | null, `${string}(${NameOf<A[number]>})`, NeedsOf<A, P>> {
+): (...args: any[]) => Column<any, any, any> {
+  const type = typeOf(returnType);
   const f = userFunction(fn, options.name, options.deterministic);
   return (...args) =>
     new Column({
       kind: "udf",
       fn: f,
       args: (args as unknown as (string | Column)[]).map((a) => forScriptArg(columnExpr(a))),
-      type: returnType.dataType,
+      type,
     });
 }

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructField, StructType } from "./data-type.ts";
+import { parseDdl } from "./ddl.ts";
 import { isStandardSchema, structOfStandardSchema } from "./standard-schema.ts";
 
 /**
@@ -160,11 +161,12 @@ export function schema(given: FieldTypes | StandardSchemaV1): Schema<any> {
   return type({ kind: "struct", fields: Object.freeze(fields) }) as Schema<any>;
 }
 
-/** The StructType of anything that is a schema. Throws INVALID_SCHEMA. */
-export function structOf(given: SchemaLike | StructType): StructType {
+/** The StructType of anything that is a schema, DDL text such as `a INT, b STRING` too. Throws INVALID_SCHEMA, PARSE_SYNTAX_ERROR. */
+export function structOf(given: SchemaLike | StructType | string): StructType {
+  if (typeof given === "string") return parseDdl(given);
   if (isStandardSchema(given)) return structOfStandardSchema(given);
-  if ("kind" in given && given.kind === "struct") return given;
-  const dataType = (given as Partial<Schema<any>> | null)?.dataType;
+  if (typeof given === "object" && given !== null && "kind" in given && given.kind === "struct") return given;
+  const dataType = (given as Partial<Schema<any>> | null | undefined)?.dataType;
   if (dataType?.kind === "struct") return dataType;
   throw new MillraceError("INVALID_SCHEMA", "A schema must be a struct.", {
     hint: 'Use schema({ name: t.string, ... }), DDL text such as "name STRING", or an object schema of a Standard Schema library.',

@@ -60,11 +60,11 @@ async function inferData(format: FileFormat, files: readonly FoundFile[], option
   switch (format) {
     case "parquet": {
       const some = options.mergeSchema === "true" ? files : files.slice(0, 1);
-      return describeTable(`read_parquet(${fileList(some)}, union_by_name = true)`);
+      return describeTable(`read_parquet(${fileList(some)}, union_by_name = true, hive_partitioning = false)`);
     }
     case "json": {
       const found = await describeTable(
-        `read_json(${list}, ${jsonLayout(options)}, ignore_errors = ${options.multiLine !== "true"}, sample_size = -1, map_inference_threshold = -1, field_appearance_threshold = 0, convert_strings_to_integers = false, maximum_depth = -1, union_by_name = true)`,
+        `read_json(${list}, ${jsonLayout(options)}, ignore_errors = ${options.multiLine !== "true"}, sample_size = -1, map_inference_threshold = -1, field_appearance_threshold = 0, convert_strings_to_integers = false, maximum_depth = -1, union_by_name = true, hive_partitioning = false)`,
       );
       // Spark sorts inferred fields by name and takes dates for strings.
       const type = asSparkInfersJson(found, options.primitivesAsString === "true") as StructType;
@@ -73,12 +73,12 @@ async function inferData(format: FileFormat, files: readonly FoundFile[], option
     case "csv": {
       if (options.inferSchema === "true") {
         const found = await describeTable(
-          `read_csv(${list}, ${csvLayout(options, true)}, sample_size = -1, union_by_name = true, auto_type_candidates = ['BOOLEAN', 'INTEGER', 'BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE', 'VARCHAR'])`,
+          `read_csv(${list}, ${csvLayout(options, true)}, sample_size = -1, union_by_name = true, hive_partitioning = false, auto_type_candidates = ['BOOLEAN', 'INTEGER', 'BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE', 'VARCHAR'])`,
         );
         return named(found, options, (t) => (t.kind === "timestamp_ntz" ? { kind: "timestamp" } : t));
       }
       const found = await describeTable(
-        `read_csv(${fileList(files.slice(0, 1))}, ${csvLayout(options, true)}, all_varchar = true)`,
+        `read_csv(${fileList(files.slice(0, 1))}, ${csvLayout(options, true)}, all_varchar = true, hive_partitioning = false)`,
       );
       return named(found, options, () => ({ kind: "string" }));
     }
