@@ -4,24 +4,9 @@ import type { DataFrame } from "../../src/dataframe/dataframe.ts";
 import { avg, col, count, window } from "../../src/dataframe/functions.ts";
 import { udf } from "../../src/dataframe/udf.ts";
 import { MemoryStream } from "../../src/testing/memory-stream.ts";
-import type { StructType } from "../../src/types/data-type.ts";
 import { t } from "../../src/types/schema.ts";
+import { EVENT, type Event } from "../pipelines/event.ts";
 import type { TestSession } from "../pipelines/session.ts";
-
-interface Event {
-  ts: Date;
-  key: string;
-  value: number;
-}
-
-const EVENT: StructType = {
-  kind: "struct",
-  fields: [
-    { name: "ts", type: { kind: "timestamp" }, nullable: true },
-    { name: "key", type: { kind: "string" }, nullable: true },
-    { name: "value", type: { kind: "integer" }, nullable: true },
-  ],
-};
 
 /** The same rows in every process, fifty a batch: what a replayable source gives. */
 function events(session: TestSession): DataFrame<Event> {

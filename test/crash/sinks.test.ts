@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +10,7 @@ import { delta } from "../../src/connectors/delta.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/database/server.ts";
 import { openDatabase } from "../../src/engine/duckdb.ts";
 import type { BatchStep } from "../../src/events.ts";
+import { type KillAt, runPipeline } from "./killed-process.ts";
 import { type Place, pipelines } from "./sinks-pipelines.ts";
 
 const child = fileURLToPath(new URL("./sinks-child.ts", import.meta.url));
@@ -42,26 +42,8 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** Runs a pipeline in a process of its own; resolves with the signal that ended it, or null. */
-function run(
-  pipeline: string,
-  place: Place,
-  kill?: readonly [step: string, batchId: number, sink: string | undefined],
-): Promise<string | null> {
-  const args = [child, pipeline, JSON.stringify(place), ...(kill ?? []).filter((a) => a !== undefined).map(String)];
-  return new Promise((resolve, reject) => {
-    const running = spawn(process.execPath, args, { stdio: ["ignore", "inherit", "pipe"] });
-    let errors = "";
-    running.stderr.on("data", (text: Buffer) => {
-      errors += text;
-    });
-    running.once("error", reject);
-    running.once("close", (code, signal) => {
-      if (code === 0 || signal === "SIGKILL") resolve(signal);
-      else reject(new Error(`${args.slice(1).join(" ")} ended with ${code ?? signal}\n${errors}`));
-    });
-  });
-}
+const run = (pipeline: string, place: Place, kill?: KillAt): Promise<string | null> =>
+  runPipeline(child, pipeline, JSON.stringify(place), kill);
 
 const placeOf = (pipeline: string, name: string): Place => {
   const id = `${Object.keys(pipelines).indexOf(pipeline)}_${name}`;

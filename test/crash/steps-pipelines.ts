@@ -9,28 +9,13 @@ import { udf } from "../../src/dataframe/udf.ts";
 import { SparkSession } from "../../src/session.ts";
 import { readLedger } from "../../src/testing/ledger.ts";
 import { MemoryStream } from "../../src/testing/memory-stream.ts";
-import type { StructType } from "../../src/types/data-type.ts";
 import { t } from "../../src/types/schema.ts";
 import type { StatefulProcessor, StatefulProcessorHandle, ValueState } from "../../src/types/stateful.ts";
+import { EVENT, type Event } from "../pipelines/event.ts";
 import type { TestSession } from "../pipelines/session.ts";
 
-interface Event {
-  ts: Date;
-  key: string;
-  value: number;
-}
-
-const EVENT: StructType = {
-  kind: "struct",
-  fields: [
-    { name: "ts", type: { kind: "timestamp" }, nullable: true },
-    { name: "key", type: { kind: "string" }, nullable: true },
-    { name: "value", type: { kind: "integer" }, nullable: true },
-  ],
-};
-
 /** Batches of the input. */
-export const BATCHES = 12;
+const BATCHES = 12;
 
 /** The same rows in every process: what a replayable source gives. */
 function events(session: TestSession): DataFrame<Event> {
@@ -86,7 +71,7 @@ const ALERT = {
   ],
 } as any;
 
-export interface Pipeline {
+interface Pipeline {
   readonly sinks: readonly string[];
   /** Whether batches pass `state-committed`. */
   readonly staged: boolean;

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +9,7 @@ import { col } from "../../src/dataframe/functions.ts";
 import type { BatchStep } from "../../src/events.ts";
 import { type KafkaServer, startKafkaServer } from "../../src/kafka/server.ts";
 import { SparkSession } from "../../src/session.ts";
+import { type KillAt, runPipeline } from "./killed-process.ts";
 import { pipelines } from "./steps-pipelines.ts";
 
 const child = fileURLToPath(new URL("./steps-child.ts", import.meta.url));
@@ -51,26 +51,8 @@ const STEPS: BatchStep[] = [
   "commits-written",
 ];
 
-/** Runs a pipeline in a process of its own; resolves with the signal that ended it, or null. */
-function run(
-  pipeline: string,
-  directory: string,
-  kill?: readonly [step: string, batchId: number, sink: string | undefined],
-): Promise<string | null> {
-  const args = [child, pipeline, directory, ...(kill ?? []).filter((arg) => arg !== undefined).map(String)];
-  return new Promise((resolve, reject) => {
-    const running = spawn(process.execPath, args, { stdio: ["ignore", "inherit", "pipe"] });
-    let errors = "";
-    running.stderr.on("data", (text: Buffer) => {
-      errors += text;
-    });
-    running.once("error", reject);
-    running.once("close", (code, signal) => {
-      if (code === 0 || signal === "SIGKILL") resolve(signal);
-      else reject(new Error(`${args.slice(1).join(" ")} ended with ${code ?? signal}\n${errors}`));
-    });
-  });
-}
+const run = (pipeline: string, directory: string, kill?: KillAt): Promise<string | null> =>
+  runPipeline(child, pipeline, directory, kill);
 
 describe.each(Object.entries(pipelines))("%s", (name, pipeline) => {
   const whole = join(root, name, "whole");
@@ -86,7 +68,7 @@ describe.each(Object.entries(pipelines))("%s", (name, pipeline) => {
     for (const step of steps) {
       const sinks = step.startsWith("sink") ? pipeline.sinks : [undefined];
       for (const sink of sinks) {
-        expect([step, sink, await run(name, broken, [step, batchId, sink] as const)]).toEqual([step, sink, "SIGKILL"]);
+        expect([step, sink, await run(name, broken, [step, batchId, sink])]).toEqual([step, sink, "SIGKILL"]);
         // a batch that was only planned is planned anew under its number
         batchId++;
       }
@@ -102,7 +84,7 @@ describe.each(Object.entries(pipelines))("%s", (name, pipeline) => {
       // a step that a recovered batch does not pass again lets the process run to its end: leave such steps to the test above
       if (step === "offsets-written" || (step === "state-committed" && !pipeline.staged)) continue;
       const sinks = step.startsWith("sink") ? pipeline.sinks : [undefined];
-      for (const sink of sinks) expect(await run(name, stuck, [step, 3, sink] as const)).toBe("SIGKILL");
+      for (const sink of sinks) expect(await run(name, stuck, [step, 3, sink])).toBe("SIGKILL");
     }
     expect(await run(name, stuck)).toBeNull();
     expect(await pipeline.result(stuck)).toEqual(await pipeline.result(whole));

@@ -1,6 +1,6 @@
-import { createServer, connect as dial, type Socket } from "node:net";
 import { decodeResponse, encodeResponse } from "../../src/kafka/wire/api.ts";
 import { fetch } from "../../src/kafka/wire/messages/fetch.ts";
+import { tcpProxy } from "../tcp-proxy.ts";
 
 const PRODUCE = 0;
 const FETCH = 1;
@@ -18,7 +18,6 @@ export interface CuttingProxy {
 
 export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
   const [host, port] = [bootstrap.split(":")[0]!, Number(bootstrap.split(":")[1])];
-  const sockets = new Set<Socket>();
   let produced = 0;
   let fetched = 0;
   let cuts = 0;
@@ -29,21 +28,16 @@ export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
     get cuts() {
       return cuts;
     },
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
+    close: () => listening.close(),
   };
-  const server = createServer((client) => {
-    const upstream = dial(port, host);
-    sockets.add(client).add(upstream);
+  const listening = await tcpProxy(host, port, (connection) => {
+    const { client, upstream } = connection;
     const asked: { key: number; version: number }[] = [];
     /** Answers still to be passed on before the one that gets lost. */
     let passing = Number.POSITIVE_INFINITY;
     const cut = (): void => {
       cuts++;
-      client.resetAndDestroy();
-      upstream.destroy();
+      connection.cut();
     };
     client.on(
       "data",
@@ -65,19 +59,8 @@ export async function cuttingProxy(bootstrap: string): Promise<CuttingProxy> {
         client.write(key === FETCH && proxy.onFetched !== undefined ? meddle(frame, version) : advertise(frame));
       }),
     );
-    for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      socket.on("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-      socket.on("error", () => other.destroy());
-    }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const mine = (server.address() as { port: number }).port;
+  const mine = listening.port;
   /** Puts the proxy's port where the broker names its own. */
   const advertise = (frame: Buffer): Buffer => {
     const address = Buffer.concat([Buffer.from(host), Buffer.alloc(4)]);

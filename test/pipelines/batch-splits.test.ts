@@ -7,24 +7,11 @@ import type { DataFrame } from "../../src/dataframe/dataframe.ts";
 import { avg, col, count, max, sum, window } from "../../src/dataframe/functions.ts";
 import { readLedger } from "../../src/testing/ledger.ts";
 import { MemoryStream } from "../../src/testing/memory-stream.ts";
-import type { StructType } from "../../src/types/data-type.ts";
 import type { StatefulProcessor, StatefulProcessorHandle, ValueState } from "../../src/types/stateful.ts";
+import { EVENT, type Event as EventOf } from "./event.ts";
 import { TestSession } from "./session.ts";
 
-interface Event {
-  ts: Date;
-  key: string | null;
-  value: number | null;
-}
-
-const EVENT: StructType = {
-  kind: "struct",
-  fields: [
-    { name: "ts", type: { kind: "timestamp" }, nullable: true },
-    { name: "key", type: { kind: "string" }, nullable: true },
-    { name: "value", type: { kind: "integer" }, nullable: true },
-  ],
-};
+type Event = EventOf<null>;
 
 /** Keeps a sum that depends on the order of the rows. */
 class Chain implements StatefulProcessor<string | null, Event, { key: string | null; ts: Date; chain: number }> {

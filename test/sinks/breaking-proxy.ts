@@ -1,4 +1,4 @@
-import { createServer, connect as dial, type Socket } from "node:net";
+import { tcpProxy } from "../tcp-proxy.ts";
 
 /** A TCP proxy that breaks connections at a chosen point, as a network or a dying server does. */
 export interface BreakingProxy {
@@ -13,17 +13,10 @@ export interface BreakingProxy {
 }
 
 export async function breakingProxy(host: string, port: number): Promise<BreakingProxy> {
-  const sockets = new Set<Socket>();
   let armed: { text: Buffer; how: "lost" | "unanswered" } | undefined;
   let broken = 0;
-  const server = createServer((client) => {
-    const upstream = dial(port, host);
-    sockets.add(client).add(upstream);
+  const proxy = await tcpProxy(host, port, ({ client, upstream, cut }) => {
     let swallowing = false;
-    const cut = (): void => {
-      client.resetAndDestroy();
-      upstream.destroy();
-    };
     client.on("data", (data) => {
       if (armed !== undefined && data.includes(armed.text)) {
         const { how } = armed;
@@ -42,29 +35,14 @@ export async function breakingProxy(host: string, port: number): Promise<Breakin
       if (swallowing) cut();
       else client.write(data);
     });
-    for (const [socket, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      socket.on("close", () => {
-        sockets.delete(socket);
-        other.destroy();
-      });
-      socket.on("error", () => other.destroy());
-    }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    port: (server.address() as { port: number }).port,
+    ...proxy,
     breakAt(text, how) {
       armed = { text: Buffer.from(text), how };
     },
     get broken() {
       return broken;
-    },
-    async close() {
-      for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
 }
