@@ -59,10 +59,8 @@ export function resolveOptions(
 
 function unknown(connector: Connector, name: string, side: Side, specs: readonly OptionSpec[]): MillraceError {
   const other = connector.options.find((o) => o.name.toLowerCase() === name.toLowerCase());
-  const near = nearest(
-    name,
-    specs.map((o) => o.name),
-  );
+  const common = side === "sink" ? ["path", "checkpointLocation", "queryName"] : ["path"];
+  const near = nearest(name, [...specs.map((o) => o.name), ...common]);
   const known = specs.map((o) => o.name).join(", ");
   return new MillraceError(
     "UNKNOWN_OPTION",

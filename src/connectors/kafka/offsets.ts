@@ -66,7 +66,7 @@ export function parseNumbersOption(option: string, text: string): Map<string, Pa
   const wrong = (): MillraceError =>
     new MillraceError(
       "INVALID_OPTION",
-      `The option "${option}" must be JSON such as {"topic":{"0":23,"1":-2}}; given: ${text.slice(0, 200)}.`,
+      `The option "${option}" must be ${option.endsWith("Offsets") ? `${option === "startingOffsets" ? "earliest, " : ""}latest, or ` : ""}JSON such as {"topic":{"0":23,"1":-2}}; given: ${text.slice(0, 200)}.`,
     );
   if (!isRecord(value)) throw wrong();
   const list: PartitionOffset[] = [];
