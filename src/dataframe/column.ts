@@ -307,3 +307,15 @@ export function named(name: string, planId?: number): Expr {
 export function typeOf(to: string | Type<any>): DataType {
   return typeof to === "string" ? parseType(to) : to.dataType;
 }
+
+/** The expression of a new column; a bare text could mean a column or a literal. Throws INVALID_ARGUMENT. */
+export function newColumn(name: string, column: unknown): Expr {
+  if (column instanceof Column) return column.expr;
+  throw new MillraceError(
+    "INVALID_ARGUMENT",
+    `The new column "${name}" must be given as a column, not ${typeof column}.`,
+    {
+      hint: 'Write col("name"), lit(value) or expr("...").',
+    },
+  );
+}

@@ -326,6 +326,14 @@ describe("TypeScript functions", () => {
   });
 });
 
+test("what is no column, and no function, is said so", async () => {
+  const any = flights as any;
+  for (const wrong of [() => any.withColumn("x", "delay"), () => any.withColumns({ x: 5 })]) {
+    expect(await fails(wrong)).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining('"x"') });
+  }
+  expect(await fails(() => any.writeStream.foreachBatch("rows"))).toMatchObject({ code: "INVALID_ARGUMENT" });
+});
+
 test("types of TypeScript functions in Spark's words", async () => {
   const rows = flights.filter("delay > 6");
   expect(await rows.map((r) => ({ d: r.delay! * 2 }), "d INT").collect()).toEqual([{ d: 40 }, { d: 14 }]);

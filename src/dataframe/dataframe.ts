@@ -1,16 +1,14 @@
 import type { ExplainMode } from "../backend.ts";
-import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
 import { parseExpression } from "../plan/parse.ts";
 import type { Relation, RelationNode } from "../plan/relation.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "../types/schema.ts";
-import { Column, columnExpr, named } from "./column.ts";
+import { Column, columnExpr, named, newColumn } from "./column.ts";
 import { nextPlanId, type SessionContext } from "./context.ts";
 import { GroupedData, KeyValueGroupedDataset } from "./grouped.ts";
-import { literal } from "./literal.ts";
 import { DataFrameNaFunctions, type Scalar } from "./na.ts";
-import { isStreaming, joinType } from "./relations.ts";
+import { aggregated, counted, isStreaming, joinType, sampled } from "./relations.ts";
 import type {
   All,
   Fits,
@@ -83,14 +81,17 @@ export class DataFrame<R = any> {
     name: N,
     column: Fits<R, C>,
   ): DataFrame<WithColumn<R, N, C extends Column<infer T, any, any> ? T : never>> {
-    return this.#next({ kind: "with_columns", input: this.plan, columns: [{ name, expr: (column as Column).expr }] });
+    return this.#next({ kind: "with_columns", input: this.plan, columns: [{ name, expr: newColumn(name, column) }] });
   }
 
   /** Adds or replaces several columns; all see the columns as they were before. */
   withColumns<const C extends Readonly<Record<string, Column<any, any, any>>>>(
     columns: { [K in keyof C]: Fits<R, C[K]> },
   ): DataFrame<WithColumns<R, C>> {
-    const list = Object.entries(columns as Record<string, Column>).map(([name, c]) => ({ name, expr: c.expr }));
+    const list = Object.entries(columns as Record<string, Column>).map(([name, c]) => ({
+      name,
+      expr: newColumn(name, c),
+    }));
     return this.#next({ kind: "with_columns", input: this.plan, columns: list });
   }
 
@@ -102,6 +103,7 @@ export class DataFrame<R = any> {
     return this.#next({ kind: "with_columns_renamed", input: this.plan, renames: { [from]: to } });
   }
 
+  /** Renames several columns; names that are not there are ignored. */
   withColumnsRenamed<const M extends { readonly [K in keyof R]?: string }>(renames: M): DataFrame<Renamed<R, M>> {
     return this.#next({
       kind: "with_columns_renamed",
@@ -186,57 +188,43 @@ export class DataFrame<R = any> {
     return this.orderBy<C>(...cols);
   }
 
+  /** The first `n` rows. */
   limit(n: number): DataFrame<R> {
     return this.#next({ kind: "limit", input: this.plan, limit: n });
   }
+  /** All rows but the first `n`. */
   offset(n: number): DataFrame<R> {
     return this.#next({ kind: "offset", input: this.plan, offset: n });
   }
 
   /** Each different row once. */
   distinct(): DataFrame<R> {
-    return this.#next({ kind: "deduplicate", input: this.plan, columns: "all", withinWatermark: false });
+    return this.#deduplicate([], false);
   }
   /** One row for each combination of the columns (default: all). */
   dropDuplicates(...columns: (keyof R & string)[]): DataFrame<R> {
-    const flat = columns.flat() as string[];
-    return this.#next({
-      kind: "deduplicate",
-      input: this.plan,
-      columns: flat.length === 0 ? "all" : flat,
-      withinWatermark: false,
-    });
+    return this.#deduplicate(columns, false);
   }
   /** As `dropDuplicates`, for rows no further apart than the delay of the watermark. */
   dropDuplicatesWithinWatermark(...columns: (keyof R & string)[]): DataFrame<R> {
-    const flat = columns.flat() as string[];
-    return this.#next({
-      kind: "deduplicate",
-      input: this.plan,
-      columns: flat.length === 0 ? "all" : flat,
-      withinWatermark: true,
-    });
+    return this.#deduplicate(columns, true);
+  }
+  #deduplicate(columns: readonly string[], withinWatermark: boolean): DataFrame<R> {
+    const flat = columns.flat();
+    const of = flat.length === 0 ? "all" : flat;
+    return this.#next({ kind: "deduplicate", input: this.plan, columns: of, withinWatermark });
   }
 
   /** About `fraction` of the rows, by chance; the same `seed` gives the same rows of the same input. */
   sample(fraction: number, options: { readonly seed?: number; readonly withReplacement?: boolean } = {}): DataFrame<R> {
-    if (!(fraction >= 0 && (fraction <= 1 || options.withReplacement))) {
-      throw new MillraceError("INVALID_ARGUMENT", `The fraction of sample must be from 0 to 1, got ${fraction}.`);
-    }
-    const seed = BigInt(options.seed ?? Math.floor(Math.random() * 2 ** 31));
-    return this.#next({
-      kind: "sample",
-      input: this.plan,
-      lower: 0,
-      upper: fraction,
-      withReplacement: options.withReplacement ?? false,
-      seed,
-    });
+    return this.#next(sampled(this.plan, fraction, options));
   }
 
+  /** Spark's hint for how work is spread; this engine spreads it by itself, so it changes nothing. */
   repartition(partitions: number, ...cols: (string | Column<any, any, any>)[]): DataFrame<R> {
     return this.#next({ kind: "repartition", input: this.plan, partitions, exprs: cols.map(columnExpr) });
   }
+  /** As `repartition`. */
   coalesce(partitions: number): DataFrame<R> {
     return this.repartition(partitions);
   }
@@ -256,6 +244,7 @@ export class DataFrame<R = any> {
   alias(name: string): DataFrame<R> {
     return this.#next({ kind: "subquery_alias", input: this.plan, alias: name });
   }
+  /** As `alias`. */
   as(name: string): DataFrame<R> {
     return this.alias(name);
   }
@@ -272,6 +261,7 @@ export class DataFrame<R = any> {
   ): DataFrame<[K] extends [never] ? NotNulls<R, keyof R> : NotNulls<R, K>> {
     return this.#next({ kind: "na_drop", input: this.plan, columns: cols });
   }
+  /** Values in place of null, as `na.fill`. */
   fillna(
     value: Scalar | Partial<Record<keyof R & string, Scalar>>,
     cols?: readonly (keyof R & string)[],
@@ -281,21 +271,25 @@ export class DataFrame<R = any> {
 
   // ------------------------------------------------------------------------------------------- groups, joins, unions
 
+  /** Groups of rows with the same values: `groupBy(window("ts", "1 hour"), "origin").agg(count("*").as("n"))`. */
   groupBy<const C extends readonly ((keyof R & string) | Path<R> | Column<any, any, any>)[]>(
     ...cols: All<R, C>
   ): GroupedData<R, Selected<R, C[number]>> {
     return new GroupedData(this, "groupby", (cols as unknown as (string | Column)[]).map(columnExpr));
   }
+  /** As `groupBy`. */
   groupby<const C extends readonly ((keyof R & string) | Path<R> | Column<any, any, any>)[]>(
     ...cols: All<R, C>
   ): GroupedData<R, Selected<R, C[number]>> {
     return this.groupBy<C>(...cols);
   }
+  /** As `groupBy`, with subtotals from right to left and the total: the columns left out are null. */
   rollup<const C extends readonly ((keyof R & string) | Path<R> | Column<any, any, any>)[]>(
     ...cols: All<R, C>
   ): GroupedData<R, { [K in keyof Selected<R, C[number]>]: Selected<R, C[number]>[K] | null }> {
     return new GroupedData(this, "rollup", (cols as unknown as (string | Column)[]).map(columnExpr));
   }
+  /** As `groupBy`, with subtotals over every choice of the columns. */
   cube<const C extends readonly ((keyof R & string) | Path<R> | Column<any, any, any>)[]>(
     ...cols: All<R, C>
   ): GroupedData<R, { [K in keyof Selected<R, C[number]>]: Selected<R, C[number]>[K] | null }> {
@@ -303,13 +297,7 @@ export class DataFrame<R = any> {
   }
   /** Aggregates over all rows. */
   agg<const C extends readonly Column<any, any, any>[]>(...cols: All<R, C>): DataFrame<Selected<R, C[number]>> {
-    return this.#next({
-      kind: "aggregate",
-      input: this.plan,
-      group: "groupby",
-      grouping: [],
-      aggregates: (cols as unknown as Column[]).map(columnExpr),
-    });
+    return this.#next(aggregated(this.plan, (cols as unknown as Column[]).map(columnExpr)));
   }
 
   /** Groups for a TypeScript function over each group: `groupByKey("origin").transformWithState(...)`. */
@@ -340,6 +328,7 @@ export class DataFrame<R = any> {
     if (Array.isArray(on) && on.every((n) => typeof n === "string")) return this.#next({ ...base, using: on });
     return this.#next({ ...base, condition: columnExpr(on as Column) });
   }
+  /** Every row with every row of `right`. */
   crossJoin<S>(right: DataFrame<S>): DataFrame<Joined<R, S, "inner">> {
     return this.#next({ kind: "join", left: this.plan, right: right.plan, type: "cross" });
   }
@@ -357,6 +346,7 @@ export class DataFrame<R = any> {
   union<S>(right: DataFrame<S>): DataFrame<R> {
     return this.#setOp("union", right, true);
   }
+  /** As `union`. */
   unionAll<S>(right: DataFrame<S>): DataFrame<R> {
     return this.union(right);
   }
@@ -368,9 +358,11 @@ export class DataFrame<R = any> {
     const missing = typeof options === "boolean" ? options : (options.allowMissingColumns ?? false);
     return this.#setOp("union", right, true, true, missing);
   }
+  /** The different rows that are in both. */
   intersect(right: DataFrame<any>): DataFrame<R> {
     return this.#setOp("intersect", right, false);
   }
+  /** The rows that are in both, as often as in both. */
   intersectAll(right: DataFrame<any>): DataFrame<R> {
     return this.#setOp("intersect", right, true);
   }
@@ -378,6 +370,7 @@ export class DataFrame<R = any> {
   subtract(right: DataFrame<any>): DataFrame<R> {
     return this.#setOp("except", right, false);
   }
+  /** The rows without those of `right`, one for one. */
   exceptAll(right: DataFrame<any>): DataFrame<R> {
     return this.#setOp("except", right, true);
   }
@@ -422,6 +415,7 @@ export class DataFrame<R = any> {
 
   // ------------------------------------------------------------------------------------------------------- actions
 
+  /** Whether a source of it grows. */
   get isStreaming(): boolean {
     return isStreaming(this.plan);
   }
@@ -430,6 +424,7 @@ export class DataFrame<R = any> {
   async schema(): Promise<StructType> {
     return (await this.session.backend()).schema(this.plan, this.session.confValues());
   }
+  /** The names of its columns. */
   async columns(): Promise<string[]> {
     return (await this.schema()).fields.map((f) => f.name);
   }
@@ -452,6 +447,7 @@ export class DataFrame<R = any> {
     }
     return all;
   }
+  /** The first `n` rows, as plain objects. */
   async take(n: number): Promise<R[]> {
     return this.limit(n).collect();
   }
@@ -465,19 +461,13 @@ export class DataFrame<R = any> {
   async first(): Promise<R | null> {
     return (await this.take(1))[0] ?? null;
   }
+  /** Whether there is no row. */
   async isEmpty(): Promise<boolean> {
     return (await this.first()) === null;
   }
   /** The number of rows. */
   async count(): Promise<number> {
-    const counted: DataFrame<{ count: bigint }> = this.#next({
-      kind: "aggregate",
-      input: this.plan,
-      group: "groupby",
-      grouping: [],
-      aggregates: [{ kind: "alias", child: { kind: "call", name: "count", args: [literal(1)] }, name: "count" }],
-    });
-    return Number((await counted.collect())[0]!.count);
+    return Number((await this.#next<{ count: bigint }>(counted(this.plan)).collect())[0]!.count);
   }
   /** Prints the first `n` rows as a table; longer values are cut to `truncate` characters. */
   async show(n = 20, truncate: boolean | number = true): Promise<void> {

@@ -92,6 +92,9 @@ export class DataStreamWriter<R> extends SinkOptions<keyof R & string> {
    * function must make writing twice harmless.
    */
   foreachBatch(fn: (rows: readonly R[], batchId: number) => unknown): this {
+    if (typeof fn !== "function") {
+      throw new MillraceError("INVALID_ARGUMENT", `foreachBatch needs a function, not ${typeof fn}.`);
+    }
     this.#foreachBatch = fn as NonNullable<SinkTarget["foreachBatch"]>;
     this.formatName = "foreachBatch";
     return this;
