@@ -415,7 +415,7 @@ describe("from_json is PERMISSIVE", () => {
       { ...none, b: "5" },
       { ...none, n: { x: null } },
       none,
-      none,
+      null,
       none,
       null,
       none,

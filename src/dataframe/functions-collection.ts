@@ -24,10 +24,15 @@ type Dict = ReadonlyMap<any, any>;
 export const array = columns("array") as <const A extends readonly ColumnOrName[]>(
   ...cols: A
 ) => Column<any[], string, NeedOf<A[number]>>;
-/** A struct of these columns under their names. */
+type Star = "*" | `${string}.*`;
+/** A struct of these columns under their names: `struct("a", col("b").as("c"))`, `struct("*")` of all. */
 export const struct = columns("struct") as <const A extends readonly ColumnOrName[]>(
   ...cols: A
-) => Column<{ [K in NameOf<A[number]>]: any }, string, NeedOf<A[number]>>;
+) => Column<
+  [Extract<A[number], Star>] extends [never] ? { [K in NameOf<A[number]>]: any } : { [name: string]: any },
+  string,
+  NeedOf<Exclude<A[number], Star>>
+>;
 /** A map of keys and values in turn. */
 export const create_map = columns("map") as <const A extends readonly ColumnOrName[]>(
   ...cols: A

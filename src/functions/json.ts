@@ -126,7 +126,8 @@ function parsed(text: string, type: DataType, utc: boolean): string {
     return fix ? `list_transform([${json}], lambda j: ${fix("j")})[1]` : json;
   }
   const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type, utc) }));
-  return `CASE WHEN ${text} IS NOT NULL THEN list_transform([${json}], lambda j: ${rebuilt(fields, "j")})[1] END`;
+  // As in Spark, no text at all is no record: null, not a record of nulls.
+  return `CASE WHEN ${text} <> '' THEN list_transform([${json}], lambda j: ${rebuilt(fields, "j")})[1] END`;
 }
 
 export const jsonFunctions: readonly FunctionDef[] = [

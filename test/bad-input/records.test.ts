@@ -52,15 +52,15 @@ describe("records that are not what the schema says", () => {
     expect(rows.map((r: any) => [Number(r.offset), r.tombstone, r.none, r.origin, r.delay])).toEqual([
       [0, false, false, "ATL", 1],
       [1, false, false, null, null],
-      [2, false, expect.any(Boolean), null, null],
-      [3, false, false, expect.toSatisfy((v) => v === null || v === "ATL"), null],
+      [2, false, true, null, null],
+      [3, false, false, null, null],
       [4, true, true, null, null],
       [5, false, false, "ORD", null],
       [6, false, false, "ORD", null],
-      [7, false, expect.any(Boolean), null, null],
-      [8, false, expect.any(Boolean), null, null],
-      [9, false, expect.any(Boolean), null, null],
-      [10, false, expect.any(Boolean), null, null],
+      [7, false, false, null, null],
+      [8, false, false, null, null],
+      [9, false, false, null, null],
+      [10, false, false, null, null],
       [11, false, false, null, null],
       [12, false, false, null, 2],
       [13, false, false, "SFO", 9],
@@ -80,8 +80,6 @@ describe("records that are not what the schema says", () => {
       .start();
     await query.awaitTermination();
     expect(query.lastProgress!.numInputRows).toBe(3);
-    const f = flights(topic).load();
-    expect(f).toBeDefined();
   });
 });
 
