@@ -245,6 +245,15 @@ describe("groups", () => {
 });
 
 describe("missing values", () => {
+  test("in the forms of Scala and Python too", async () => {
+    const origins = async (df: { collect(): Promise<any[]> }) => (await df.collect()).map((r) => r.origin);
+    expect(await origins(flights.na.drop("any"))).toEqual(["ATL", "ATL"]);
+    expect(await origins(flights.na.drop("any", ["delay"]))).toEqual(["ATL", "ATL", null]);
+    expect(await origins(flights.na.drop("all", ["origin", "distance"]))).toEqual(["ATL", "ATL", "BOS"]);
+    expect(await origins(flights.na.drop(3))).toEqual(["ATL", "ATL"]);
+    expect(await origins(flights.na.replace("ATL", "atl", ["origin"]))).toEqual(["atl", "atl", "BOS", null]);
+    expect(await origins(flights.na.replace("ATL", null))).toEqual([null, null, "BOS", null]);
+  });
   test("drop any, all, by threshold, by column", async () => {
     expect(await flights.dropna().count()).toBe(2);
     expect(await flights.dropna("origin").count()).toBe(3);

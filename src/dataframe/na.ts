@@ -16,7 +16,13 @@ export class DataFrameNaFunctions<R> {
 
   /**
    * Drops rows with missing values in the given columns (default: all): `any` of them missing, `all` of them, or fewer than `thresh` present.
+   * `drop()`, `drop("all")`, `drop(2, ["a", "b", "c"])`, `drop("a", "b")`, `drop({ how: "all", subset: ["a", "b"] })`.
    */
+  drop(how: "all" | number, subset?: readonly (keyof R & string)[]): DataFrame<R>;
+  drop<const K extends keyof R & string>(
+    how: "any",
+    subset?: readonly K[],
+  ): DataFrame<[K] extends [never] ? NotNulls<R, keyof R> : NotNulls<R, K>>;
   drop<const K extends keyof R & string>(
     ...cols: K[]
   ): DataFrame<[K] extends [never] ? NotNulls<R, keyof R> : NotNulls<R, K>>;
@@ -26,7 +32,16 @@ export class DataFrameNaFunctions<R> {
     readonly subset?: readonly (keyof R & string)[];
   }): DataFrame<R>;
   drop(...args: any[]): DataFrame<any> {
-    const o = typeof args[0] === "object" ? args[0] : { subset: args };
+    const [first, subset] = args;
+    const o = Array.isArray(first)
+      ? { subset: first }
+      : typeof first === "object"
+        ? first
+        : typeof first === "number"
+          ? { thresh: first, subset }
+          : (first === "any" || first === "all") && (args.length === 1 || Array.isArray(subset))
+            ? { how: first, subset }
+            : { subset: args };
     const minNonNulls = o.thresh ?? (o.how === "all" ? 1 : undefined);
     return new DataFrame(this.#df.session, {
       kind: "na_drop",
@@ -53,9 +68,18 @@ export class DataFrameNaFunctions<R> {
   /** Replaces values by others in the given columns (default: all that they fit). */
   replace(
     replacements: ReadonlyMap<Value, Value> | Readonly<Record<string, Value>>,
-    cols: readonly (keyof R & string)[] = [],
-  ): DataFrame<R> {
-    const entries = replacements instanceof Map ? [...replacements] : Object.entries(replacements);
+    cols?: readonly (keyof R & string)[],
+  ): DataFrame<R>;
+  replace(from: string | number | boolean, to: Value, cols?: readonly (keyof R & string)[]): DataFrame<R>;
+  replace(replacements: unknown, ...rest: any[]): DataFrame<R> {
+    const isMap = typeof replacements === "object" && replacements !== null;
+    const cols: readonly string[] = (isMap ? rest[0] : rest[1]) ?? [];
+    const entries =
+      replacements instanceof Map
+        ? [...replacements]
+        : isMap
+          ? Object.entries(replacements)
+          : [[replacements as Value, rest[0] as Value]];
     return new DataFrame<R>(this.#df.session, {
       kind: "na_replace",
       input: this.#df.plan,

@@ -23,6 +23,7 @@ import {
   struct,
   sum,
   t,
+  to_json,
   to_timestamp,
   transform,
   udf,
@@ -232,6 +233,13 @@ events.select("pos.z");
 events.writeStream.partitionBy("m");
 // @ts-expect-error no such column
 events.groupBy("id").max("m");
+events.select(to_json(struct("*")).as("value"));
+events.na.drop("all", ["n"]);
+events.na.replace("a", "b", ["id"]);
+events.unionByName(events, true);
+events.map(() => ({ a: 1 }), "a INT");
+// @ts-expect-error no such column
+events.na.drop("any", ["m"]);
 // @ts-expect-error no such column
 events.select(struct("id", "m").as("s"));
 // @ts-expect-error an array function on text
