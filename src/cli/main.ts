@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-import { main } from "./program.ts";
+import module from "node:module";
+
+// The second start finds its modules compiled, in the folder that Node has for it. Older than 22.1, Node has none.
+module.enableCompileCache?.();
+const { main } = await import("./program.ts");
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

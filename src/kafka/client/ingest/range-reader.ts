@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import { MillraceError } from "../../../errors.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import {
@@ -102,14 +102,14 @@ export class RangeReader {
         const { rowCount, path } = file;
         if (rowCount === 0) {
           file.abandon();
-          rmSync(path, { force: true });
+          remove(path);
           return { path: undefined, rowCount: 0, release: () => {} };
         }
         file.finish();
-        return { path, rowCount, release: () => rmSync(path, { force: true }) };
+        return { path, rowCount, release: () => remove(path) };
       } catch (error) {
         file.abandon();
-        rmSync(file.path, { force: true });
+        remove(file.path);
         if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
         // Everything is fetched again into a file on disk: slow, but it happens once.
         if (!this.#folder.leaveMemory()) {
@@ -493,6 +493,15 @@ function located(error: unknown, topic: string, partition: number): unknown {
     cause: error,
     parameters: { topic, partition: String(partition) },
   });
+}
+
+/** Removes a file that may be gone. `rmSync` looks at it in many ways first, a millisecond for each batch. */
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
 
 function pause(ms: number): Promise<void> {
