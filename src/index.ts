@@ -28,6 +28,7 @@ export {
   type StreamingQueryManager,
   vacuum,
 } from "./session.ts";
+export { type Stack, type StackOptions, startStack } from "./stack.ts";
 export type { AnyRow, DataType, StructField, StructType, Value } from "./types/data-type.ts";
 export { type Infer, type Schema, type SchemaLike, schema, type Type, t } from "./types/schema.ts";
 export type {
