@@ -1,4 +1,3 @@
-import { unlinkSync } from "node:fs";
 import { MillraceError } from "../../../errors.ts";
 import { ErrorCode } from "../../wire/error-codes.ts";
 import {
@@ -19,7 +18,7 @@ import {
   type TopicPartition,
 } from "../types.ts";
 import { ColumnFile, type KafkaColumn } from "./columns.ts";
-import { ScratchFolder } from "./scratch-folder.ts";
+import { discard, ScratchFolder } from "./scratch-folder.ts";
 
 /** Offsets [start, end) of a partition. */
 export interface OffsetRange extends TopicPartition {
@@ -102,14 +101,14 @@ export class RangeReader {
         const { rowCount, path } = file;
         if (rowCount === 0) {
           file.abandon();
-          remove(path);
+          discard(path);
           return { path: undefined, rowCount: 0, release: () => {} };
         }
         file.finish();
-        return { path, rowCount, release: () => remove(path) };
+        return { path, rowCount, release: () => discard(path) };
       } catch (error) {
         file.abandon();
-        remove(file.path);
+        discard(file.path);
         if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
         // Everything is fetched again into a file on disk: slow, but it happens once.
         if (!this.#folder.leaveMemory()) {
@@ -493,15 +492,6 @@ function located(error: unknown, topic: string, partition: number): unknown {
     cause: error,
     parameters: { topic, partition: String(partition) },
   });
-}
-
-/** Removes a file that may be gone. `rmSync` looks at it in many ways first, a millisecond for each batch. */
-function remove(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs";
+import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MillraceError } from "../../../errors.ts";
@@ -55,6 +55,15 @@ export class ScratchFolder {
   close(): void {
     for (const folder of this.#mine.splice(0)) remove(folder);
     this.#folder = undefined;
+  }
+}
+
+/** Removes a file of a scratch folder, which may be gone. `rmSync` looks at it in many ways first, a millisecond for each batch. */
+export function discard(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
 }
 
