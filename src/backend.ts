@@ -37,6 +37,7 @@ export type Trigger =
   | { readonly kind: "available_now" }
   | { readonly kind: "once" };
 
+/** One sink of a streaming query. */
 export interface SinkTarget {
   /** Unique within the query. */
   readonly name: string;
@@ -48,6 +49,7 @@ export interface SinkTarget {
   readonly foreachBatch?: (rows: readonly AnyRow[], batchId: number) => unknown;
 }
 
+/** How a streaming query is to run. */
 export interface StreamTarget {
   readonly queryName: string | null;
   readonly outputMode: OutputMode;
@@ -73,9 +75,11 @@ export interface StreamingQueryHandle {
   awaitTermination(timeoutMs?: number): Promise<boolean>;
   /** Ends after the running batch. */
   stop(): Promise<void>;
+  /** The query's plan as text; `extended` adds the analysed plan and the SQL. */
   explain(extended?: boolean): string;
 }
 
+/** What a query is doing at the moment, in Spark's words. */
 export interface StreamingQueryStatus {
   readonly message: string;
   readonly isDataAvailable: boolean;
@@ -103,6 +107,7 @@ export interface StreamingQueryProgress {
   readonly sinks?: readonly SinkProgress[];
 }
 
+/** A stateful operator in a progress event: rows that it keeps, and what the batch did to them; times in milliseconds. */
 export interface StateOperatorProgress {
   readonly operatorName: string;
   readonly numRowsTotal: number;
@@ -118,6 +123,7 @@ export interface StateOperatorProgress {
   readonly customMetrics?: Readonly<Record<string, number>>;
 }
 
+/** A source in a progress event: offsets as its own JSON, rows per second. */
 export interface SourceProgress {
   readonly description: string;
   readonly startOffset: unknown;
@@ -129,6 +135,7 @@ export interface SourceProgress {
   readonly metrics?: Readonly<Record<string, string>>;
 }
 
+/** A sink in a progress event, with what it promises for a batch that is delivered again. */
 export interface SinkProgress {
   readonly name?: string;
   readonly guarantee?: string;

@@ -25,6 +25,7 @@ export class SparkSessionBuilder {
   master(url: string): this {
     return this.config("spark.master", url);
   }
+  /** A setting by Spark's name, such as `spark.sql.session.timeZone`. */
   config(name: string, value: string | number | boolean): this {
     this.#conf[name] = String(value);
     return this;
@@ -102,9 +103,11 @@ export class SparkSession {
     return this.#backend;
   }
 
+  /** Reads tables as they stand: `spark.read.format("delta").load(path)`. */
   get read(): DataFrameReader {
     return new DataFrameReader(this.#context);
   }
+  /** Reads what grows: `spark.readStream.format("kafka").option("subscribe", "flights").load()`. */
   get readStream(): DataStreamReader {
     return new DataStreamReader(this.#context);
   }
@@ -166,6 +169,7 @@ export class SparkSession {
 export class RuntimeConfig {
   readonly #values = new Map<string, string>();
 
+  /** Sets a value; queries that run keep the one they started with. */
   set(name: string, value: string | number | boolean): void {
     this.#values.set(name, String(value));
   }
@@ -173,9 +177,11 @@ export class RuntimeConfig {
   get(name: string, fallback?: string): string | undefined {
     return this.#values.get(name) ?? fallback;
   }
+  /** Goes back to the default. */
   unset(name: string): void {
     this.#values.delete(name);
   }
+  /** All that is set. */
   values(): Conf {
     return Object.freeze(Object.fromEntries(this.#values));
   }
@@ -242,6 +248,7 @@ export class StreamingQueryManager {
     this.#ended = [];
   }
 
+  /** Calls a listener on what happens to every query from here on; what it throws becomes a warning of the process. */
   addListener(listener: StreamingQueryListener): void {
     if (this.#listeners.has(listener)) return;
     const guarded =
@@ -271,6 +278,7 @@ export class StreamingQueryManager {
       for (const f of off) f();
     });
   }
+  /** Stops calling it. */
   removeListener(listener: StreamingQueryListener): void {
     this.#listeners.get(listener)?.();
     this.#listeners.delete(listener);

@@ -22,6 +22,7 @@ export interface StackLayer {
   readonly wanted?: number;
 }
 
+/** What to start, and where. */
 export interface StackOptions<W extends ServerName = ServerName> {
   /** Where embedded servers keep their data; default `.millrace`. */
   directory?: string;
@@ -35,6 +36,7 @@ export interface StackOptions<W extends ServerName = ServerName> {
   ports?: Partial<Record<ServerName, number>>;
 }
 
+/** The servers that a pipeline talks to: embedded ones, and those given from outside. */
 export interface Stack<W extends ServerName = ServerName> {
   readonly directory: string;
   /** Address of each layer as its clients take it: `host:port` of Kafka, URLs of PostgreSQL and Redis, the lake's folder. */

@@ -78,9 +78,11 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   as<M extends string>(name: M, metadata?: Readonly<Record<string, unknown>>): Column<T, M, W> {
     return new Column({ kind: "alias", child: this.expr, name, ...(metadata && { metadata }) });
   }
+  /** As `as`. */
   alias<M extends string>(name: M): Column<T, M, W> {
     return this.as(name);
   }
+  /** As `as`. */
   name<M extends string>(name: M): Column<T, M, W> {
     return this.as(name);
   }
@@ -95,49 +97,63 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   }
 
   // Comparisons are null where a side is null; eqNullSafe never is.
+  /** Equal. */
   eq<const O>(other: O): Column<Test<T, O>, `(${N} = ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("==", other);
   }
+  /** As `eq`. */
   equalTo<const O>(other: O): Column<Test<T, O>, `(${N} = ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.eq(other);
   }
+  /** Not equal. */
   notEqual<const O>(other: O): Column<Test<T, O>, string, W | OperandNeed<O>> {
     return new Column({ kind: "call", name: "not", args: [this.eq(other).expr] });
   }
+  /** As `notEqual`. */
   ne<const O>(other: O): Column<Test<T, O>, string, W | OperandNeed<O>> {
     return this.notEqual(other);
   }
+  /** Equal, where null equals null. */
   eqNullSafe<const O>(other: O): Column<boolean, string, W | OperandNeed<O>> {
     return this.#call("<=>", other);
   }
+  /** Greater. */
   gt<const O>(other: O): Column<Test<T, O>, `(${N} > ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call(">", other);
   }
+  /** Greater or equal. */
   geq<const O>(other: O): Column<Test<T, O>, `(${N} >= ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call(">=", other);
   }
+  /** As `geq`. */
   ge<const O>(other: O): Column<Test<T, O>, `(${N} >= ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.geq(other);
   }
+  /** Less. */
   lt<const O>(other: O): Column<Test<T, O>, `(${N} < ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("<", other);
   }
+  /** Less or equal. */
   leq<const O>(other: O): Column<Test<T, O>, `(${N} <= ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("<=", other);
   }
+  /** As `leq`. */
   le<const O>(other: O): Column<Test<T, O>, `(${N} <= ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.leq(other);
   }
+  /** From `lower` to `upper`, both included. */
   between<const A, const B>(
     lower: A,
     upper: B,
   ): Column<Lift<boolean, T | OperandType<A> | OperandType<B>>, string, W | OperandNeed<A> | OperandNeed<B>> {
     return new Column({ kind: "call", name: "and", args: [this.geq(lower).expr, this.leq(upper).expr] });
   }
+  /** One of the values, also given as one array. */
   isin<const V extends readonly unknown[]>(...values: V): Column<Lift<boolean, T>, string, W | OperandNeed<V[number]>> {
     const list = values.length === 1 && Array.isArray(values[0]) ? (values[0] as unknown[]) : values;
     return this.#call("in", ...list);
   }
+  /** Whether it is null. */
   isNull(): Column<boolean, `(${N} IS NULL)`, W> {
     return this.#call("isnull");
   }
@@ -145,27 +161,34 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   isNotNull(): Column<boolean & Proves<PathOf<T>>, `(${N} IS NOT NULL)`, W> {
     return this.#call("isnotnull");
   }
+  /** Whether it is not a number. */
   isNaN(): Column<boolean, `isnan(${N})`, W> {
     return this.#call("isnan");
   }
 
+  /** Both hold. */
   and<O extends Column<any, any, any>>(other: O): Column<AndOf<T, O>, string, W | NeedOf<O>> {
     return this.#call("and", other);
   }
+  /** At least one holds. */
   or<O extends Column<any, any, any>>(other: O): Column<Lift<boolean, T | OperandType<O>>, string, W | NeedOf<O>> {
     return this.#call("or", other);
   }
 
   // Arithmetic overflow and division by zero stop the query, as in Spark's default ANSI mode.
+  /** Sum. */
   plus<const O>(other: O): Column<Arith<T, OperandRaw<O>>, `(${N} + ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("+", other);
   }
+  /** Difference. */
   minus<const O>(other: O): Column<Arith<T, OperandRaw<O>>, `(${N} - ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("-", other);
   }
+  /** Product. */
   times<const O>(other: O): Column<Arith<T, OperandRaw<O>>, `(${N} * ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("*", other);
   }
+  /** As `times`. */
   multiply<const O>(other: O): Column<Arith<T, OperandRaw<O>>, `(${N} * ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.times(other);
   }
@@ -175,21 +198,27 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   ): Column<Lift<number, T | OperandType<O>>, `(${N} / ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("/", other);
   }
+  /** As `divide`. */
   div<const O>(other: O): Column<Lift<number, T | OperandType<O>>, `(${N} / ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.divide(other);
   }
+  /** Remainder, with the sign of the left side. */
   mod<const O>(other: O): Column<Arith<T, OperandRaw<O>>, `(${N} % ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("%", other);
   }
+  /** The value with the other sign. */
   negate(): Column<T, `(- ${N})`, W> {
     return this.#call("negative");
   }
+  /** Bits that both have. */
   bitwiseAND<const O>(other: O): Column<Arith<T, OperandRaw<O>>, `(${N} & ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("&", other);
   }
+  /** Bits that one of them has. */
   bitwiseOR<const O>(other: O): Column<Arith<T, OperandRaw<O>>, `(${N} | ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("|", other);
   }
+  /** Bits that just one of them has. */
   bitwiseXOR<const O>(other: O): Column<Arith<T, OperandRaw<O>>, `(${N} ^ ${OperandName<O>})`, W | OperandNeed<O>> {
     return this.#call("^", other);
   }
@@ -198,18 +227,23 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   like(pattern: string): Column<Lift<boolean, T>, string, W> {
     return this.#call("like", pattern);
   }
+  /** As `like`, whatever the case of letters. */
   ilike(pattern: string): Column<Lift<boolean, T>, string, W> {
     return this.#call("ilike", pattern);
   }
+  /** Whether a part of it matches a regular expression. */
   rlike(regex: string): Column<Lift<boolean, T>, string, W> {
     return this.#call("rlike", regex);
   }
+  /** Whether it holds the other text. */
   contains<const O>(other: O): Column<Lift<boolean, T | OperandType<O>>, string, W | OperandNeed<O>> {
     return this.#call("contains", other);
   }
+  /** Whether it begins with the other text. */
   startsWith<const O>(other: O): Column<Lift<boolean, T | OperandType<O>>, string, W | OperandNeed<O>> {
     return this.#call("startswith", other);
   }
+  /** Whether it ends with the other text. */
   endsWith<const O>(other: O): Column<Lift<boolean, T | OperandType<O>>, string, W | OperandNeed<O>> {
     return this.#call("endswith", other);
   }
@@ -222,6 +256,7 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   getItem<const K>(key: K): Column<Item<T, K>, K extends string ? K : string, W | OperandNeed<K>> {
     return new Column({ kind: "extract", child: this.expr, extraction: operand(key) });
   }
+  /** A field of a struct by its name. */
   getField<const K extends string>(name: K): Column<Item<T, K>, Last<K>, W> {
     return new Column({ kind: "extract", child: this.expr, extraction: literal(name) });
   }
@@ -257,21 +292,27 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
     });
   }
 
+  /** For `orderBy`: rising, nulls first. */
   asc(): Column<T, N, W> {
     return this.#order("asc", "first");
   }
+  /** For `orderBy`: rising, nulls first. */
   asc_nulls_first(): Column<T, N, W> {
     return this.#order("asc", "first");
   }
+  /** For `orderBy`: rising, nulls last. */
   asc_nulls_last(): Column<T, N, W> {
     return this.#order("asc", "last");
   }
+  /** For `orderBy`: falling, nulls last. */
   desc(): Column<T, N, W> {
     return this.#order("desc", "last");
   }
+  /** For `orderBy`: falling, nulls first. */
   desc_nulls_first(): Column<T, N, W> {
     return this.#order("desc", "first");
   }
+  /** For `orderBy`: falling, nulls last. */
   desc_nulls_last(): Column<T, N, W> {
     return this.#order("desc", "last");
   }
@@ -304,6 +345,7 @@ export function named(name: string, planId?: number): Expr {
   return { kind: "attribute", name, ...plan };
 }
 
+/** A type as it is given: by its name in Spark's DDL, or as `t.int`. */
 export function typeOf(to: string | Type<any>): DataType {
   return typeof to === "string" ? parseType(to) : to.dataType;
 }

@@ -74,9 +74,11 @@ export class GroupedData<R, K> {
   > {
     return this.#each("sum", columns);
   }
+  /** The mean of each column. */
   avg<const C extends Numeric<R>>(...columns: C[]): DataFrame<Flat<K & { [P in C as `avg(${P})`]: number | null }>> {
     return this.#each("avg", columns);
   }
+  /** As `avg`. */
   mean<const C extends Numeric<R>>(...columns: C[]): DataFrame<Flat<K & { [P in C as `avg(${P})`]: number | null }>> {
     return this.avg(...columns);
   }

@@ -16,6 +16,7 @@ export interface KafkaRow {
   timestamp: Date;
   timestampType: number;
 }
+/** Rows of the rate source. */
 export interface RateRow {
   timestamp: Date;
   value: bigint;
@@ -59,12 +60,15 @@ abstract class Reader<R, S extends boolean> extends WithOptions {
       streaming: this.#streaming,
     });
   }
+  /** As `format("parquet").load(...paths)`. */
   parquet(...paths: string[]): DataFrame<R> {
     return this.setFormat("parquet").load(...paths);
   }
+  /** As `format("json").load(...paths)`. */
   json(...paths: string[]): DataFrame<R> {
     return this.setFormat("json").load(...paths);
   }
+  /** As `format("csv").load(...paths)`. */
   csv(...paths: string[]): DataFrame<R> {
     return this.setFormat("csv").load(...paths);
   }
@@ -75,6 +79,7 @@ export class DataFrameReader<R = any> extends Reader<R, false> {
   constructor(session: SessionContext) {
     super(session, false);
   }
+  /** What to read: a name of docs/connectors.md, such as "delta". */
   format<const F extends string>(name: F): DataFrameReader<RowOfFormat<F>> {
     this.setFormat(name);
     return this as DataFrameReader<any>;
@@ -86,6 +91,7 @@ export class DataFrameReader<R = any> extends Reader<R, false> {
     this.setSchema(schema);
     return this;
   }
+  /** As `format("delta").load(path)`. */
   delta(path: string): DataFrame<R> {
     return this.setFormat("delta").load(path);
   }
@@ -96,6 +102,7 @@ export class DataStreamReader<R = any> extends Reader<R, true> {
   constructor(session: SessionContext) {
     super(session, true);
   }
+  /** What to read: a name of docs/connectors.md, such as "kafka", whose rows are then typed. */
   format<const F extends string>(name: F): DataStreamReader<RowOfFormat<F>> {
     this.setFormat(name);
     return this as DataStreamReader<any>;

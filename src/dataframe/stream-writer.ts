@@ -22,6 +22,7 @@ export class SinkBuilder extends SinkOptions<string> {
   }
 }
 
+/** When batches run; an interval is text ("10 seconds") or milliseconds. */
 export type TriggerOptions =
   | { readonly processingTime: string | number }
   | { readonly availableNow: true }

@@ -13,9 +13,11 @@ export class WindowSpec {
     this.frame = frame;
   }
 
+  /** Rows with the same values here make one window. */
   partitionBy(...cols: (string | Column)[]): WindowSpec {
     return new WindowSpec(cols.map(columnExpr), this.order, this.frame);
   }
+  /** The order of the rows within a window. */
   orderBy(...cols: (string | Column)[]): WindowSpec {
     return new WindowSpec(this.partition, cols.map(columnExpr), this.frame);
   }

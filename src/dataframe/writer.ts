@@ -12,6 +12,7 @@ const MODES: Readonly<Record<string, BatchTarget["mode"]>> = {
   default: "error",
   ignore: "ignore",
 };
+/** What to do when there is something already. */
 export type SaveMode = "append" | "overwrite" | "error" | "errorifexists" | "ignore";
 
 /** Writes a batch DataFrame. https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/io.html */
@@ -53,15 +54,19 @@ export class DataFrameWriter<R> extends SinkOptions<keyof R & string> {
     };
     await (await this.#df.session.backend()).write(this.#df.plan, target, this.#df.session.confValues());
   }
+  /** As `format("parquet").save(path)`. */
   parquet(path: string): Promise<void> {
     return this.format("parquet").save(path);
   }
+  /** As `format("json").save(path)`. */
   json(path: string): Promise<void> {
     return this.format("json").save(path);
   }
+  /** As `format("csv").save(path)`. */
   csv(path: string): Promise<void> {
     return this.format("csv").save(path);
   }
+  /** As `format("delta").save(path)`. */
   delta(path: string): Promise<void> {
     return this.format("delta").save(path);
   }

@@ -14,6 +14,7 @@ export type DataType =
     }
   | StructType;
 
+/** Types without parts. */
 export type AtomicKind =
   | "null"
   | "boolean"
@@ -30,11 +31,13 @@ export type AtomicKind =
   | "timestamp_ntz"
   | "interval_day_time";
 
+/** A row, or a struct within one. */
 export interface StructType {
   readonly kind: "struct";
   readonly fields: readonly StructField[];
 }
 
+/** A column, or a field of a struct. */
 export interface StructField {
   readonly name: string;
   readonly type: DataType;

@@ -105,9 +105,11 @@ export const t = Object.freeze({
     }
     return type({ kind: "decimal", precision, scale });
   },
+  /** An array; its elements may be null. */
   array<T>(element: Type<T>): Type<(T | null)[]> {
     return type({ kind: "array", elementType: element.dataType, containsNull: true }, element.metadata);
   },
+  /** A map; its values may be null, its keys may not. */
   map<K, V>(key: Type<K>, value: Type<V>): Type<Map<K, V | null>> {
     if (key.metadata?.[MODE_KEY] !== undefined || (valueMode(value) && key.dataType.kind === value.dataType.kind)) {
       throw new MillraceError("INVALID_SCHEMA", "A mode cannot be told apart for the keys and the values of a map.", {
@@ -119,6 +121,7 @@ export const t = Object.freeze({
       value.metadata,
     );
   },
+  /** A struct, as `schema(fields)`. */
   struct<const F extends FieldTypes>(fields: F): Schema<RowOfFields<F>> {
     return schema(fields);
   },

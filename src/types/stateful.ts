@@ -17,12 +17,14 @@ export interface StatefulProcessor<K = any, R = any, O = any> {
   close?(): void;
 }
 
+/** The times of the batch, in milliseconds. */
 export interface TimerValues {
   readonly processingTimeMs: number;
   /** The watermark in milliseconds; 0 before there is one. */
   readonly watermarkMs: number;
 }
 
+/** A timer that is due. */
 export interface ExpiredTimer {
   readonly expiryTimeMs: number;
 }
@@ -30,6 +32,7 @@ export interface ExpiredTimer {
 /** A type given as `t.double`, `schema({...})` or a plain DataType. */
 export type StateType<T> = { readonly dataType: DataType; readonly "~type"?: T } | DataType;
 
+/** State variables and timers of a processor. Variables are declared in `init`; timers belong to the key at hand, their times are milliseconds. */
 export interface StatefulProcessorHandle {
   getValueState<T>(name: string, type: StateType<T>, options?: { readonly ttlMs?: number }): ValueState<T>;
   getListState<T>(name: string, type: StateType<T>, options?: { readonly ttlMs?: number }): ListState<T>;
@@ -46,6 +49,7 @@ export interface StatefulProcessorHandle {
   getQueryInfo(): { readonly queryId: string; readonly runId: string; readonly batchId: number };
 }
 
+/** One value per key; `get` is null where there is none. */
 export interface ValueState<T> {
   exists(): boolean;
   get(): T | null;
@@ -53,6 +57,7 @@ export interface ValueState<T> {
   clear(): void;
 }
 
+/** A list per key. */
 export interface ListState<T> {
   exists(): boolean;
   get(): readonly T[];
@@ -62,6 +67,7 @@ export interface ListState<T> {
   clear(): void;
 }
 
+/** A map per key; `getValue` is null where the map key is not there. */
 export interface MapState<A, T> {
   exists(): boolean;
   getValue(key: A): T | null;
