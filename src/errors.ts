@@ -164,14 +164,17 @@ const SQL_STATES: Partial<Record<ErrorCode, string>> = {
   "KAFKA_DATA_LOSS.PARTITION_OFFSET_CHANGED": "22000",
 };
 
-/** The nearest of `known` to a misspelt `given`, or undefined when none is near (Levenshtein distance at most a third). */
+/**
+ * The nearest of `known` to a misspelt `given`, or undefined when none is near: a Levenshtein distance of two or a third of its length
+ * at most, and something of it is left.
+ */
 export function nearest(given: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.floor(given.length / 3)) + 1;
   const a = given.toLowerCase();
   for (const candidate of known) {
     const d = levenshtein(a, candidate.toLowerCase());
-    if (d < bestDistance) {
+    if (d < bestDistance && d < Math.max(a.length, candidate.length)) {
       best = candidate;
       bestDistance = d;
     }

@@ -111,6 +111,13 @@ function describe(error: unknown): Told {
 
 /** The first frame outside of Node and of packages. */
 function placeOf(error: Error): string | undefined {
+  // A module that cannot be parsed or linked: Node puts the place and the line of text before the stack.
+  const [head, text] = error.stack?.split("\n") ?? [];
+  const unread = /^((?:file:\/)?\/.+:\d+)$/.exec(head ?? "")?.[1];
+  if (unread !== undefined) {
+    const path = unread.startsWith("file:") ? decodeURI(unread.slice("file://".length)) : unread;
+    return `${path}: ${text?.trim()}`;
+  }
   for (const line of error.stack?.split("\n") ?? []) {
     const file = /(?:\(|at (?:async )?)(file:\/\/\S+:\d+:\d+)\)?$/.exec(line)?.[1];
     if (file !== undefined && !file.includes("/node_modules/")) return decodeURI(file.replace(/^file:\/\//, ""));

@@ -351,7 +351,8 @@ describe("dev and run", () => {
       `Promise.reject(new Error("forgotten")); await new Promise(() => setTimeout(() => {}, 1e6));`,
       "forgotten",
     ],
-    ["does not parse", `const = 3;`, "SyntaxError"],
+    ["does not parse", `const = 3;`, "fails-does-not-parse.ts:1: const = 3;"],
+    ["names what is not there", `import { SparkSesion } from "millrace";`, "there.ts:1: import { SparkSesion }"],
     ["imports what is not there", `import "no-such-package-here";`, "no-such-package-here"],
     [
       "has a failing query",
@@ -373,7 +374,7 @@ describe("dev and run", () => {
       expect(stderr).not.toMatch(/^\s+at .*\n\s+at /m);
       const verbose = await run(["run", file, "--verbose"], env);
       expect(verbose.code).toBe(1);
-      if (name !== "does not parse" && !name.startsWith("imports")) expect(verbose.stderr).toMatch(/\n\s+at /);
+      if (name !== "does not parse" && !/^(imports|names)/.test(name)) expect(verbose.stderr).toMatch(/\n\s+at /);
     },
     60_000,
   );

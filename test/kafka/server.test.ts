@@ -336,7 +336,7 @@ describe("topics", () => {
     expect(await create({ name: "a b" })).toMatchObject({ errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION });
     expect(await create({ configs: [{ name: "segment.bites", value: "1" }] })).toMatchObject({
       errorCode: ErrorCode.INVALID_CONFIG,
-      errorMessage: "Unknown topic config name: segment.bites",
+      errorMessage: "Unknown topic config name: segment.bites; did you mean segment.bytes?",
     });
     expect(await create({ configs: [{ name: "segment.bytes", value: "many" }] })).toMatchObject({
       errorCode: ErrorCode.INVALID_CONFIG,

@@ -1,3 +1,5 @@
+import { nearest } from "../../errors.ts";
+
 /** Types as DescribeConfigs numbers them. */
 export const ConfigType = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const;
 
@@ -123,7 +125,10 @@ export const TOPIC_CONFIGS: Readonly<Record<string, ConfigDefinition>> = {
 /** Why a setting cannot be taken, or undefined. */
 export function configProblem(name: string, value: string | null): string | undefined {
   const definition = Object.hasOwn(TOPIC_CONFIGS, name) ? TOPIC_CONFIGS[name] : undefined;
-  if (definition === undefined) return `Unknown topic config name: ${name}`;
+  if (definition === undefined) {
+    const near = nearest(name, Object.keys(TOPIC_CONFIGS));
+    return `Unknown topic config name: ${name}${near === undefined ? "" : `; did you mean ${near}?`}`;
+  }
   if (value === null) return `Null value not supported for topic configs: ${name}`;
   const invalid = `Invalid value ${value} for configuration ${name}`;
   switch (definition.type) {
