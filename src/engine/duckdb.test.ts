@@ -65,6 +65,37 @@ test("a transaction that throws leaves nothing", async () => {
   expect((await connection.query("FROM t")).rows).toEqual([{ x: 2 }]);
 });
 
+test("what is kept for later is done with the next call, in order", async () => {
+  connection.later("CREATE TABLE kept(x INTEGER)");
+  connection.later("INSERT INTO kept VALUES (1), (2)");
+  expect((await connection.query("SELECT sum(x) AS s FROM kept")).rows).toEqual([{ s: 3n }]);
+  connection.later("INSERT INTO kept VALUES (3)");
+  // the number of rows of this statement, not of the one before
+  expect((await connection.query("DELETE FROM kept")).columns).toEqual([[3n]]);
+});
+
+test("a transaction asks its last question before COMMIT", async () => {
+  await connection.exec("CREATE OR REPLACE TABLE t(x INTEGER)");
+  const { value, last } = await connection.transactionWith(async () => {
+    connection.later("INSERT INTO t VALUES (1)");
+    return "done";
+  }, "SELECT count(*) AS n FROM t");
+  expect([value, last.rows]).toEqual(["done", [{ n: 1n }]]);
+  const other = await connection.database.connect();
+  expect((await other.query("FROM t")).rows).toEqual([{ x: 1 }]);
+  other.close();
+});
+
+test("a kept statement that fails undoes its transaction and leaves the connection usable", async () => {
+  await connection.exec("CREATE OR REPLACE TABLE t(x INTEGER)");
+  const failing = connection.transactionWith(async () => {
+    connection.later("INSERT INTO t VALUES (1)");
+    connection.later("INSERT INTO t VALUES ('a')");
+  }, "SELECT count(*) FROM t");
+  await expect(failing).rejects.toMatchObject({ code: "CAST_INVALID_INPUT" });
+  expect((await connection.query("SELECT count(*) AS n FROM t")).rows).toEqual([{ n: 0n }]);
+});
+
 test("parameters", async () => {
   const at = new Date("2020-01-02T03:04:05.678Z");
   const { rows } = await connection.query("SELECT $1 AS a, $2 AS b, $3 AS c", [5n, "x", at]);
