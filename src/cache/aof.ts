@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { open, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncDirectory } from "../durable.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import { CommandReader, encodeCommand } from "./resp.ts";
@@ -273,17 +274,6 @@ function write(fd: number, commands: string[]): number {
 
 function writeAll(fd: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-}
-
-function syncDirectory(path: string): void {
-  // Windows cannot open a directory; there the rename is durable by itself.
-  if (process.platform === "win32") return;
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function cannotWrite(path: string, cause: unknown): MillraceError {

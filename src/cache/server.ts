@@ -1,8 +1,8 @@
 import { createServer, type Socket } from "node:net";
 import { join, resolve } from "node:path";
 import { lockDirectory } from "../dir-lock.ts";
-import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
+import { listenError } from "../listen-error.ts";
 import { Aof, type FsyncPolicy, recover } from "./aof.ts";
 import { execute } from "./commands/index.ts";
 import { PubSub } from "./pub-sub.ts";
@@ -119,7 +119,7 @@ export async function startCacheServer(options: CacheServerOptions): Promise<Cac
   } catch (error) {
     aof?.close();
     await lock.release();
-    throw cannotListen(error, host, wanted);
+    throw listenError(error, host, wanted);
   }
 }
 
@@ -174,14 +174,5 @@ function serve(socket: Socket, server: Server): void {
     server.sessions.delete(session.id);
     session.endTransaction();
     server.pubSub.leave(session);
-  });
-}
-
-function cannotListen(error: unknown, host: string, port: number): Error {
-  if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") return error as Error;
-  return new MillraceError("PORT_IN_USE", `Port ${port} of ${host} is taken.`, {
-    hint: "Stop what listens there, or choose another port (0 takes any free one).",
-    cause: error,
-    parameters: { host, port: String(port) },
   });
 }

@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { lockDirectory } from "../dir-lock.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
+import { listenError } from "../listen-error.ts";
 import { Backend } from "./backend.ts";
 import { Front } from "./front.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
@@ -55,7 +56,7 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
     port = await front.listen(host, wanted);
   } catch (error) {
     await lock.release();
-    throw cannotListen(error, host, wanted);
+    throw listenError(error, host, wanted);
   }
   publish("server.listening", { server: "postgres", host, port, wanted });
   let isUp = false;
@@ -97,13 +98,4 @@ export async function startPostgresServer(options: PostgresServerOptions): Promi
       return closing;
     },
   };
-}
-
-function cannotListen(error: unknown, host: string, port: number): Error {
-  if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") return error as Error;
-  return new MillraceError("PORT_IN_USE", `Port ${port} of ${host} is taken.`, {
-    hint: "Stop what listens there, or choose another port (0 takes any free one).",
-    cause: error,
-    parameters: { host, port: String(port) },
-  });
 }

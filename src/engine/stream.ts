@@ -10,6 +10,7 @@ import { type DirectoryLock, lockDirectory } from "../dir-lock.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import { catalog } from "../functions/index.ts";
+import { schemaOf } from "../plan/analyze.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { stateShape } from "../plan/state-shape.ts";
 import { checkStreaming } from "../plan/streaming-rules.ts";
@@ -54,15 +55,7 @@ export async function startStreamingQuery(
   const settings = streamConf(conf);
   if (confBoolean(conf, "spark.sql.streaming.unsupportedOperationCheck", true))
     checkStreaming(plan, target.outputMode, catalog);
-  const schema: StructType = {
-    kind: "struct",
-    fields: plan.fields.map(({ name, type, nullable, metadata }) => ({
-      name,
-      type,
-      nullable,
-      ...(metadata && { metadata }),
-    })),
-  };
+  const schema = schemaOf(plan);
   const sinks = resolveSinks(target, schema, deps);
   const firstPlan = planStream(plan, target.outputMode);
   if (firstPlan.sources.length === 0) {

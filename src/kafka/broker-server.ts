@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
+import { listenError } from "../listen-error.ts";
 import { Connection } from "./connection.ts";
 import { GroupCoordinator } from "./group/coordinator.ts";
 import type { Broker } from "./handlers/broker.ts";
@@ -119,21 +120,18 @@ export class BrokerServer {
 function listen(server: Server, { host, port }: BrokerServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "EADDRINUSE") {
-        reject(
-          new MillraceError("PORT_IN_USE", `Port ${port} on ${host} is in use.`, {
-            hint: "Stop what listens there, or choose another port (0 takes any free one).",
-            cause: error,
-            parameters: { host, port: String(port) },
-          }),
-        );
-      } else {
-        reject(
-          new MillraceError("INVALID_OPTION", `The broker cannot listen on ${host}:${port} (${error.code ?? error}).`, {
-            cause: error,
-          }),
-        );
-      }
+      const told = listenError(error, host, port);
+      reject(
+        told instanceof MillraceError
+          ? told
+          : new MillraceError(
+              "INVALID_OPTION",
+              `The broker cannot listen on ${host}:${port} (${error.code ?? error}).`,
+              {
+                cause: error,
+              },
+            ),
+      );
     });
     server.listen({ host, port }, () => resolve());
   });

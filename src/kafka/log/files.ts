@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncDirectory } from "../../durable.ts";
 
 /** Reads until `length` bytes are there or the file ends; returns how many. */
 export function readFully(fd: number, into: Buffer, at: number, length: number, position: number): number {
@@ -44,15 +45,4 @@ export async function replaceFileLater(path: string, content: string): Promise<v
     await file.close();
   }
   await rename(temporary, path);
-}
-
-/** Makes new, renamed and removed names in a directory durable. Windows has no such call and needs none. */
-export function syncDirectory(path: string): void {
-  if (process.platform === "win32") return;
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }

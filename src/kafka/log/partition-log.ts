@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
+import { syncDirectory } from "../../durable.ts";
 import { publish } from "../../events.ts";
 import { type BatchHeader, writeInt64 } from "../wire/record-batch.ts";
 import { type Checkpoint, writeCheckpoint } from "./checkpoint.ts";
-import { syncDirectory } from "./files.ts";
 import { ProducerState } from "./producer-state.ts";
 import { recover } from "./recovery.ts";
 import { Segment } from "./segment.ts";

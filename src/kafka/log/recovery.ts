@@ -1,7 +1,8 @@
 import { readdirSync } from "node:fs";
+import { syncDirectory } from "../../durable.ts";
 import { BATCH_HEADER_BYTES, type BatchHeader, isCrcValid, parseBatchHeader } from "../wire/record-batch.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
-import { readFully, syncDirectory } from "./files.ts";
+import { readFully } from "./files.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { Segment } from "./segment.ts";
 
