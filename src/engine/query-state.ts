@@ -50,6 +50,13 @@ export class QueryState {
         inUse: "CHECKPOINT_IN_USE",
       });
     } catch (error) {
+      if (error instanceof MillraceError && error.message.includes("Failed to set config")) {
+        throw new MillraceError(
+          "INVALID_OPTION",
+          `DuckDB refuses a setting: millrace.engine.memoryLimit is "${options.memoryLimit}", millrace.engine.threads is "${options.threads}".`,
+          { cause: error, hint: "Write them as 512MiB or 2GB, and as a whole number from 1." },
+        );
+      }
       if (path !== undefined && error instanceof MillraceError && error.code === "ENGINE_FAILED") {
         throw new MillraceError("CHECKPOINT_CORRUPT", `The state database ${path} cannot be opened: ${error.message}`, {
           cause: error,

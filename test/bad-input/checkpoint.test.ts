@@ -198,6 +198,29 @@ describe("a checkpoint that is not this query's, or not of this moment", () => {
   });
 });
 
+test.each(["gone", "cut off"])("a data file of the lake that is %s is named", async (how) => {
+  const lake = b.path(`lake-${how}`);
+  await b.spark.range(5).write.delta(lake);
+  const file = join(lake, readdirSync(lake).find((name) => name.endsWith(".parquet"))!);
+  if (how === "gone") rmSync(file);
+  else truncateSync(file, 30);
+  const error = await failure(b.spark.read.delta(lake).collect());
+  expect(error.code).toBe("DELTA_CORRUPT");
+  expect(error.message).toContain(file);
+});
+
+test("a memory limit that is none is not taken for a damaged checkpoint", async () => {
+  b.spark.conf.set("millrace.engine.memoryLimit", "lots");
+  try {
+    const { run } = await pipeline("limit");
+    const error = await failure(run());
+    expect(error.code).toBe("INVALID_OPTION");
+    expect(error.message).toContain("lots");
+  } finally {
+    b.spark.conf.set("millrace.engine.memoryLimit", "512MiB");
+  }
+});
+
 describe("two at once", () => {
   const holder = (script: string) =>
     spawn(process.execPath, ["--input-type=module", "-e", script], {

@@ -73,6 +73,12 @@ async function int96Columns(path: string): Promise<ReadonlySet<string>> {
       `SELECT name FROM parquet_schema(${sqlString(path)}) WHERE type = 'INT96'`,
     );
     return result.getRows();
+  }).catch((error: unknown) => {
+    const what = String((error as Error).message).split("\n")[0]!;
+    throw new MillraceError("DELTA_CORRUPT", `The data file ${path} of a Delta table cannot be read: ${what}`, {
+      cause: error,
+      hint: "The table's log names this file: restore it from a copy, or read an older version of the table.",
+    });
   });
   return new Set(rows.map((row) => String(row[0])));
 }
