@@ -5,6 +5,7 @@ import { EARLIEST, KafkaClient, KafkaProducer, LATEST } from "../../src/kafka/cl
 import { Codec, type CodecId } from "../../src/kafka/wire/compression.ts";
 import { partitionForKey } from "../../src/kafka/wire/murmur2.ts";
 import { type DecodedRecord, decodeBatch, readBatchHeader } from "../../src/kafka/wire/record-batch.ts";
+import { given } from "../needs.ts";
 import { BROKERS, type TestBroker } from "./brokers.ts";
 import { type CuttingProxy, cuttingProxy } from "./cutting-proxy.ts";
 
@@ -32,15 +33,10 @@ async function contents(client: KafkaClient, topic: string, partition: number): 
 
 describe.each(BROKERS)("client of %s", (_name, start) => {
   let broker: TestBroker | undefined;
-  let unavailable = "";
   let client: KafkaClient;
   beforeAll(async () => {
-    const started = await start();
-    if ("unavailable" in started) unavailable = started.unavailable;
-    else {
-      broker = started;
-      client = KafkaClient.connect({ "bootstrap.servers": broker.bootstrap });
-    }
+    broker = given(await start());
+    if (broker !== undefined) client = KafkaClient.connect({ "bootstrap.servers": broker.bootstrap });
   });
   afterAll(async () => {
     client?.close();
@@ -49,7 +45,7 @@ describe.each(BROKERS)("client of %s", (_name, start) => {
 
   const on = (name: string, run: () => Promise<void>): void => {
     test(name, async (context) => {
-      if (broker === undefined) return context.skip(unavailable);
+      if (broker === undefined) return context.skip("there is no such broker here");
       await run();
     });
   };

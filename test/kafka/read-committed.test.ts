@@ -8,6 +8,7 @@ import { kafkaTools, startRealKafka } from "../../services/kafka.ts";
 import type { BatchInput, StreamSource } from "../../src/connectors/connector.ts";
 import { kafka } from "../../src/connectors/kafka.ts";
 import { KafkaClient } from "../../src/kafka/client/index.ts";
+import { given } from "../needs.ts";
 
 const PARTITIONS = 2;
 const TOPIC = "transactions";
@@ -61,9 +62,10 @@ const { lines, all, committed } = history(7, 300);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "millrace-committed-"));
-  const [tools, broker] = [await kafkaTools(), await startRealKafka()];
-  if ("unavailable" in tools || "unavailable" in broker) {
-    unavailable = "unavailable" in tools ? tools.unavailable : (broker as { unavailable: string }).unavailable;
+  const tools = given(await kafkaTools());
+  const broker = tools && given(await startRealKafka());
+  if (tools === undefined || broker === undefined) {
+    unavailable = "Apache Kafka is not available here";
     return;
   }
   ({ bootstrap, stop } = broker);

@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kafkaTools } from "../../services/kafka.ts";
 import { KafkaClient, KafkaProducer, LATEST } from "../../src/kafka/client/index.ts";
+import { given } from "../needs.ts";
 
 // A real Apache Kafka with TLS, SASL PLAIN and SCRAM, and connections that must authenticate again every two seconds.
 const exec = promisify(execFile);
@@ -31,9 +32,9 @@ async function freePort(): Promise<number> {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "millrace-security-"));
-  const tools = await kafkaTools();
-  if ("unavailable" in tools) {
-    unavailable = tools.unavailable;
+  const tools = given(await kafkaTools());
+  if (tools === undefined) {
+    unavailable = "Apache Kafka is not available here";
     return;
   }
   const [key, certificate] = [join(folder, "key.pem"), join(folder, "cert.pem")];
@@ -44,6 +45,7 @@ beforeAll(async () => {
     ]);
   } catch (error) {
     unavailable = `no certificate can be made: ${(error as Error).message}`;
+    given({ unavailable });
     return;
   }
   await writeFile(join(folder, "keystore.pem"), (await readFile(key, "utf8")) + (await readFile(certificate, "utf8")));

@@ -12,12 +12,12 @@ import { subscribe } from "../../src/events.ts";
 import { KafkaClient, KafkaProducer } from "../../src/kafka/client/index.ts";
 import { Codec, type CodecId } from "../../src/kafka/wire/compression.ts";
 import { createPartitions, deleteRecords } from "../../src/kafka/wire/messages/topics.ts";
+import { given } from "../needs.ts";
 import { BROKERS, type TestBroker } from "./brokers.ts";
 import { cuttingProxy } from "./cutting-proxy.ts";
 
 describe.each(BROKERS)("source on %s", (_name, start) => {
   let broker: TestBroker | undefined;
-  let unavailable = "";
   let client: KafkaClient;
   let producer: KafkaProducer;
   let folder: string;
@@ -25,12 +25,8 @@ describe.each(BROKERS)("source on %s", (_name, start) => {
   const open: StreamSource[] = [];
 
   beforeAll(async () => {
-    const started = await start();
-    if ("unavailable" in started) {
-      unavailable = started.unavailable;
-      return;
-    }
-    broker = started;
+    broker = given(await start());
+    if (broker === undefined) return;
     client = KafkaClient.connect({ "bootstrap.servers": broker.bootstrap });
     producer = new KafkaProducer(client);
     folder = await mkdtemp(join(tmpdir(), "millrace-source-"));
@@ -46,7 +42,7 @@ describe.each(BROKERS)("source on %s", (_name, start) => {
 
   const on = (name: string, run: () => Promise<void>): void => {
     test(name, async (context) => {
-      if (broker === undefined) return context.skip(unavailable);
+      if (broker === undefined) return context.skip("there is no such broker here");
       await run();
     });
   };
