@@ -367,7 +367,6 @@ export class QueryRun {
   /** Delivers the stored rows of a batch whose state is committed; nothing is computed again. */
   async #redeliver(id: number, watch: Stopwatch, startMs: number, started: number): Promise<void> {
     const stored = (await this.#state.current())!;
-    const file = this.#setup.checkpoint.readOffsets(id)!;
     this.#status("Processing new data");
     const batch = this.#recovered(id);
     const outcome: BatchOutcome = {
@@ -377,9 +376,7 @@ export class QueryRun {
       outputRows: stored.outputRows,
       outputSql: undefined,
     };
-    const sinks = await watch.time("addBatch", () =>
-      this.#delivery.deliver({ id, hash: stored.offsetsHash, timestampMs: file.batchTimestampMs }, outcome),
-    );
+    const sinks = await watch.time("addBatch", () => this.#delivery.deliver(batch, outcome));
     await this.#commit(batch, watch);
     this.#report(
       batch,
