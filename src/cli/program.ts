@@ -80,14 +80,9 @@ function build(done: (code: number) => void): Command {
       ),
     );
 
-  common(program.command("dev"))
+  servers(common(program.command("dev")))
     .argument("[file]", "The pipeline, a TypeScript or JavaScript module.")
     .description("Start the servers whose addresses are not set, run a pipeline, and stay until Ctrl-C.")
-    .addOption(directory())
-    .addOption(host())
-    .addOption(port("kafka", 9092))
-    .addOption(port("postgres", 5432))
-    .addOption(port("redis", 6379))
     .addHelpText(
       "after",
       examples(
@@ -101,15 +96,12 @@ function build(done: (code: number) => void): Command {
       done(await dev(file, options));
     });
 
-  common(program.command("run"))
-    .argument("<file>", "The pipeline, a TypeScript or JavaScript module.")
-    .description("Run a pipeline against the addresses in the environment until its queries have ended.")
-    .option("--embedded", "Start the embedded server of every address that is not set.")
-    .addOption(directory())
-    .addOption(host())
-    .addOption(port("kafka", 9092))
-    .addOption(port("postgres", 5432))
-    .addOption(port("redis", 6379))
+  servers(
+    common(program.command("run"))
+      .argument("<file>", "The pipeline, a TypeScript or JavaScript module.")
+      .description("Run a pipeline against the addresses in the environment until its queries have ended.")
+      .option("--embedded", "Start the embedded server of every address that is not set."),
+  )
     .addHelpText(
       "after",
       examples(
@@ -212,12 +204,14 @@ function common(command: Command): Command {
     .option("--verbose", "Show stack traces.");
 }
 
-function directory(): Option {
-  return new Option("-d, --dir <directory>", "Where embedded servers keep their data.").default(".millrace");
-}
-
-function host(): Option {
-  return new Option("--host <address>", "Address that embedded servers listen on.").default("127.0.0.1");
+/** Adds the options of a command that starts embedded servers. */
+function servers(command: Command): Command {
+  return command
+    .option("-d, --dir <directory>", "Where embedded servers keep their data.", ".millrace")
+    .option("--host <address>", "Address that embedded servers listen on.", "127.0.0.1")
+    .addOption(port("kafka", 9092))
+    .addOption(port("postgres", 5432))
+    .addOption(port("redis", 6379));
 }
 
 function port(name: string, usual: number): Option {
