@@ -4,7 +4,8 @@ import { chown, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort, type RunningService } from "./redis.ts";
+import { freePort } from "./free-port.ts";
+import type { RunningService } from "./redis.ts";
 
 const exec = promisify(execFile);
 const DEBIAN = "/usr/lib/postgresql";

@@ -2,11 +2,11 @@ import { type ChildProcess, execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../services/free-port.ts";
 import { kafkaTools } from "../../services/kafka.ts";
 import { KafkaClient, KafkaProducer, LATEST } from "../../src/kafka/client/index.ts";
 import { given } from "../needs.ts";
@@ -21,14 +21,6 @@ let folder: string;
 let broker: ChildProcess | undefined;
 let ports: { plain: number; ssl: number; sasl: number; both: number };
 const open: KafkaClient[] = [];
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "millrace-security-"));
