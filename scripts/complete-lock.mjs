@@ -10,8 +10,12 @@ const text = readFileSync(path, "utf8");
 const lock = JSON.parse(text);
 const packages = lock.packages;
 
-const OS = { darwin: "darwin", linux: "linux", win32: "win32", android: "android", freebsd: "freebsd" };
-const CPU = { x64: "x64", arm64: "arm64", ia32: "ia32", arm: "arm" };
+const OS = Object.fromEntries(
+  "darwin linux win32 android freebsd netbsd openbsd openharmony sunos aix".split(" ").map((os) => [os, os]),
+);
+const CPU = Object.fromEntries(
+  "x64 arm64 ia32 arm ppc64 s390x loong64 mips64el riscv64".split(" ").map((cpu) => [cpu, cpu]),
+);
 
 /** What a platform package says in its own manifest, read from its name: `cli-linux-x64-musl` is linux, x64, musl. */
 function platform(name) {
