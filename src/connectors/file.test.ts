@@ -11,9 +11,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { type Connection, type Database, openDatabase } from "../duckdb/duckdb.ts";
+import { createSinkBatch } from "../duckdb/stored-batch.ts";
 import { createEmbeddedBackend } from "../engine/backend.ts";
-import { type Connection, type Database, openDatabase } from "../engine/duckdb.ts";
-import { createSinkBatch } from "../engine/stored-batch.ts";
 import type { Relation } from "../plan/relation.ts";
 import type { AnyRow, StructType, Value } from "../types/data-type.ts";
 import { parseDdl } from "../types/ddl.ts";

@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Backend, BatchTarget, Conf, ExplainMode, StreamingQueryHandle, StreamTarget } from "../backend.ts";
 import { connectorFor, resolveOptions } from "../connectors/index.ts";
+import { type Connection, type Database, openDatabase } from "../duckdb/duckdb.ts";
+import { toRows } from "../duckdb/rows.ts";
+import { createSinkBatch } from "../duckdb/stored-batch.ts";
 import { MillraceError } from "../errors.ts";
 import { catalog } from "../functions/index.ts";
 import { analyze, schemaOf } from "../plan/analyze.ts";
@@ -11,11 +14,8 @@ import { relationInputs } from "../plan/walk.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { outputSelect } from "./compile.ts";
-import { type Connection, type Database, openDatabase } from "./duckdb.ts";
 import { pathsOf, prepare } from "./execute.ts";
 import { explainPlan } from "./explain.ts";
-import { toRows } from "./rows.ts";
-import { createSinkBatch } from "./stored-batch.ts";
 import { runnerParts } from "./stream-parts.ts";
 
 export interface EmbeddedBackendOptions {

@@ -1,10 +1,10 @@
 import type { StateOperatorProgress } from "../backend.ts";
+import type { Connection } from "../duckdb/duckdb.ts";
 import { MillraceError } from "../errors.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type PlannedBatch, sameOffset } from "./batch.ts";
 import { type CompileContext, columnName, compileRelation, outputSelect } from "./compile.ts";
-import type { Connection } from "./duckdb.ts";
 import { scanLeaf } from "./ingest.ts";
 import { QueryState } from "./query-state.ts";
 import type { EventTimeStats, OperatorMetrics, StatefulOperator } from "./stateful/operator.ts";

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Connection, type Database, openDatabase } from "../duckdb/duckdb.ts";
+import { literalSql } from "../duckdb/literal.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { parseType } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { castSql } from "./cast.ts";
-import { type Connection, type Database, openDatabase } from "./duckdb.ts";
-import { literalSql } from "./literal.ts";
 
 let database: Database;
 let connection: Connection;

@@ -1,8 +1,8 @@
+import { structSql } from "../duckdb/literal.ts";
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
-import { structSql } from "./literal.ts";
 
 /** `ansi` fails on a value that cannot be cast, `try` gives null. https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html#cast */
 export type CastMode = "ansi" | "try";

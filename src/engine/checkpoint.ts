@@ -3,8 +3,8 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Conf } from "../backend.ts";
 import type { Offset } from "../connectors/connector.ts";
+import { createFile, fileError, listDirectory, makeDirectory, readFileIfThere } from "../durable-files.ts";
 import { MillraceError } from "../errors.ts";
-import { createFile, fileError, listDirectory, makeDirectory, readFileIfThere } from "./checkpoint-files.ts";
 
 /**
  * A checkpoint directory in Spark's own layout and JSON: `metadata`, `offsets/N`, `commits/N`, `sources/i`. What is ours alone lies

@@ -1,3 +1,4 @@
+import { literalSql } from "../duckdb/literal.ts";
 import { MillraceError, nearest } from "../errors.ts";
 import type { FunctionDef, SqlTypes } from "../functions/index.ts";
 import { functions } from "../functions/index.ts";
@@ -6,7 +7,6 @@ import type { ResolvedExpr, ResolvedRelation, SortKey } from "../plan/resolved.t
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
 import { castSql, toLocal } from "./cast.ts";
-import { literalSql } from "./literal.ts";
 
 /** What compiling needs to know beside the plan. */
 export interface CompileContext {

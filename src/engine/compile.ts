@@ -1,3 +1,4 @@
+import { literalSql, structSql } from "../duckdb/literal.ts";
 import { MillraceError } from "../errors.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation } from "../plan/resolved.ts";
 import { walkExpr } from "../plan/walk.ts";
@@ -13,7 +14,6 @@ import {
   orderBy,
   typed,
 } from "./compile-expr.ts";
-import { literalSql, structSql } from "./literal.ts";
 
 export {
   type CompileContext,

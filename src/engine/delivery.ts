@@ -1,10 +1,10 @@
 import type { StreamSink } from "../connectors/connector.ts";
+import type { Connection } from "../duckdb/duckdb.ts";
+import { createSinkBatch } from "../duckdb/stored-batch.ts";
 import { publish } from "../events.ts";
 import type { BatchOutcome } from "./batch-runner.ts";
-import type { Connection } from "./duckdb.ts";
 import type { QuerySetup, ResolvedSink } from "./query-setup.ts";
 import type { QueryState } from "./query-state.ts";
-import { createSinkBatch } from "./stored-batch.ts";
 
 export interface OpenSink extends ResolvedSink {
   readonly sink: StreamSink;

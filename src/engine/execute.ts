@@ -1,12 +1,12 @@
 import type { BatchInput } from "../connectors/connector.ts";
 import { connectorFor, resolveOptions } from "../connectors/index.ts";
+import { type Connection, columnDefinitions, insertRows } from "../duckdb/duckdb.ts";
 import { MillraceError } from "../errors.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { resolvedInputs } from "../plan/walk.ts";
 import type { StructType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type CompileContext, columnName, compileRelation, requiredColumns } from "./compile.ts";
-import { type Connection, columnDefinitions, insertRows } from "./duckdb.ts";
 import { ingest, scanLeaf } from "./ingest.ts";
 import { runMapRows } from "./map-rows.ts";
 import { udfCompiler } from "./udf.ts";

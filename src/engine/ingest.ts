@@ -1,8 +1,8 @@
 import type { BatchInput } from "../connectors/connector.ts";
+import { type Connection, columnDefinitions, insertRows } from "../duckdb/duckdb.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { quoteIdentifier, sqlType } from "../types/duckdb-types.ts";
 import { columnName } from "./compile.ts";
-import { type Connection, columnDefinitions, insertRows } from "./duckdb.ts";
 import type { ScanNode } from "./stream-plan.ts";
 
 /** A source's rows of one batch inside DuckDB. */

@@ -1,12 +1,12 @@
+import { type Connection, toMillraceError } from "../duckdb/duckdb.ts";
+import { CHUNK_ROWS, ChunkWriter, toRows } from "../duckdb/rows.ts";
+import { userFunctionFailed } from "../duckdb/user-error.ts";
 import { MillraceError } from "../errors.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { show } from "../types/show.ts";
 import { columnName, outputSelect } from "./compile.ts";
-import { type Connection, toMillraceError } from "./duckdb.ts";
-import { CHUNK_ROWS, ChunkWriter, toRows } from "./rows.ts";
-import { userFunctionFailed } from "./user-error.ts";
 
 export type MapRowsNode = Extract<ResolvedRelation, { kind: "map_rows" }>;
 

@@ -1,10 +1,10 @@
 import type { Conf, StreamTarget } from "../backend.ts";
 import type { Connector, Guarantee, SinkFactory } from "../connectors/connector.ts";
+import type { Connection } from "../duckdb/duckdb.ts";
 import type { StructType } from "../types/data-type.ts";
 import type { RunnerParts } from "./batch-runner.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Clock } from "./clock.ts";
-import type { Connection } from "./duckdb.ts";
 import type { ProgressLog } from "./progress.ts";
 import type { StreamConf } from "./stream-conf.ts";
 import type { StreamPlan } from "./stream-plan.ts";

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
+import { type Connection, type Database, openDatabase } from "../duckdb/duckdb.ts";
 import { MillraceError } from "../errors.ts";
 import { sqlString } from "../types/duckdb-types.ts";
-import { type Connection, type Database, openDatabase } from "./duckdb.ts";
 import type { SavedWatermarks } from "./watermark.ts";
 
 /** Version of the layout of the tables below. */

@@ -1,6 +1,6 @@
+import type { Connection } from "../duckdb/duckdb.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import type { RunnerParts } from "./batch-runner.ts";
-import type { Connection } from "./duckdb.ts";
 import { compileContext, type Materialised, materialise } from "./execute.ts";
 import { runMapRows } from "./map-rows.ts";
 import type { StreamPlan } from "./stream-plan.ts";

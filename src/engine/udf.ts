@@ -1,12 +1,12 @@
 import { DuckDBScalarFunction, type DuckDBValue, type DuckDBVector } from "@duckdb/node-api";
+import type { Connection, Database } from "../duckdb/duckdb.ts";
+import { duckDBType, encoderOf, readVector } from "../duckdb/rows.ts";
+import { deposeError, userFunctionFailed } from "../duckdb/user-error.ts";
 import { MillraceError } from "../errors.ts";
 import type { UserFunction } from "../plan/expr.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import type { CompileContext } from "./compile-expr.ts";
-import type { Connection, Database } from "./duckdb.ts";
-import { duckDBType, encoderOf, readVector } from "./rows.ts";
-import { deposeError, userFunctionFailed } from "./user-error.ts";
 
 /** Functions registered with a database, by the function itself: a plan that runs batch after batch registers once. */
 const registered = new WeakMap<Database, Map<Function, Map<string, string>>>();

@@ -23,8 +23,18 @@ export interface FunctionDef extends FunctionSignature {
   /** DuckDB SQL; without it, `name(args)`. */
   readonly sql?: (args: string[], types: SqlTypes) => string;
   readonly aggregate?: AggregateDef;
+  /** Where the embedded engine's result is known to differ from Spark's; also listed in docs/conformance.md. */
+  readonly differences?: readonly Difference[];
   /** Set where each call may give another value (rand, uuid): not allowed to be folded or evaluated twice. */
   readonly nondeterministic?: boolean;
+}
+
+/** A known difference from Spark, defended by its reason. */
+export interface Difference {
+  /** What differs and why it stays so, one sentence. */
+  readonly reason: string;
+  /** The arguments concerned; without it, all. Random parity cases leave such calls out. */
+  readonly when?: (args: readonly ArgumentType[]) => boolean;
 }
 
 export interface SqlTypes {
@@ -86,6 +96,7 @@ export interface Options {
   readonly aggregate?: AggregateDef;
   readonly values?: FunctionExample["values"];
   readonly nondeterministic?: boolean;
+  readonly differences?: FunctionDef["differences"];
 }
 
 type Sql = FunctionDef["sql"];
@@ -112,6 +123,7 @@ function define(
     ...(s && { sql: s }),
     ...(o.aggregate && { aggregate: o.aggregate }),
     ...(o.nondeterministic && { nondeterministic: true }),
+    ...(o.differences && { differences: o.differences }),
     resolve(args: readonly ArgumentType[]) {
       const types = matchParams(name, params, args);
       const casts = o.coerce ? o.coerce(types, args) : types;

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Connector, SinkBatch, SinkMarker, SinkResult, StreamSink } from "../connectors/connector.ts";
-import { createFile } from "../engine/checkpoint-files.ts";
+import { createFile } from "../durable-files.ts";
 import { MillraceError } from "../errors.ts";
 
 /** One batch as the ledger keeps it. Values as JSON has them: bigint as text, dates as ISO text, maps as lists of pairs. */

@@ -1,6 +1,6 @@
 import type { OutputMode, SinkBatch } from "../connectors/connector.ts";
-import { columnDefinitions, insertRows, openDatabase } from "../engine/duckdb.ts";
-import { createSinkBatch } from "../engine/stored-batch.ts";
+import { columnDefinitions, insertRows, openDatabase } from "../duckdb/duckdb.ts";
+import { createSinkBatch } from "../duckdb/stored-batch.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
 import type { BatchInput, Offset, StreamSource } from "../connectors/connector.ts";
-import { openDatabase } from "../engine/duckdb.ts";
+import { openDatabase } from "../duckdb/duckdb.ts";
 import type { AnyRow } from "../types/data-type.ts";
 import type { ContractCase } from "./contract.ts";
 

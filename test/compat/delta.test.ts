@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Python, python } from "../../services/python.ts";
 import { delta } from "../../src/connectors/delta.ts";
-import { openDatabase } from "../../src/engine/duckdb.ts";
+import { openDatabase } from "../../src/duckdb/duckdb.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
 import { given } from "../needs.ts";
 import { localBatch } from "../sinks/local-batch.ts";

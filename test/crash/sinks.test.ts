@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CacheServer, startCacheServer } from "../../src/cache/server.ts";
 import { delta } from "../../src/connectors/delta.ts";
 import { type PostgresServer, startPostgresServer } from "../../src/database/server.ts";
-import { openDatabase } from "../../src/engine/duckdb.ts";
+import { openDatabase } from "../../src/duckdb/duckdb.ts";
 import type { BatchStep } from "../../src/events.ts";
 import { type KillAt, runPipeline } from "./killed-process.ts";
 import { type Place, pipelines } from "./sinks-pipelines.ts";

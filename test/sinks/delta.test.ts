@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Offset, OutputMode, SaveMode, StreamSink, StreamSource } from "../../src/connectors/connector.ts";
 import { delta, optimize, vacuum } from "../../src/connectors/delta.ts";
-import { type Database, openDatabase } from "../../src/engine/duckdb.ts";
+import { type Database, openDatabase } from "../../src/duckdb/duckdb.ts";
 import { subscribe } from "../../src/events.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
 import { localBatch } from "./local-batch.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { OutputMode, SinkBatch } from "../../src/connectors/connector.ts";
-import { type Database, openDatabase } from "../../src/engine/duckdb.ts";
-import { createSinkBatch } from "../../src/engine/stored-batch.ts";
+import { type Database, openDatabase } from "../../src/duckdb/duckdb.ts";
+import { createSinkBatch } from "../../src/duckdb/stored-batch.ts";
 import type { StructType } from "../../src/types/data-type.ts";
 
 /** A batch whose rows are a SELECT, stored as the engine stores them, for tests of sinks alone. */

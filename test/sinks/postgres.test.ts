@@ -8,7 +8,7 @@ import { startPostgres } from "../../services/postgres.ts";
 import type { OutputMode, SaveMode, StreamSink } from "../../src/connectors/connector.ts";
 import { postgres } from "../../src/connectors/postgres.ts";
 import { startPostgresServer } from "../../src/database/server.ts";
-import { openDatabase } from "../../src/engine/duckdb.ts";
+import { openDatabase } from "../../src/duckdb/duckdb.ts";
 import type { DataType, StructType } from "../../src/types/data-type.ts";
 import { given } from "../needs.ts";
 import { breakingProxy } from "./breaking-proxy.ts";

@@ -1,4 +1,5 @@
 import type { OutputMode } from "../../connectors/connector.ts";
+import type { Connection } from "../../duckdb/duckdb.ts";
 import { MillraceError } from "../../errors.ts";
 import type { FunctionDef, SqlTypes } from "../../functions/index.ts";
 import { columnOf } from "../../plan/resolve-expr.ts";
@@ -6,7 +7,6 @@ import type { Field, ResolvedExpr, ResolvedRelation } from "../../plan/resolved.
 import type { AnyRow } from "../../types/data-type.ts";
 import { sqlType } from "../../types/duckdb-types.ts";
 import { callTypes, columnName, compileExpr, functionOf, windowOf, windowStruct } from "../compile.ts";
-import type { Connection } from "../duckdb.ts";
 import {
   atOrBefore,
   type EventTimeStats,

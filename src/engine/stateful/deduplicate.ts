@@ -1,8 +1,8 @@
+import type { Connection } from "../../duckdb/duckdb.ts";
 import { MillraceError } from "../../errors.ts";
 import type { Field, ResolvedRelation } from "../../plan/resolved.ts";
 import { sqlType } from "../../types/duckdb-types.ts";
 import { columnName } from "../compile.ts";
-import type { Connection } from "../duckdb.ts";
 import {
   atOrBefore,
   eventTimeField,

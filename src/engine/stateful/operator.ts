@@ -1,7 +1,7 @@
 import type { OutputMode } from "../../connectors/connector.ts";
+import type { Connection } from "../../duckdb/duckdb.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation } from "../../plan/resolved.ts";
 import type { CompileContext } from "../compile.ts";
-import type { Connection } from "../duckdb.ts";
 
 /**
  * A stateful operator: takes the rows of a batch, its keys' state in bulk, and gives its output rows and the new state, all inside the

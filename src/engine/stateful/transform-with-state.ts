@@ -1,10 +1,10 @@
+import { type Connection, columnDefinitions, insertRows } from "../../duckdb/duckdb.ts";
 import { MillraceError } from "../../errors.ts";
 import type { Field, ResolvedRelation } from "../../plan/resolved.ts";
 import type { AnyRow, StructType } from "../../types/data-type.ts";
 import { quoteIdentifier, sqlType } from "../../types/duckdb-types.ts";
 import type { StatefulProcessor, TimerValues } from "../../types/stateful.ts";
 import { columnName, compileExpr } from "../compile.ts";
-import { type Connection, columnDefinitions, insertRows } from "../duckdb.ts";
 import type { OperatorResult, StatefulOperator } from "./operator.ts";
 import { atOrBefore, eventTimeField, type OperatorBatch, type OperatorOptions } from "./operator.ts";
 import { ProcessorHandle } from "./processor-handle.ts";

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import type { WriteFilesRequest, WrittenFile } from "../connectors/connector.ts";
+import { fileError } from "../durable-files.ts";
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";
-import { fileError } from "./checkpoint-files.ts";
 import type { Connection } from "./duckdb.ts";
 import { csvText, jsonLine } from "./text-values.ts";
 

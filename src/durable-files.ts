@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
-import { syncDirectory } from "../durable.ts";
-import { MillraceError } from "../errors.ts";
+import { syncDirectory } from "./durable.ts";
+import { MillraceError } from "./errors.ts";
 
 /**
  * Small files that are either wholly there or not there at all. Synchronous on purpose: one of these takes about 0.6 ms, half of
