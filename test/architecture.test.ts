@@ -166,7 +166,7 @@ describe("src/", () => {
 
   test("no file is longer than 500 lines without a reason", () => {
     const long = files
-      .filter((file) => !isTest(file))
+      .filter((file) => !isTest(file) && !file.endsWith("_pb.ts")) // generated
       .filter((file) => readFileSync(join(src, file), "utf8").split("\n").length > 501);
     expect(long.filter((file) => LONG_FILES[file] === undefined)).toEqual([]);
     expect(
