@@ -23,6 +23,9 @@ export interface CompileContext {
   udf(fn: UserFunction, args: readonly { readonly sql: string; readonly type: DataType }[], type: DataType): string;
 }
 
+/** Names of registered TypeScript functions start with this. */
+export const FUNCTION_PREFIX = "millrace_udf_";
+
 /** The SQL name of a column. */
 export function columnName(id: number): string {
   return `c${id}`;
@@ -131,9 +134,9 @@ function compileCall(expr: Call, ctx: CompileContext): string {
   if (now !== undefined) return now;
   const def = functionOf(expr.name);
   const args = expr.args.map((a) => (a.kind === "lambda" ? compileExpr(a, ctx) : bracket(compileExpr(a, ctx))));
-  if (def.kind === "aggregate") return compileAggregate(def, args, expr);
+  if (def.kind === "aggregate") return compileAggregate(def, args, expr, ctx);
   const types = callTypes(expr);
-  if (def.sql !== undefined) return def.sql(args, types);
+  if (def.sql !== undefined) return def.sql(args, types, ctx.udf);
   return `${def.name}(${args.join(", ")})`;
 }
 
@@ -159,9 +162,9 @@ function batchTime(expr: Call, ctx: CompileContext): string | undefined {
 }
 
 /** An aggregate in one go: `final(partial(args))`. */
-function compileAggregate(def: FunctionDef, args: string[], expr: Call): string {
-  if (!expr.distinct || args.length === 0 || IGNORES_DUPLICATES.has(def.name)) return whole(def, args, expr);
-  const distinct = distinctInPlace(def, args, expr);
+function compileAggregate(def: FunctionDef, args: string[], expr: Call, ctx: CompileContext): string {
+  if (!expr.distinct || args.length === 0 || IGNORES_DUPLICATES.has(def.name)) return whole(def, args, expr, ctx);
+  const distinct = distinctInPlace(def, args, expr, ctx);
   if (distinct !== undefined) return distinct;
   throw new MillraceError("UNSUPPORTED_FEATURE", `\`${def.name}\` does not take DISTINCT here.`, {
     hint: "Remove the duplicates before, with `dropDuplicates`.",
@@ -170,24 +173,24 @@ function compileAggregate(def: FunctionDef, args: string[], expr: Call): string 
 
 const IGNORES_DUPLICATES = new Set(["min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "approx_count_distinct"]);
 
-function whole(def: FunctionDef, args: string[], expr: Call): string {
+function whole(def: FunctionDef, args: string[], expr: Call, ctx: CompileContext): string {
   const types = callTypes(expr);
   if (def.aggregate !== undefined) return def.aggregate.final(def.aggregate.partial(args, types), types);
-  return def.sql !== undefined ? def.sql(args, types) : `${def.name}(${args.join(", ")})`;
+  return def.sql !== undefined ? def.sql(args, types, ctx.udf) : `${def.name}(${args.join(", ")})`;
 }
 
 /**
  * DISTINCT inside DuckDB's aggregate, where the argument is all of its argument (but for a cast, which may go inside). Undefined where
  * the function's SQL uses its argument in another way.
  */
-function distinctInPlace(def: FunctionDef, args: string[], expr: Call): string | undefined {
+function distinctInPlace(def: FunctionDef, args: string[], expr: Call, ctx: CompileContext): string | undefined {
   if (args.length > 1 && def.name !== "count") return undefined;
   // `count(DISTINCT a, b)` counts the combinations without nulls.
   const one =
     args.length === 1
       ? args[0]!
       : `CASE WHEN ${args.map((a) => `${a} IS NOT NULL`).join(" AND ")} THEN row(${args.join(", ")}) END`;
-  const text = whole(def, ["\u0001"], expr)
+  const text = whole(def, ["\u0001"], expr, ctx)
     .replace(/(\w+)\(\u0001\)/g, (all, name) => (OVER_TARGET.test(name) ? `${name}(DISTINCT ${one})` : all))
     .replace(/(\w+)\(CAST\(\u0001 AS ([A-Z0-9 (),]+?)\)\)/g, (all, name, type) =>
       OVER_TARGET.test(name) ? `${name}(DISTINCT CAST(${one} AS ${type}))` : all,
@@ -203,13 +206,13 @@ export function distinctArguments(expr: ResolvedExpr, ctx: CompileContext): read
   if (expr.kind !== "call" || !expr.distinct || expr.args.length === 0 || IGNORES_DUPLICATES.has(expr.name))
     return undefined;
   const args = expr.args.map((a) => bracket(compileExpr(a, ctx)));
-  return distinctInPlace(functionOf(expr.name), args, expr) === undefined ? args : undefined;
+  return distinctInPlace(functionOf(expr.name), args, expr, ctx) === undefined ? args : undefined;
 }
 
 /** A DISTINCT aggregate over rows of which the first of each combination has `first`; the others give it nulls, which it skips. */
-export function compileOverFirst(expr: Call, args: readonly string[], first: string): string {
+export function compileOverFirst(expr: Call, args: readonly string[], first: string, ctx: CompileContext): string {
   const given = args.map((a, i) => (literalOf(expr.args[i]!) === undefined ? `CASE WHEN ${first} THEN ${a} END` : a));
-  return whole(functionOf(expr.name), given, expr);
+  return whole(functionOf(expr.name), given, expr, ctx);
 }
 
 // --------------------------------------------------------------------------------------------------------------- windows, order

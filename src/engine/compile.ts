@@ -11,6 +11,7 @@ import {
   compileExpr,
   compileOverFirst,
   distinctArguments,
+  FUNCTION_PREFIX,
   orderBy,
   typed,
 } from "./compile-expr.ts";
@@ -105,7 +106,7 @@ function named(exprs: readonly NamedExpr[], ctx: CompileContext): string {
       if (expr.kind === "column")
         return expr.id === field.id ? columnName(expr.id) : `${columnName(expr.id)} AS ${columnName(field.id)}`;
       const sql = compileExpr(expr, ctx);
-      return `${isCostly(expr) ? computedOnce(sql) : sql} AS ${columnName(field.id)}`;
+      return `${isCostly(expr) || sql.includes(FUNCTION_PREFIX) ? computedOnce(sql) : sql} AS ${columnName(field.id)}`;
     })
     .join(", ");
 }
@@ -149,7 +150,9 @@ function compileAggregateNode(plan: Node<"aggregate">, ctx: CompileContext): str
   const calls = plan.calls.map(({ field, expr }) => {
     const first = firsts.get(expr);
     const sql =
-      first === undefined ? aggregateCall(expr, plan, ctx) : compileOverFirst(expr as Call, first.args, first.column);
+      first === undefined
+        ? aggregateCall(expr, plan, ctx)
+        : compileOverFirst(expr as Call, first.args, first.column, ctx);
     return `${typed(sql, field.type)} AS ${columnName(field.id)}`;
   });
   if (plan.keys.length === 0) {

@@ -3,10 +3,11 @@ import type { Connection, Database } from "../duckdb/duckdb.ts";
 import { duckDBType, encoderOf, readVector } from "../duckdb/rows.ts";
 import { deposeError, userFunctionFailed } from "../duckdb/user-error.ts";
 import { MillraceError } from "../errors.ts";
+import type { NativeFunction } from "../functions/index.ts";
 import type { UserFunction } from "../plan/expr.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import type { CompileContext } from "./compile-expr.ts";
+import { type CompileContext, FUNCTION_PREFIX } from "./compile-expr.ts";
 
 /** Functions registered with a database, by the function itself: a plan that runs batch after batch registers once. */
 const registered = new WeakMap<Database, Map<Function, Map<string, string>>>();
@@ -39,7 +40,7 @@ function register(connection: Connection, fn: UserFunction, args: readonly DataT
   const key = `${args.map(sqlName).join(",")}->${sqlName(type)}:${fn.deterministic}`;
   let name = byTypes.get(key);
   if (name === undefined) {
-    name = `millrace_udf_${next++}`;
+    name = `${FUNCTION_PREFIX}${next++}`;
     connection.native.registerScalarFunction(scalarFunction(name, fn, args, type));
     byTypes.set(key, name);
   }
@@ -54,6 +55,8 @@ function scalarFunction(
 ): DuckDBScalarFunction {
   const encode = encoderOf(type, `the result of ${fn.name}`);
   const { call } = fn;
+  const native = (fn as Partial<NativeFunction>).native === true;
+  const skipNulls = native && !(fn as NativeFunction).nulls;
   return DuckDBScalarFunction.create({
     name,
     parameterTypes: args.map(duckDBType),
@@ -71,6 +74,10 @@ function scalarFunction(
         const one = values[0];
         const two = values[1];
         for (; i < rows; i++) {
+          if (skipNulls && values.some((column) => column[i] === null)) {
+            out.setItem(i, null);
+            continue;
+          }
           const result =
             args.length === 1
               ? call(one![i])
@@ -90,6 +97,10 @@ function scalarFunction(
         }
         out.flush();
       } catch (error) {
+        if (native && error instanceof MillraceError) {
+          info.setError(deposeError(error));
+          return;
+        }
         const given = values.map((column) => column[i]);
         info.setError(deposeError(userFunctionFailed(fn.name, error, given.length === 1 ? given[0] : given)));
       }

@@ -1,4 +1,5 @@
 import { MillraceError } from "../errors.ts";
+import type { UserFunction } from "../plan/expr.ts";
 import type { ArgumentType, FunctionSignature } from "../plan/resolved.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
@@ -21,12 +22,39 @@ export interface FunctionDef extends FunctionSignature {
   /** A Spark SQL expression and its result as `collect` gives it (for an aggregate or generator: the value of each row). */
   readonly example: FunctionExample;
   /** DuckDB SQL; without it, `name(args)`. */
-  readonly sql?: (args: string[], types: SqlTypes) => string;
+  readonly sql?: (args: string[], types: SqlTypes, native: NativeCall) => string;
   readonly aggregate?: AggregateDef;
   /** Where the embedded engine's result is known to differ from Spark's; also listed in docs/conformance.md. */
   readonly differences?: readonly Difference[];
   /** Set where each call may give another value (rand, uuid): not allowed to be folded or evaluated twice. */
   readonly nondeterministic?: boolean;
+}
+
+/**
+ * SQL that calls a TypeScript function, for what SQL has no words for. It is called row by row on the thread of the process, with the
+ * values as TypeScript has them; a row with a null argument gives null without a call, unless the function says `nulls: true`. It is
+ * many times slower than SQL, so common calls should not need it.
+ */
+export type NativeCall = (
+  fn: NativeFunction,
+  args: readonly { readonly sql: string; readonly type: DataType }[],
+  type: DataType,
+) => string;
+
+/** A TypeScript function of the function table; one object for each, as an engine registers it once. A MillraceError passes as it is. */
+export interface NativeFunction extends UserFunction {
+  readonly native: true;
+  /** Nulls are handed over. */
+  readonly nulls: boolean;
+}
+
+/** Makes a `NativeFunction` of a function without memory. */
+export function nativeFunction(
+  name: string,
+  call: (...args: any[]) => unknown,
+  options: { readonly nulls?: boolean } = {},
+): NativeFunction {
+  return Object.freeze({ name, call, deterministic: true, native: true, nulls: options.nulls ?? false });
 }
 
 /** A known difference from Spark, defended by its reason. */

@@ -44,4 +44,4 @@ export const catalog: FunctionCatalog = Object.freeze({
   names: () => byName.keys(),
 });
 
-export type { FunctionDef, SqlTypes } from "./define.ts";
+export type { FunctionDef, NativeFunction, SqlTypes } from "./define.ts";
