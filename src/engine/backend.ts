@@ -28,6 +28,21 @@ export interface EmbeddedBackendOptions {
 
 type Read = Extract<Relation, { kind: "read" }>;
 
+/** A batch plan that is ready to run: one statement on a connection of its own. */
+export interface OpenPlan {
+  readonly schema: StructType;
+  /** A SELECT with the plan's columns, in order. */
+  readonly sql: string;
+  readonly connection: Connection;
+  close(): Promise<void>;
+}
+
+/** What the embedded engine can beside what every engine does. */
+export interface EmbeddedEngine extends Backend {
+  /** Analyses and compiles a batch plan, for who reads DuckDB's own values, such as microseconds. Throws as `run` does. */
+  open(plan: Relation, conf: Conf): Promise<OpenPlan>;
+}
+
 /**
  * The embedded engine: plans are compiled to DuckDB SQL and run in this process.
  *
@@ -36,11 +51,11 @@ type Read = Extract<Relation, { kind: "read" }>;
  * for await (const rows of backend.run(plan, {})) console.log(rows);
  * await backend.close();
  */
-export function createEmbeddedBackend(options: EmbeddedBackendOptions = {}): Backend {
+export function createEmbeddedBackend(options: EmbeddedBackendOptions = {}): EmbeddedEngine {
   return new EmbeddedBackend(options);
 }
 
-class EmbeddedBackend implements Backend {
+class EmbeddedBackend implements EmbeddedEngine {
   readonly name = "embedded";
   readonly #options: EmbeddedBackendOptions;
   #database: Promise<Database> | undefined;
@@ -57,21 +72,38 @@ class EmbeddedBackend implements Backend {
   }
 
   async *run(plan: Relation, conf: Conf): AsyncGenerator<readonly AnyRow[], void, undefined> {
+    const open = await this.open(plan, conf);
+    try {
+      const names = open.schema.fields.map((f) => f.name);
+      for await (const chunk of open.connection.stream(open.sql)) {
+        yield toRows(names, chunk.columns, chunk.rowCount);
+      }
+    } finally {
+      await open.close();
+    }
+  }
+
+  async open(plan: Relation, conf: Conf): Promise<OpenPlan> {
     const resolved = await this.#analyze(plan, conf);
     checkBatch(resolved);
     const connection = await this.#connect(conf);
     try {
       const prepared = await prepare(resolved, connection, context(conf));
-      try {
-        const names = resolved.fields.map((f) => f.name);
-        for await (const chunk of connection.stream(outputSelect(resolved, prepared.sql))) {
-          yield toRows(names, chunk.columns, chunk.rowCount);
-        }
-      } finally {
-        await prepared.cleanup();
-      }
-    } finally {
+      return {
+        schema: schemaOf(resolved),
+        sql: outputSelect(resolved, prepared.sql),
+        connection,
+        async close() {
+          try {
+            await prepared.cleanup();
+          } finally {
+            connection.close();
+          }
+        },
+      };
+    } catch (error) {
       connection.close();
+      throw error;
     }
   }
 
