@@ -24,13 +24,13 @@ export interface ReplayOptions {
   readonly onProgress?: (sent: number) => void;
 }
 
-/** Creates the topics of the example where they do not exist. */
+/** Creates the topics of the example where they do not exist. The records' times are of 2001: a broker that keeps seven days would delete them. */
 export async function createTopics(kafka: string): Promise<void> {
   const client = connect(kafka);
   try {
     const topics = [
-      { name: TOPIC, partitions: PARTITIONS },
-      { name: ALERTS_TOPIC, partitions: 1 },
+      { name: TOPIC, partitions: PARTITIONS, configs: { "retention.ms": "-1" } },
+      { name: ALERTS_TOPIC, partitions: 1, configs: { "retention.ms": "-1" } },
     ];
     await client.createTopics(topics, { ifNotExists: true });
   } finally {
