@@ -40,6 +40,7 @@ export function duckDBType(type: DataType): DuckDBType {
   switch (type.kind) {
     case "null":
     case "integer":
+    case "interval_year_month":
       return INTEGER;
     case "boolean":
       return BOOLEAN;
@@ -64,6 +65,7 @@ export function duckDBType(type: DataType): DuckDBType {
     case "timestamp_ntz":
       return TIMESTAMP;
     case "interval_day_time":
+    case "interval":
       return INTERVAL;
     case "decimal":
       return DECIMAL(type.precision, type.scale);
@@ -108,8 +110,9 @@ function nonNullEncoder(type: DataType, column: string): Encoder {
       };
     case "byte":
     case "short":
-    case "integer": {
-      const [min, max] = INTEGER_RANGE[type.kind];
+    case "integer":
+    case "interval_year_month": {
+      const [min, max] = INTEGER_RANGE[type.kind === "interval_year_month" ? "integer" : type.kind];
       return (value) => {
         const n = typeof value === "bigint" ? Number(value) : value;
         if (typeof n !== "number" || !Number.isInteger(n) || n < min || n > max) throw invalid(column, value, type);
@@ -155,6 +158,7 @@ function nonNullEncoder(type: DataType, column: string): Encoder {
     case "timestamp_ntz":
       return (value) => new DuckDBTimestampValue(BigInt(timeOf(value, column, type)) * 1000n);
     case "interval_day_time":
+    case "interval":
       return (value) => {
         if (typeof value === "bigint") return new DuckDBIntervalValue(0, 0, value);
         if (typeof value === "number" && Number.isSafeInteger(value))

@@ -34,7 +34,10 @@ export function literalSql(value: Value | undefined, type: DataType): string {
       return `make_timestamptz(${millis(value, type)}000)`;
     case "timestamp_ntz":
       return `make_timestamp(${millis(value, type)}000)`;
+    case "interval_year_month":
+      return `CAST(${Number(value)} AS INTEGER)`;
     case "interval_day_time":
+    case "interval":
       return `to_microseconds(${BigInt(value as bigint)})`;
     case "array": {
       const items = (value as readonly Value[]).map((item) => literalSql(item, type.elementType));

@@ -3,6 +3,8 @@ import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
+import { sameInterval } from "../types/interval-type.ts";
+import { castInterval, intervalToString } from "./cast-interval.ts";
 
 /** `ansi` fails on a value that cannot be cast, `try` gives null. https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html#cast */
 export type CastMode = "ansi" | "try";
@@ -29,6 +31,10 @@ export function castSql(sql: string, from: DataType, to: DataType, mode: CastMod
       `Cannot cast ${sqlName(from)} to ${sqlName(to)}.`,
     );
   };
+  if (to.kind !== "string") {
+    const interval = castInterval(sql, from, to, mode, (attempt) => orFail(attempt, sql, to, mode));
+    if (interval !== undefined) return interval;
+  }
   switch (to.kind) {
     case "string":
       return toStringSql(sql, from, timeZone);
@@ -69,7 +75,6 @@ export function castSql(sql: string, from: DataType, to: DataType, mode: CastMod
       if (NUMERIC.has(from.kind)) return plain(`trunc(${sql})`);
       if (from.kind === "timestamp")
         return plain(`(epoch_us(${sql}) - ((epoch_us(${sql}) % 1000000) + 1000000) % 1000000) // 1000000`);
-      if (from.kind === "interval_day_time") return plain(`epoch_us(${sql}) // 1000000`);
       return refuse();
     case "float":
     case "double":
@@ -118,8 +123,8 @@ export function castSql(sql: string, from: DataType, to: DataType, mode: CastMod
       if (from.kind === "timestamp") return toLocal(sql, timeZone);
       return refuse();
     case "interval_day_time":
-      if (from.kind === "string") return orFail(`TRY_CAST(${sql} AS INTERVAL)`, sql, to, mode);
-      if (INTEGRAL.has(from.kind)) return `to_microseconds(CAST(${sql} AS BIGINT) * 1000000)`;
+    case "interval_year_month":
+    case "interval":
       return refuse();
     case "array":
       if (from.kind !== "array") return refuse();
@@ -164,6 +169,9 @@ function sameType(a: DataType, b: DataType): boolean {
         a.fields.length === b.fields.length &&
         a.fields.every((f, i) => f.name === b.fields[i]!.name && sameType(f.type, b.fields[i]!.type))
       );
+    case "interval_day_time":
+    case "interval_year_month":
+      return sameInterval(a, b as typeof a);
     default:
       return true;
   }
@@ -232,7 +240,8 @@ function toStringSql(sql: string, from: DataType, timeZone: string): string {
     case "timestamp":
       return `CAST(${toLocal(sql, timeZone)} AS VARCHAR)`;
     case "interval_day_time":
-      return intervalText(sql);
+    case "interval_year_month":
+      return intervalToString(sql, from);
     case "array":
       return `CASE WHEN len(${sql}) = 0 THEN '[]' ELSE '[' || list_aggregate(list_transform(${sql}, lambda e: coalesce(${toStringSql("e", from.elementType, timeZone)}, 'null')), 'string_agg', ', ') || ']' END`;
     case "map": {
@@ -271,11 +280,4 @@ function smallText(_x: string, text: string, sign: string): string {
   const fraction = `split_part(${text}, '.', 2)`;
   const significant = `ltrim(${fraction}, '0')`;
   return `${sign} || left(${significant}, 1) || '.' || CASE WHEN length(${significant}) > 1 THEN substr(${significant}, 2) ELSE '0' END || 'E-' || CAST(length(${fraction}) - length(${significant}) + 1 AS VARCHAR)`;
-}
-
-/** Spark's `INTERVAL '1 02:03:04.5' DAY TO SECOND`. */
-function intervalText(sql: string): string {
-  const us = `epoch_us(${sql})`;
-  const a = `abs(${us})`;
-  return `'INTERVAL ''' || CASE WHEN ${us} < 0 THEN '-' ELSE '' END || (${a} // 86400000000) || ' ' || printf('%02d:%02d:%02d', (${a} // 3600000000) % 24, (${a} // 60000000) % 60, (${a} // 1000000) % 60) || CASE WHEN ${a} % 1000000 = 0 THEN '' ELSE '.' || rtrim(printf('%06d', ${a} % 1000000), '0') END || ''' DAY TO SECOND'`;
 }

@@ -1,4 +1,5 @@
 import type { DataType } from "../types/data-type.ts";
+import { commonInterval, sameInterval } from "../types/interval-type.ts";
 
 /**
  * Spark 4's implicit casts in its default ANSI mode.
@@ -16,6 +17,10 @@ export const isNumeric = (t: DataType): boolean => NUMERIC_ORDER.includes(t.kind
 export const isIntegral = (t: DataType): boolean => INTEGRAL.has(t.kind);
 const isFractional = (t: DataType): boolean => t.kind === "float" || t.kind === "double" || t.kind === "decimal";
 const isDatetime = (t: DataType): boolean => DATETIME_ORDER.includes(t.kind);
+type IntervalType = Extract<DataType, { kind: "interval_day_time" | "interval_year_month" }>;
+/** A day-time or a year-month interval. */
+export const isInterval = (t: DataType): t is IntervalType =>
+  t.kind === "interval_day_time" || t.kind === "interval_year_month";
 const isAtomic = (t: DataType): boolean => t.kind !== "array" && t.kind !== "map" && t.kind !== "struct";
 
 /** Equal but for nullability inside, names of fields included. */
@@ -36,6 +41,9 @@ export function sameType(a: DataType, b: DataType): boolean {
         a.fields.every((f, i) => f.name === other[i]!.name && sameType(f.type, other[i]!.type))
       );
     }
+    case "interval_day_time":
+    case "interval_year_month":
+      return sameInterval(a, b as typeof a);
     default:
       return true;
   }
@@ -45,6 +53,7 @@ export function sameType(a: DataType, b: DataType): boolean {
 export function isOrderable(t: DataType): boolean {
   switch (t.kind) {
     case "map":
+    case "interval":
       return false;
     case "array":
       return isOrderable(t.elementType);
@@ -92,6 +101,7 @@ export function commonType(a: DataType, b: DataType): DataType | undefined {
   if (isDatetime(a) && isDatetime(b)) {
     return DATETIME_ORDER.indexOf(a.kind) > DATETIME_ORDER.indexOf(b.kind) ? a : b;
   }
+  if (isInterval(a) && isInterval(b)) return commonInterval(a, b);
   if (a.kind === "string" && isAtomic(b)) return promotedString(b);
   if (b.kind === "string" && isAtomic(a)) return promotedString(a);
   if (a.kind === "array" && b.kind === "array") {
@@ -169,6 +179,7 @@ export function canImplicitlyCast(from: DataType, to: DataType): boolean {
     return NUMERIC_ORDER.indexOf(from.kind) <= NUMERIC_ORDER.indexOf(to.kind);
   }
   if (isDatetime(from) && isDatetime(to)) return true;
+  if (isInterval(from) && from.kind === to.kind) return true;
   if (from.kind === "array" && to.kind === "array") return canImplicitlyCast(from.elementType, to.elementType);
   if (from.kind === "map" && to.kind === "map") {
     return canImplicitlyCast(from.keyType, to.keyType) && canImplicitlyCast(from.valueType, to.valueType);
@@ -197,6 +208,8 @@ export function canCast(from: DataType, to: DataType): boolean {
   if (!isAtomic(from) || !isAtomic(to)) return false;
   if (from.kind === "string") return true;
   if (from.kind === "boolean") return isNumeric(to);
+  if (isInterval(from)) return from.kind === to.kind || isIntegral(to) || to.kind === "decimal";
+  if (isInterval(to)) return isIntegral(from) || from.kind === "decimal";
   if (isNumeric(from))
     return (
       isNumeric(to) || to.kind === "boolean" || to.kind === "timestamp" || (isIntegral(from) && to.kind === "binary")

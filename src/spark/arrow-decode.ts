@@ -3,6 +3,7 @@ import { type DataType as ArrowType, type Batch, IntervalUnit, type Table, TimeU
 import { toDecimalString } from "../duckdb/decimal.ts";
 import { MillraceError } from "../errors.ts";
 import type { AnyRow, DataType, StructField, StructType } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
 import { type ValueMode, valueMode } from "../types/schema.ts";
 
 /** How values are to stand in TypeScript. */
@@ -94,6 +95,13 @@ function readColumn(c: Raw, type: DataType, options: DecodeOptions, mode: ValueM
       return dates(c);
     case "interval_day_time":
       return direct(c, microseconds(c));
+    case "interval_year_month":
+    case "interval":
+      throw new MillraceError(
+        "UNSUPPORTED_DATATYPE",
+        `A column holds an interval of the type "${sqlName(type)}", which Arrow cannot carry to or from Spark.`,
+        { hint: 'Cast it to a string: col("...").cast("string").' },
+      );
     case "array": {
       const items = readColumn(c.children![0]!, type.elementType, options, mode);
       const at = offsetsOf(c);

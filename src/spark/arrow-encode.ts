@@ -45,6 +45,13 @@ export function arrowType(type: DataType): arrow.DataType {
       return arrow.timestamp(arrow.TimeUnit.MICROSECOND, null);
     case "interval_day_time":
       return arrow.duration(arrow.TimeUnit.MICROSECOND);
+    case "interval_year_month":
+    case "interval":
+      throw new MillraceError(
+        "UNSUPPORTED_DATATYPE",
+        `There is an interval of the type "${sqlName(type)}", which Arrow cannot carry to or from Spark.`,
+        { hint: 'Cast it to a string: col("...").cast("string").' },
+      );
     case "array":
       return arrow.list(arrow.field("element", arrowType(type.elementType), type.containsNull));
     case "map":
@@ -137,6 +144,9 @@ function build(
         }),
       };
     }
+    case "interval_year_month":
+    case "interval":
+      throw fail(values.find((v) => v !== null && v !== undefined));
     case "long":
     case "interval_day_time":
       return {

@@ -3,7 +3,9 @@
  * is nearly this. https://spark.apache.org/docs/latest/sql-ref-datatypes.html
  */
 export type DataType =
-  | { readonly kind: AtomicKind }
+  | { readonly kind: Exclude<AtomicKind, "interval_day_time" | "interval_year_month"> }
+  | DayTimeIntervalType
+  | YearMonthIntervalType
   | { readonly kind: "decimal"; readonly precision: number; readonly scale: number }
   | { readonly kind: "array"; readonly elementType: DataType; readonly containsNull: boolean }
   | {
@@ -29,7 +31,26 @@ export type AtomicKind =
   | "date"
   | "timestamp"
   | "timestamp_ntz"
-  | "interval_day_time";
+  | "interval_day_time"
+  | "interval_year_month"
+  /** Months, days and microseconds together, as `make_interval` gives them: for arithmetic with dates only. */
+  | "interval";
+
+/** Microseconds. `start` and `end` are the fields it is declared with, `INTERVAL HOUR TO SECOND`; without them DAY TO SECOND. */
+export interface DayTimeIntervalType {
+  readonly kind: "interval_day_time";
+  readonly start?: DayTimeField;
+  readonly end?: DayTimeField;
+}
+export type DayTimeField = "day" | "hour" | "minute" | "second";
+
+/** Months. `start` and `end` as in `INTERVAL YEAR`; without them YEAR TO MONTH. */
+export interface YearMonthIntervalType {
+  readonly kind: "interval_year_month";
+  readonly start?: YearMonthField;
+  readonly end?: YearMonthField;
+}
+export type YearMonthField = "year" | "month";
 
 /** A row, or a struct within one. */
 export interface StructType {
@@ -45,7 +66,10 @@ export interface StructField {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-/** A value as it stands in TypeScript: `long` is bigint, `decimal` a string, `date` and timestamps a Date, `map` a Map. */
+/**
+ * A value as it stands in TypeScript: `long` is bigint, `decimal` a string, `date` and timestamps a Date, `map` a Map, a day-time interval
+ * the bigint of its microseconds, a year-month interval the number of its months.
+ */
 export type Value =
   | null
   | boolean

@@ -1,5 +1,6 @@
 import { MillraceError, nearest } from "../errors.ts";
 import type { AtomicKind, DataType, StructField, StructType } from "./data-type.ts";
+import { intervalFields, intervalType } from "./interval-type.ts";
 
 /** A type's name in Spark SQL: `BIGINT`, `DECIMAL(10,2)`, `ARRAY<STRING>`, `STRUCT<a: INT NOT NULL>`. */
 export function sqlName(type: DataType): string {
@@ -12,12 +13,15 @@ export function sqlName(type: DataType): string {
       return `MAP<${sqlName(type.keyType)}, ${sqlName(type.valueType)}>`;
     case "struct":
       return `STRUCT<${type.fields.map((f) => `${quoteName(f.name)}: ${sqlName(f.type)}${f.nullable ? "" : " NOT NULL"}`).join(", ")}>`;
+    case "interval_day_time":
+    case "interval_year_month":
+      return `INTERVAL ${intervalFields(type).toUpperCase()}`;
     default:
       return SQL_NAMES[type.kind];
   }
 }
 
-const SQL_NAMES: Record<AtomicKind, string> = {
+const SQL_NAMES: Record<Exclude<AtomicKind, "interval_day_time" | "interval_year_month">, string> = {
   null: "VOID",
   boolean: "BOOLEAN",
   byte: "TINYINT",
@@ -31,7 +35,7 @@ const SQL_NAMES: Record<AtomicKind, string> = {
   date: "DATE",
   timestamp: "TIMESTAMP",
   timestamp_ntz: "TIMESTAMP_NTZ",
-  interval_day_time: "INTERVAL DAY TO SECOND",
+  interval: "INTERVAL",
 };
 
 const PARSED: Readonly<Record<string, AtomicKind>> = {
@@ -179,10 +183,7 @@ class DdlParser {
         this.#expect(")");
         return { kind: "string" };
       case "interval":
-        this.#expect("day");
-        this.#expect("to");
-        this.#expect("second");
-        return { kind: "interval_day_time" };
+        return this.#interval();
     }
     const kind = Object.hasOwn(PARSED, name) ? PARSED[name] : undefined;
     if (kind !== undefined && !token.quoted) return { kind };
@@ -191,6 +192,17 @@ class DdlParser {
       hint: near ? `Did you mean "${near.toUpperCase()}"?` : undefined,
       parameters: { typeName: token.text.toUpperCase() },
     });
+  }
+
+  /** `INTERVAL`, `INTERVAL DAY TO SECOND`, `INTERVAL MONTH`. */
+  #interval(): DataType {
+    const isField = (t: Token | undefined): boolean => /^(year|month|day|hour|minute|second)$/i.test(t?.text ?? "");
+    if (!isField(this.#peek())) return { kind: "interval" };
+    const start = this.#next();
+    const end = this.#take("to") ? this.#next() : start;
+    const type = intervalType(start.text, end.text);
+    if (type === undefined) throw this.#error(end.text, end.at);
+    return type;
   }
 
   end(): void {

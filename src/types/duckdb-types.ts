@@ -35,7 +35,11 @@ export function sqlType(type: DataType): string {
     case "timestamp_ntz":
       return "TIMESTAMP";
     case "interval_day_time":
+    case "interval":
       return "INTERVAL";
+    // Months: DuckDB's own interval would compare 30 days equal to one month.
+    case "interval_year_month":
+      return "INTEGER";
     case "decimal":
       return `DECIMAL(${type.precision},${type.scale})`;
     case "array":

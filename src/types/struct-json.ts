@@ -1,5 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import type { AtomicKind, DataType, StructField, StructType } from "./data-type.ts";
+import { intervalFields, intervalType } from "./interval-type.ts";
 
 /** A type in Spark's JSON form, as Delta's `schemaString` holds it. */
 export type SparkJson =
@@ -20,7 +21,7 @@ export interface SparkJsonField {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-const NAMES: Record<AtomicKind, string> = {
+const NAMES: Record<Exclude<AtomicKind, "interval_day_time" | "interval_year_month">, string> = {
   null: "void",
   boolean: "boolean",
   byte: "byte",
@@ -34,9 +35,9 @@ const NAMES: Record<AtomicKind, string> = {
   date: "date",
   timestamp: "timestamp",
   timestamp_ntz: "timestamp_ntz",
-  interval_day_time: "interval day to second",
+  interval: "interval",
 };
-const KINDS = new Map(Object.entries(NAMES).map(([kind, name]) => [name, kind as AtomicKind]));
+const KINDS = new Map(Object.entries(NAMES).map(([kind, name]) => [name, kind as keyof typeof NAMES]));
 
 /** The JSON value of a type; `JSON.stringify(toSparkJson(schema))` is a Delta `schemaString`. */
 export function toSparkJson(type: DataType): SparkJson {
@@ -62,6 +63,9 @@ export function toSparkJson(type: DataType): SparkJson {
           metadata: f.metadata ?? {},
         })),
       };
+    case "interval_day_time":
+    case "interval_year_month":
+      return `interval ${intervalFields(type)}`;
     default:
       return NAMES[type.kind];
   }
@@ -73,6 +77,9 @@ export function fromSparkJson(json: unknown): DataType {
     if (json.startsWith("{") || json.startsWith('"')) return fromSparkJson(JSON.parse(json));
     const kind = KINDS.get(json) ?? (json === "null" ? "null" : undefined);
     if (kind) return { kind };
+    const interval = /^interval (\w+)(?: to (\w+))?$/.exec(json);
+    const ranged = interval && intervalType(interval[1]!, interval[2] ?? interval[1]!);
+    if (ranged) return ranged;
     if (json === "decimal") return { kind: "decimal", precision: 10, scale: 0 };
     const decimal = /^decimal\(\s*(\d+)\s*,\s*(-?\d+)\s*\)$/.exec(json);
     if (decimal) return { kind: "decimal", precision: Number(decimal[1]), scale: Number(decimal[2]) };

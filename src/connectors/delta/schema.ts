@@ -77,6 +77,8 @@ function checkType(type: DataType, path: string, faults: string[]): void {
       faults.push(`${path} is always null (cast it to a type)`);
       break;
     case "interval_day_time":
+    case "interval_year_month":
+    case "interval":
       faults.push(`${path} is an interval`);
       break;
     case "array":

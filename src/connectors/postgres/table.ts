@@ -65,6 +65,8 @@ function columnType(type: DataType): string {
     case "timestamp_ntz":
       return "timestamp without time zone";
     case "interval_day_time":
+    case "interval_year_month":
+    case "interval":
       return "interval";
     case "array":
     case "map":
@@ -110,6 +112,8 @@ function accepts(type: DataType, column: string): boolean {
     case "timestamp_ntz":
       return column.startsWith("timestamp without");
     case "interval_day_time":
+    case "interval_year_month":
+    case "interval":
       return column === "interval";
     case "array":
     case "map":
