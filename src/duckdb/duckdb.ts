@@ -455,6 +455,13 @@ export function toMillraceError(
     });
   }
   if (/No files found that match/i.test(raw)) return new MillraceError("PATH_NOT_FOUND", detail, { cause: error });
+  if (/More than one row returned by a subquery/i.test(raw)) {
+    return new MillraceError(
+      "SCALAR_SUBQUERY_TOO_MANY_ROWS",
+      "More than one row returned by a subquery used as an expression.",
+      { hint: "Aggregate in the subquery, or end it with LIMIT 1.", cause: error },
+    );
+  }
   if (/division by zero/i.test(raw)) return new MillraceError("DIVIDE_BY_ZERO", detail, { cause: error });
   if (/No space left|disk full|ENOSPC|not enough space|max_temp_directory_size/i.test(raw)) {
     return new MillraceError("DISK_FULL", detail, {

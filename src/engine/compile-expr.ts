@@ -7,6 +7,7 @@ import type { ResolvedExpr, ResolvedRelation, SortKey } from "../plan/resolved.t
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
 import { castSql, toLocal } from "./cast.ts";
+import { compileSubquery } from "./compile-subquery.ts";
 
 /** What compiling needs to know beside the plan. */
 export interface CompileContext {
@@ -67,6 +68,8 @@ export function compileExpr(expr: ResolvedExpr, ctx: CompileContext): string {
       return lambdaName(expr.name);
     case "over":
       return attachOver(compileExpr(expr.child, ctx), overClause(expr, ctx));
+    case "subquery":
+      return compileSubquery(expr, ctx);
     case "udf":
       return ctx.udf(
         expr.fn,

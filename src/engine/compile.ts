@@ -350,12 +350,13 @@ const JOINS = {
 function compileJoin(plan: Node<"join">, ctx: CompileContext): string {
   const left = sub(plan.left, ctx);
   const right = sub(plan.right, ctx);
+  const lateral = plan.lateral ? "LATERAL " : "";
   if (plan.condition === undefined && (plan.type === "inner" || plan.type === "cross")) {
-    return `SELECT ${list(plan.fields)} FROM ${left} l CROSS JOIN ${right} r`;
+    return `SELECT ${list(plan.fields)} FROM ${left} l CROSS JOIN ${lateral}${right} r`;
   }
   const condition = plan.condition === undefined ? "true" : compileExpr(plan.condition, ctx);
   const kind = plan.type === "cross" ? "JOIN" : JOINS[plan.type];
-  return `SELECT ${list(plan.fields)} FROM ${left} l ${kind} ${right} r ON ${condition}`;
+  return `SELECT ${list(plan.fields)} FROM ${left} l ${kind} ${lateral}${right} r ON ${condition}`;
 }
 
 function compileDeduplicate(plan: Node<"deduplicate">, ctx: CompileContext): string {

@@ -3,7 +3,7 @@ import { connectorFor, resolveOptions } from "../connectors/index.ts";
 import { type Connection, columnDefinitions, insertRows } from "../duckdb/duckdb.ts";
 import { MillraceError } from "../errors.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
-import { resolvedInputs } from "../plan/walk.ts";
+import { resolvedInputs, resolvedSubqueries } from "../plan/walk.ts";
 import type { StructType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type CompileContext, columnName, compileRelation, requiredColumns } from "./compile.ts";
@@ -87,6 +87,7 @@ export async function materialise(
   const visit = async (node: ResolvedRelation): Promise<void> => {
     if (leaf(node) !== undefined) return;
     for (const input of resolvedInputs(node)) await visit(input);
+    for (const plan of resolvedSubqueries(node)) await visit(plan);
     if (skip(node)) return;
     switch (node.kind) {
       case "scan": {

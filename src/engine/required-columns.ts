@@ -1,4 +1,6 @@
+import { outerReferences } from "../plan/analyze-subquery.ts";
 import type { NamedExpr, ResolvedExpr, ResolvedRelation } from "../plan/resolved.ts";
+import { resolvedSubqueries } from "../plan/walk.ts";
 
 /**
  * The columns (by name) that a plan reads of each scan in it, so that a source lays out no more. Scans from which nothing is read
@@ -18,6 +20,7 @@ export function requiredColumns(plan: ResolvedRelation): Map<ResolvedRelation, s
 }
 
 function walk(node: ResolvedRelation, needed: ReadonlySet<number>, found: Map<ResolvedRelation, Set<number>>): void {
+  for (const plan of resolvedSubqueries(node)) walk(plan, all(plan), found);
   switch (node.kind) {
     case "scan": {
       const before = found.get(node) ?? new Set<number>();
@@ -46,6 +49,7 @@ function walk(node: ResolvedRelation, needed: ReadonlySet<number>, found: Map<Re
       return;
     case "join": {
       const both = plus(needed, node.condition === undefined ? [] : [node.condition]);
+      if (node.lateral) for (const c of outerReferences(node.right)) both.add(c.id);
       walk(node.left, both, found);
       walk(node.right, both, found);
       return;
@@ -134,6 +138,10 @@ function collect(expr: ResolvedExpr, ids: Set<number>): void {
       return;
     case "lambda":
       collect(expr.body, ids);
+      return;
+    case "subquery":
+      for (const v of expr.values) collect(v, ids);
+      for (const c of outerReferences(expr.plan)) ids.add(c.id);
       return;
     case "over":
       collect(expr.child, ids);

@@ -1,15 +1,17 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import type { AnalyzeEnv } from "./analyze.ts";
+import type { OuterScope } from "./analyze-subquery.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts } from "./names.ts";
+import type { Relation } from "./relation.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedNode } from "./resolved.ts";
 import { ambiguous, matches, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
 import { exprText } from "./sql-text.ts";
 import { resolvedExprChildren } from "./walk.ts";
 
 /** What analysis is built of: makes columns and nodes, and knows the columns made so far. */
-export class Builder {
+export abstract class Builder {
   readonly env: AnalyzeEnv;
   readonly same: SameName;
   #lastId = 0;
@@ -33,6 +35,40 @@ export class Builder {
 
   fieldById(id: number): Field | undefined {
     return this.#fields.get(id);
+  }
+
+  /** The queries around the one that is being analysed, innermost last. */
+  #outer: readonly OuterScope[] = [];
+
+  abstract analyze(r: Relation): Node;
+
+  /** Analyses a query that may name columns of the one around it. */
+  within(scope: OuterScope, r: Relation): Node {
+    return this.#scoped([...this.#outer, scope], r);
+  }
+
+  /** Analyses what sees nothing of the queries around it, as a view. */
+  apart(r: Relation): Node {
+    return this.#scoped([], r);
+  }
+
+  #scoped(scopes: readonly OuterScope[], r: Relation): Node {
+    const before = this.#outer;
+    this.#outer = scopes;
+    try {
+      return this.analyze(r);
+    } finally {
+      this.#outer = before;
+    }
+  }
+
+  /** Looks a name up in the queries around. */
+  outer(parts: readonly string[]): ResolvedExpr | undefined {
+    for (const scope of this.#outer.toReversed()) {
+      const found = scope(parts);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   /** The column of that id in a relation's output. */

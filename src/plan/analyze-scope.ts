@@ -1,4 +1,5 @@
 import type { Builder } from "./analyze-base.ts";
+import { resolveSubquery } from "./analyze-subquery.ts";
 import type { Expr } from "./expr.ts";
 import { columnOf, type ExprHooks, ExprResolver } from "./resolve-expr.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedNode, ResolvedRelation } from "./resolved.ts";
@@ -31,6 +32,14 @@ export class Scope {
       same: analyzer.same,
       metadata: (e) => analyzer.metadataOf(e),
       node: () => this.node,
+      outer: (parts) => analyzer.outer(parts),
+      subquery: (type, plan, values) =>
+        resolveSubquery(
+          analyzer,
+          type,
+          analyzer.within((parts) => this.exprs.lookup(parts), plan),
+          values,
+        ),
       ...(more.timeWindow && { timeWindow: (args) => more.timeWindow!(this, args) }),
       ...(more.generator && { generator: more.generator }),
       ...(more.hidden !== false && { useHidden: (field) => this.#hidden.add(field.id) }),

@@ -9,7 +9,7 @@ import { type ProjectItem, resolveProject } from "./analyze-project.ts";
 import { Scope } from "./analyze-scope.ts";
 import { resolveSetOp } from "./analyze-set-op.ts";
 import { parseIntervalMicros } from "./interval.ts";
-import { nameParts } from "./names.ts";
+import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf } from "./resolve-expr.ts";
 import type { Field, FunctionCatalog, NamedExpr, ResolvedRelation, SortKey } from "./resolved.ts";
@@ -20,6 +20,8 @@ export interface AnalyzeEnv {
   /** The schema of a source; file schemas were inferred before, so that analysis stays pure. */
   scanSchema(read: Extract<Relation, { kind: "read" }>): StructType;
   readonly conf: Readonly<Record<string, string>>;
+  /** What a table's name or a query's text stands for, looked up before. */
+  expand?(node: Extract<Relation, { kind: "named_table" | "sql" }>): Relation | undefined;
 }
 
 /**
@@ -56,6 +58,15 @@ class Analyzer extends Builder {
     switch (r.kind) {
       case "read":
         return this.#scan(r);
+      case "named_table":
+      case "sql":
+        return this.#expanded(r);
+      case "select":
+      case "generate":
+      case "inline_table":
+      case "sql_pivot":
+      case "unpivot":
+        throw new MillraceError("INTERNAL", `A ${r.kind} node reached the analyser.`);
       case "local":
         return this.leaf({ kind: "local", rows: r.rows }, this.structFields(r.schema), false);
       case "range":
@@ -153,6 +164,19 @@ class Analyzer extends Builder {
       case "transform_with_state":
         return this.#transformWithState(r);
     }
+  }
+
+  #expanded(r: Extract<Relation, { kind: "named_table" | "sql" }>): Node {
+    const expanded = this.env.expand?.(r);
+    if (expanded !== undefined) return this.apart(expanded);
+    if (r.kind === "named_table") {
+      throw new MillraceError(
+        "TABLE_OR_VIEW_NOT_FOUND",
+        `The table or view ${quoted(nameParts(r.name))} cannot be found.`,
+        { hint: "Check the name, or make a view with createOrReplaceTempView.", parameters: { relationName: r.name } },
+      );
+    }
+    throw new MillraceError("INTERNAL", "A query in SQL reached the analyser without its plan.");
   }
 
   #scan(r: Extract<Relation, { kind: "read" }>): Node {

@@ -3,7 +3,7 @@ import { hidePasswords, hideSecrets } from "../types/secrets.ts";
 import { show } from "../types/show.ts";
 import type { Relation } from "./relation.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation, SortKey } from "./resolved.ts";
-import { relationInputs, resolvedInputs } from "./walk.ts";
+import { relationInputs, resolvedInputs, resolvedSubqueries } from "./walk.ts";
 
 /** Options of a format as they may be shown. */
 export type ShownOptions = (
@@ -16,7 +16,11 @@ export function resolvedTree(
   plan: ResolvedRelation,
   shown: ShownOptions = (_, options) => hideSecrets(options),
 ): string {
-  return tree(plan, (node) => describe(node, shown), resolvedInputs);
+  return tree(
+    plan,
+    (node) => describe(node, shown),
+    (node) => [...resolvedInputs(node), ...resolvedSubqueries(node)],
+  );
 }
 
 /** A plan as it was written, before its names are resolved: Spark marks such operators with an apostrophe. */
@@ -42,6 +46,10 @@ function describeWritten(r: Relation): string {
   switch (r.kind) {
     case "read":
       return `'UnresolvedRelation ${[r.format, ...r.paths.map(hidePasswords)].join(" ")}`;
+    case "named_table":
+      return `'UnresolvedRelation [${r.name}]`;
+    case "sql":
+      return `'SQL ${r.query.replaceAll(/\s+/g, " ").trim()}`;
     case "local":
       return `LocalRelation, ${r.rows.length} rows`;
     case "subquery_alias":
@@ -136,6 +144,8 @@ function micros(n: bigint): string {
   return `${n} microseconds`;
 }
 
+const outputIds = (plan: ResolvedRelation): string => plan.fields.map((f) => f.id).join(",");
+
 const INFIX = new Set("+ - * / % == != <=> < <= > >= and or & | ^ || div".split(" "));
 
 /** A resolved expression as text, columns as `name#id`. */
@@ -169,6 +179,11 @@ function exprToText(e: ResolvedExpr): string {
         ...(e.partitionBy.length > 0 ? [`partition by ${e.partitionBy.map(exprToText).join(", ")}`] : []),
         ...(e.orderBy.length > 0 ? [`order by ${e.orderBy.map(order).join(", ")}`] : []),
       ].join(" ")})`;
+    case "subquery": {
+      const ids = outputIds(e.plan);
+      const text = `${e.subquery}-subquery#${ids}`;
+      return e.subquery === "in" ? `${e.values.map(exprToText).join(", ")} IN (${text})` : text;
+    }
     case "udf":
       return `${e.fn.name}(${e.args.map(exprToText).join(", ")})`;
   }

@@ -1,4 +1,5 @@
 import type { DataType, Value } from "../types/data-type.ts";
+import type { Relation } from "./relation.ts";
 
 /**
  * Expressions as the user wrote them: names are not looked up yet. Frozen plain data with Spark Connect's vocabulary
@@ -34,6 +35,13 @@ export type Expr =
       readonly partitionBy: readonly Expr[];
       readonly orderBy: readonly Expr[];
       readonly frame?: WindowFrame;
+    }
+  /** A query in brackets; `values` stand before IN. Names that it has not are looked up in the query around it. */
+  | {
+      readonly kind: "subquery";
+      readonly type: "scalar" | "exists" | "in";
+      readonly plan: Relation;
+      readonly values?: readonly Expr[];
     }
   | { readonly kind: "udf"; readonly fn: UserFunction; readonly args: readonly Expr[]; readonly type: DataType };
 

@@ -106,6 +106,8 @@ function isRelation(value: object): boolean {
 
 const KINDS: Record<Relation["kind"], true> = {
   read: true,
+  named_table: true,
+  sql: true,
   local: true,
   range: true,
   project: true,
@@ -130,5 +132,10 @@ const KINDS: Record<Relation["kind"], true> = {
   repartition: true,
   map_rows: true,
   transform_with_state: true,
+  select: true,
+  generate: true,
+  inline_table: true,
+  sql_pivot: true,
+  unpivot: true,
 };
 const RELATION_KINDS = new Set(Object.keys(KINDS) as Relation["kind"][]);

@@ -19,6 +19,19 @@ export type RelationNode =
       readonly paths: readonly string[];
       readonly streaming: boolean;
     }
+  /** A table or view of the catalog, `db.name` with back-quotes where needed. */
+  | {
+      readonly kind: "named_table";
+      readonly name: string;
+      readonly options: Readonly<Record<string, string>>;
+      readonly streaming: boolean;
+    }
+  /** A query or command in SQL; `args` fill `:name` or `?`, literals or what gives one. */
+  | {
+      readonly kind: "sql";
+      readonly query: string;
+      readonly args?: Readonly<Record<string, Expr>> | readonly Expr[];
+    }
   | { readonly kind: "local"; readonly schema: StructType; readonly rows: readonly (readonly Value[])[] }
   | { readonly kind: "range"; readonly start: bigint; readonly end: bigint; readonly step: bigint }
   | { readonly kind: "project"; readonly input: Relation; readonly exprs: readonly Expr[] }
@@ -68,6 +81,10 @@ export type RelationNode =
       readonly type: JoinType;
       readonly condition?: Expr;
       readonly using?: readonly string[];
+      /** SQL's NATURAL: by all columns of the same name. */
+      readonly natural?: boolean;
+      /** The right side may name columns of the left. */
+      readonly lateral?: boolean;
     }
   | {
       readonly kind: "set_op";
@@ -121,7 +138,55 @@ export type RelationNode =
       readonly schema: StructType;
       /** A column of the output that carries the watermark on, as Spark's `eventTimeColumnName`. */
       readonly eventTimeColumn?: string;
+    }
+  | SqlNode;
+
+/** What only the text of a `sql` node turns into (plan/sql): Spark gets the text itself. */
+export type SqlNode =
+  /** A SELECT block: names are looked up by SQL's rules, in aliases too. */
+  | {
+      readonly kind: "select";
+      readonly input: Relation;
+      readonly items: readonly Expr[];
+      readonly distinct: boolean;
+      readonly group?: GroupBy;
+      readonly having?: Expr;
+      readonly order: readonly Expr[] | "all";
+      readonly orderAll?: Pick<Extract<Expr, { kind: "sort_order" }>, "direction" | "nulls">;
+    }
+  /** LATERAL VIEW, and table functions in FROM: the rows of a generator beside each row of the input. */
+  | {
+      readonly kind: "generate";
+      readonly input: Relation;
+      readonly generator: Expr;
+      readonly outer: boolean;
+      readonly alias?: string;
+      readonly columns?: readonly string[];
+    }
+  /** VALUES. */
+  | { readonly kind: "inline_table"; readonly rows: readonly (readonly Expr[])[] }
+  | {
+      readonly kind: "sql_pivot";
+      readonly input: Relation;
+      readonly aggregates: readonly Expr[];
+      readonly columns: readonly Expr[];
+      readonly values: readonly { readonly value: Expr; readonly alias?: string }[];
+    }
+  | {
+      readonly kind: "unpivot";
+      readonly input: Relation;
+      readonly values: readonly { readonly columns: readonly Expr[]; readonly alias?: string }[];
+      readonly valueNames: readonly string[];
+      readonly variableName: string;
+      readonly includeNulls: boolean;
     };
+
+/** GROUP BY: `sets` are indices of `keys`; `all` groups by what has no aggregate in it. */
+export interface GroupBy {
+  readonly keys: readonly Expr[];
+  readonly sets?: readonly (readonly number[])[];
+  readonly all: boolean;
+}
 
 export type JoinType = "inner" | "left_outer" | "right_outer" | "full_outer" | "left_semi" | "left_anti" | "cross";
 

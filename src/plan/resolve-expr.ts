@@ -4,6 +4,7 @@ import { sqlName } from "../types/ddl.ts";
 import { canCast, isIntegral, sameType } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts, quoted } from "./names.ts";
+import type { Relation } from "./relation.ts";
 import type { ArgumentType, Field, FunctionCatalog, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
 import { ambiguous, type Match, matches, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
 import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
@@ -21,6 +22,13 @@ export interface ExprHooks {
   generator?(signature: FunctionSignature, args: readonly ResolvedExpr[], type: DataType): ResolvedExpr;
   /** Metadata that goes with an expression's values. */
   metadata?(e: ResolvedExpr): Readonly<Record<string, unknown>> | undefined;
+  /** A name of the query around this one. */
+  outer?(parts: readonly string[]): ResolvedExpr | undefined;
+  subquery?(
+    type: Extract<Expr, { kind: "subquery" }>["type"],
+    plan: Relation,
+    values: readonly ResolvedExpr[],
+  ): ResolvedExpr;
   /** A column that is only there as hidden was used. */
   useHidden?(field: Field): void;
 }
@@ -62,6 +70,15 @@ export class ExprResolver {
         return { kind: "udf", fn: e.fn, args: e.args.map((a) => this.resolve(a)), type: e.type, nullable: true };
       case "window":
         return this.#over(e);
+      case "subquery":
+        if (this.#hooks.subquery) {
+          return this.#hooks.subquery(
+            e.type,
+            e.plan,
+            (e.values ?? []).map((v) => this.resolve(v)),
+          );
+        }
+        throw invalid("A subquery cannot stand here", "");
       case "star":
         throw invalid("The star may only stand in select, count or struct", `as in select("*")`);
       case "sort_order":
@@ -120,8 +137,19 @@ export class ExprResolver {
     }
     const node = this.#hooks.node();
     const match = planId === undefined ? this.#find(parts, node) : this.#bound(parts, planId, node);
-    if (match === undefined) throw unresolved(name, node.columns);
-    return this.#path(columnOf(match.field), match.path);
+    if (match !== undefined) return this.#path(columnOf(match.field), match.path);
+    const outer = planId === undefined ? this.#hooks.outer?.(parts) : undefined;
+    if (outer !== undefined) return outer;
+    throw unresolved(name, node.columns);
+  }
+
+  /** What a query inside this one may name. */
+  lookup(parts: readonly string[]): ResolvedExpr | undefined {
+    const { columns } = this.#hooks.node();
+    const found = matches(columns, parts, this.#hooks.same);
+    if (found.length > 1) throw ambiguous(parts, found, columns);
+    const match = found[0];
+    return match && this.#path(columnOf(match.field), match.path);
   }
 
   #find(parts: readonly string[], node: Node): Match | undefined {

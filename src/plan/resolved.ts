@@ -49,6 +49,16 @@ export type ResolvedExprNode =
       readonly orderBy: readonly SortKey[];
       readonly frame?: WindowFrame;
     }
+  /**
+   * A query in brackets. Columns of the query around it stand in `plan` by their ids, which are unique in the whole plan.
+   * `values` (in): compared with the columns of the plan by position.
+   */
+  | {
+      readonly kind: "subquery";
+      readonly subquery: "scalar" | "exists" | "in";
+      readonly plan: ResolvedRelation;
+      readonly values: readonly ResolvedExpr[];
+    }
   | { readonly kind: "udf"; readonly fn: UserFunction; readonly args: readonly ResolvedExpr[] };
 
 /** An expression and the output column it fills. */
@@ -118,6 +128,8 @@ export type ResolvedNode =
       readonly right: ResolvedRelation;
       readonly type: JoinType;
       readonly condition?: ResolvedExpr;
+      /** Columns of the left stand in the right plan. */
+      readonly lateral?: boolean;
     }
   | { readonly kind: "union"; readonly inputs: readonly ResolvedRelation[] }
   | {

@@ -48,6 +48,12 @@ export function exprText(expr: Expr): string {
       const order = expr.orderBy.length > 0 ? `ORDER BY ${expr.orderBy.map(exprText).join(", ")}` : "";
       return `${exprText(expr.child)} OVER (${[partition, order].filter((s) => s !== "").join(" ")})`;
     }
+    case "subquery":
+      return expr.type === "scalar"
+        ? "scalarsubquery()"
+        : expr.type === "exists"
+          ? "exists()"
+          : `(${(expr.values ?? []).map(exprText).join(", ")} IN (listquery()))`;
     case "udf":
       return `${expr.fn.name}(${expr.args.map(exprText).join(", ")})`;
   }

@@ -96,6 +96,8 @@ function text(e: ResolvedExpr, names: ReadonlyMap<number, string>): string {
       return e.name;
     case "over":
       return `${text(e.child, names)} over`;
+    case "subquery":
+      return `${e.subquery}(${e.values.map((a) => text(a, names)).join(", ")})`;
     case "udf":
       return `${e.fn.name}(${e.args.map((a) => text(a, names)).join(", ")})`;
   }

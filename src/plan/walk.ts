@@ -6,8 +6,11 @@ import type { NamedExpr, ResolvedExpr, ResolvedRelation, SortKey } from "./resol
 export function relationInputs(r: Relation): readonly Relation[] {
   switch (r.kind) {
     case "read":
+    case "named_table":
+    case "sql":
     case "local":
     case "range":
+    case "inline_table":
       return [];
     case "join":
     case "set_op":
@@ -15,6 +18,24 @@ export function relationInputs(r: Relation): readonly Relation[] {
     default:
       return [r.input];
   }
+}
+
+/** The queries that stand in a node's expressions. */
+export function relationSubqueries(r: Relation): readonly Relation[] {
+  const found: Relation[] = [];
+  const look = (value: unknown): void => {
+    if (typeof value !== "object" || value === null || value instanceof Date || ArrayBuffer.isView(value)) return;
+    const node = value as { readonly kind?: unknown; readonly plan?: Relation; readonly values?: unknown };
+    if (node.kind === "subquery" && node.plan !== undefined) {
+      found.push(node.plan);
+      look(node.values);
+    } else for (const child of Object.values(value)) look(child);
+  };
+  if (r.kind === "read" || r.kind === "local" || r.kind === "sql") return found;
+  for (const [key, value] of Object.entries(r)) {
+    if (key !== "input" && key !== "left" && key !== "right" && key !== "schema" && key !== "processor") look(value);
+  }
+  return found;
 }
 
 export function resolvedExprChildren(e: ResolvedExpr): readonly ResolvedExpr[] {
@@ -35,6 +56,8 @@ export function resolvedExprChildren(e: ResolvedExpr): readonly ResolvedExpr[] {
       return [e.body];
     case "over":
       return [e.child, ...e.partitionBy, ...e.orderBy.map((k) => k.expr)];
+    case "subquery":
+      return e.values;
   }
 }
 
@@ -67,6 +90,10 @@ export function mapResolvedExpr(e: ResolvedExpr, f: (child: ResolvedExpr) => Res
     case "lambda": {
       const body = f(e.body);
       return body === e.body ? e : { ...e, body };
+    }
+    case "subquery": {
+      const values = all(e.values);
+      return values === e.values ? e : { ...e, values };
     }
     case "over":
       return {
@@ -120,9 +147,17 @@ export function resolvedExprs(r: ResolvedRelation): readonly ResolvedExpr[] {
   }
 }
 
-/** Every relation of a plan, parents before children, left to right. */
+/** The queries that stand in a node's expressions. */
+export function* resolvedSubqueries(r: ResolvedRelation): Generator<ResolvedRelation> {
+  for (const root of resolvedExprs(r)) {
+    for (const e of walkExpr(root)) if (e.kind === "subquery") yield e.plan;
+  }
+}
+
+/** Every relation of a plan, parents before children, left to right; those of subqueries too. */
 export function* walkResolved(r: ResolvedRelation): Generator<ResolvedRelation> {
   yield r;
+  for (const plan of resolvedSubqueries(r)) yield* walkResolved(plan);
   for (const input of resolvedInputs(r)) yield* walkResolved(input);
 }
 
