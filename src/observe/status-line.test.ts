@@ -1,7 +1,8 @@
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { publish } from "../events.ts";
-import { lagOf, type StatusLine, startStatusLine } from "./status-line.ts";
+import { lagOf } from "./lag.ts";
+import { type StatusLine, startStatusLine } from "./status-line.ts";
 
 let written: string;
 let now: number;

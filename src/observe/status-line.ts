@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
-import type { SourceProgress, StreamingQueryProgress } from "../backend.ts";
+import type { StreamingQueryProgress } from "../backend.ts";
 import { subscribe } from "../events.ts";
+import { lagOf } from "./lag.ts";
 
 export interface StatusLineOptions {
   /** Where it is drawn; default stderr. On a terminal one line per query is redrawn in place, elsewhere lines are written now and then. */
@@ -173,35 +174,6 @@ function rate(q: QueryState, now: number): number {
   const first = recent[0]!;
   const span = Math.max(now - (first.at - first.ms), 1);
   return Math.round((recent.reduce((n, r) => n + r.rows, 0) * 1000) / span);
-}
-
-/** Records behind the newest, over all partitions; undefined when the source does not tell. */
-export function lagOf(source: SourceProgress): number | undefined {
-  const latest = offsets(source.latestOffset);
-  const end = offsets(source.endOffset);
-  if (latest === undefined || end === undefined) return undefined;
-  let lag = 0;
-  for (const [partition, offset] of latest) lag += Math.max(0, offset - (end.get(partition) ?? offset));
-  return lag;
-}
-
-/** Kafka's offsets in progress JSON: topic, partition, offset. */
-function offsets(value: unknown): Map<string, number> | undefined {
-  let parsed = value;
-  if (typeof value === "string") {
-    try {
-      parsed = JSON.parse(value);
-    } catch {
-      return undefined;
-    }
-  }
-  if (typeof parsed !== "object" || parsed === null) return undefined;
-  const found = new Map<string, number>();
-  for (const [topic, partitions] of Object.entries(parsed)) {
-    if (typeof partitions !== "object" || partitions === null) return undefined;
-    for (const [partition, offset] of Object.entries(partitions)) found.set(`${topic}-${partition}`, Number(offset));
-  }
-  return found;
 }
 
 function count(n: number): string {
