@@ -1,3 +1,6 @@
+import type { StructType } from "../../src/types/data-type.ts";
+import { parseDdl } from "../../src/types/ddl.ts";
+
 /**
  * The inputs that cases name: small, full of edges. `id` numbers the rows. Columns are given as Spark SQL text of the value, cast to the
  * type of the schema, so that both engines read the very same microseconds, decimals and NaN.
@@ -211,3 +214,17 @@ export const TABLES: Readonly<Record<TableName, Table>> = {
   },
   empty: { schema: "id INT, x INT, s STRING", rows: [] },
 };
+
+export const EMPTY_SCHEMA: StructType = { kind: "struct", fields: [] };
+
+const schemas = new Map<TableName, StructType>();
+
+/** The columns of a table, all nullable. */
+export function schemaOfTable(name: TableName): StructType {
+  let schema = schemas.get(name);
+  if (schema === undefined) {
+    schema = parseDdl(TABLES[name].schema);
+    schemas.set(name, schema);
+  }
+  return schema;
+}

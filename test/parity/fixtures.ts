@@ -1,0 +1,87 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Relation } from "../../src/plan/relation.ts";
+import { parseDdl, sqlName } from "../../src/types/ddl.ts";
+import type { RelationInit, SparkLane } from "./spark-lane.ts";
+import { TABLES, type Table, type TableName } from "./tables.ts";
+
+/** The tables as Parquet files that Spark wrote, so that both engines read the very same values, all of them nullable. */
+export class Fixtures {
+  readonly folder = mkdtempSync(join(tmpdir(), "millrace-parity-"));
+
+  static async write(spark: SparkLane): Promise<Fixtures> {
+    const fixtures = new Fixtures();
+    await spark.conf({ "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS" });
+    for (const [name, table] of Object.entries(TABLES)) {
+      await spark.command({
+        opType: {
+          case: "command",
+          value: {
+            commandType: {
+              case: "writeOperation",
+              value: {
+                input: { relType: { case: "sql", value: { query: tableSql(table) } } },
+                source: "parquet",
+                saveType: { case: "path", value: fixtures.path(name as TableName) },
+                mode: 2,
+              },
+            },
+          },
+        },
+      });
+    }
+    return fixtures;
+  }
+
+  path(name: TableName): string {
+    return join(this.folder, name);
+  }
+
+  /** The table in a plan of ours. */
+  relation(name: TableName): Relation {
+    return { kind: "read", format: "parquet", options: {}, paths: [this.path(name)], streaming: false };
+  }
+
+  /** Makes every table a view of a Spark session, under its name. */
+  async views(spark: SparkLane): Promise<void> {
+    for (const name of Object.keys(TABLES) as TableName[]) {
+      await spark.command({
+        opType: {
+          case: "command",
+          value: {
+            commandType: {
+              case: "createDataframeView",
+              value: { input: this.#scan(name), name, replace: true },
+            },
+          },
+        },
+      });
+    }
+  }
+
+  #scan(name: TableName): RelationInit {
+    return {
+      relType: {
+        case: "read",
+        value: {
+          readType: { case: "dataSource", value: { format: "parquet", paths: [this.path(name)] } },
+        },
+      },
+    };
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The rows in their order, in one file. */
+function tableSql(table: Table): string {
+  const { fields } = parseDdl(table.schema);
+  const row = (cells: readonly string[]): string =>
+    fields.map((f, i) => `CAST(${cells[i]} AS ${sqlName(f.type)}) AS ${f.name}`).join(", ");
+  if (table.rows.length === 0) return `SELECT ${row(fields.map(() => "NULL"))} LIMIT 0`;
+  const union = table.rows.map((cells) => `SELECT ${row(cells)}`).join(" UNION ALL ");
+  return `SELECT /*+ COALESCE(1) */ * FROM (${union}) ORDER BY id`;
+}

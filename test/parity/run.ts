@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+import type { ExpressionCase, ParityCase, QueryCase } from "./case.ts";
+import { writtenCases } from "./cases/index.ts";
+import { exampleCases } from "./examples.ts";
+import { byConf, type Expression, judgeExpressions, judgeQueries, type Verdict } from "./judge.ts";
+import { type LaneName, Lanes } from "./lanes.ts";
+
+// npm run parity [-- --family F] [--filter TEXT] [--random N] [--seed S] [--kind K] [--json] [--jobs N]
+//   Runs the cases on real Spark and embedded and compares the results. Without --family and --filter, all of them.
+//   --random N --seed S   also N generated expressions and plans
+//   --kind K              print only unexpected differences of this kind: crash, error, value, type, nullable, name
+//   SPARK_REMOTE          the address of the Spark Connect server
+const { values: options } = parseArgs({
+  options: {
+    family: { type: "string", multiple: true },
+    filter: { type: "string" },
+    random: { type: "string", default: "0" },
+    seed: { type: "string" },
+    jobs: { type: "string", default: "3" },
+    json: { type: "boolean", default: false },
+    kind: { type: "string", multiple: true },
+  },
+});
+
+const wanted = (c: { readonly family: string; readonly name?: string; readonly sql?: string }): boolean =>
+  (options.family === undefined || options.family.includes(c.family)) &&
+  (options.filter === undefined || `${c.name ?? ""} ${c.sql ?? ""}`.includes(options.filter));
+
+const log = (text: string): void => {
+  if (!options.json) console.log(text);
+};
+
+const started = performance.now();
+const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1);
+const written = (await writtenCases()).filter(wanted);
+const of = <K extends ParityCase["kind"]>(kind: K): Extract<ParityCase, { kind: K }>[] =>
+  written.filter((c): c is Extract<ParityCase, { kind: K }> => c.kind === kind);
+
+const lanes = await Lanes.open({
+  url: process.env.SPARK_REMOTE || "sc://localhost:15002",
+  jobs: Number(options.jobs),
+});
+const names: LaneName[] = ["text", "embedded"];
+log(`tables written, ${options.jobs} sessions of Spark (${seconds()} s)`);
+
+const verdicts: Verdict[] = [];
+const total = { done: 0, unexpected: 0 };
+const done = (list: readonly Verdict[]): void => {
+  for (const v of list) {
+    total.done++;
+    if (v.status === "unexpected") total.unexpected++;
+  }
+  if (list.length > 1 || total.done % 50 === 0) {
+    log(`${total.done} cases, ${total.unexpected} unexpected (${seconds()} s)`);
+  }
+};
+
+try {
+  const exprs: Expression[] = [
+    ...exampleCases().filter(wanted),
+    ...of("expression").map((c: ExpressionCase): Expression => ({ ...c, on: c.on })),
+  ];
+  for (const group of byConf(exprs)) {
+    await lanes.withConf(group[0]!.conf, async () => {
+      verdicts.push(...(await judgeExpressions(lanes, names, group, done)));
+    });
+  }
+  for (const group of byConf<QueryCase>(of("query"))) {
+    await lanes.withConf(group[0]!.conf, async () => {
+      verdicts.push(...(await judgeQueries(lanes, names, group, done)));
+    });
+  }
+} finally {
+  await lanes.close();
+}
+
+const count = (status: Verdict["status"]): number => verdicts.filter((v) => v.status === status).length;
+if (options.json) console.log(JSON.stringify(verdicts, null, 2));
+else {
+  for (const v of verdicts) if (v.status === "expected") log(`expected  ${v.family}: ${v.label}\n    ${v.reason}`);
+  for (const v of verdicts) {
+    if (v.status !== "unexpected" || (options.kind && !options.kind.includes(v.kind ?? ""))) continue;
+    log(`UNEXPECTED ${v.kind ?? "known"}  ${v.family}: ${v.label}\n    ${v.lane ?? ""}: ${v.difference}`);
+    log(`    spark: ${v.spark}\n    ${v.lane ?? "other"}: ${v.other ?? ""}`);
+    if (v.shrunk) log(`    smaller: ${v.shrunk}`);
+  }
+}
+const kinds = new Map<string, number>();
+for (const v of verdicts)
+  if (v.status === "unexpected") kinds.set(v.kind ?? "known", (kinds.get(v.kind ?? "known") ?? 0) + 1);
+if (kinds.size > 0) log(`unexpected by kind: ${[...kinds].map(([k, n]) => `${k} ${n}`).join(", ")}`);
+log(
+  `${verdicts.length} cases, ${count("equal")} equal, ${count("expected")} expected differences, ${count("unexpected")} unexpected (${seconds()} s)`,
+);
+process.exitCode = count("unexpected") > 0 ? 1 : 0;
