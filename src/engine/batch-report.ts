@@ -1,9 +1,9 @@
 import type { SinkProgress } from "../backend.ts";
 import type { StreamSource } from "../connectors/connector.ts";
+import type { Delivered } from "../streaming/delivery.ts";
+import type { TriggerReport } from "../streaming/progress.ts";
 import type { PlannedBatch } from "./batch.ts";
 import type { BatchOutcome } from "./batch-runner.ts";
-import type { Delivered } from "./delivery.ts";
-import type { TriggerReport } from "./progress.ts";
 
 /** What progress says of the sources of a batch. */
 export function sourcesProgress(

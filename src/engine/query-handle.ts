@@ -1,10 +1,11 @@
 import type { StreamingQueryHandle, StreamingQueryProgress, StreamingQueryStatus, Trigger } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
-import { type Clock, systemClock } from "./clock.ts";
-import { iso, type ProgressLog } from "./progress.ts";
+import { type Clock, systemClock } from "../streaming/clock.ts";
+import { streamFailed } from "../streaming/failure.ts";
+import { iso, type ProgressLog } from "../streaming/progress.ts";
+import { type RestartPolicy, restartDelay } from "../streaming/restart.ts";
 import type { QueryRun } from "./query-run.ts";
-import { type RestartPolicy, restartDelay } from "./restart.ts";
 import { endsByItself, nextTriggerTime } from "./trigger.ts";
 
 /** How long one wait for data lasts at most; long enough to cost nothing, short enough for a source that cannot tell. */
@@ -163,15 +164,7 @@ export class StreamingQuery implements StreamingQueryHandle {
       cause ??= error;
     }
     if (cause !== undefined) {
-      const text = cause instanceof Error ? cause.message : String(cause);
-      this.#exception = new MillraceError(
-        "STREAM_FAILED",
-        `Query ${name === null ? "" : `${name} `}[id = ${id}, runId = ${runId}] terminated with exception: ${text}`,
-        {
-          cause,
-          parameters: { id, runId, message: text, batchId: String(this.lastProgress?.batchId ?? "") },
-        },
-      );
+      this.#exception = streamFailed({ id, runId, name }, cause, this.lastProgress?.batchId);
     }
     this.#active = false;
     this.#control.log.status = {

@@ -2,16 +2,18 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Conf } from "../backend.ts";
 import type { BatchInput, Offset, ReadLimit, StreamSource } from "../connectors/connector.ts";
+import type { Connection } from "../duckdb/duckdb.ts";
 import { makeDirectory } from "../durable-files.ts";
 import { MillraceError } from "../errors.ts";
 import { type BatchStep, publish } from "../events.ts";
+import { type Delivered, deliver } from "../streaming/delivery.ts";
+import { Stopwatch, type TriggerReport, toProgress } from "../streaming/progress.ts";
+import type { OpenSink } from "../streaming/sinks.ts";
 import { type PlannedBatch, sameOffset } from "./batch.ts";
 import { sinksProgress, sourcesProgress } from "./batch-report.ts";
 import { type BatchOutcome, BatchRunner } from "./batch-runner.ts";
-import { type Delivered, Delivery, type OpenSink } from "./delivery.ts";
 import { pathsOf } from "./execute.ts";
 import { ingest } from "./ingest.ts";
-import { Stopwatch, type TriggerReport, toProgress } from "./progress.ts";
 import type { QuerySetup } from "./query-setup.ts";
 import { QueryState, stateExists } from "./query-state.ts";
 import type { RecoveryAction } from "./recovery.ts";
@@ -41,7 +43,8 @@ export class QueryRun {
   #runner!: BatchRunner;
   #tracker!: WatermarkTracker;
   #staged = true;
-  #delivery!: Delivery;
+  /** Connections that read stored rows, for the next to ask. */
+  readonly #readers: Connection[] = [];
   #conf: Conf = {};
 
   /** What recovery found to be done first. */
@@ -109,7 +112,6 @@ export class QueryRun {
       temporaryPath: this.#folder("duckdb"),
       timeZone: this.#setup.timeZone,
     });
-    this.#delivery = new Delivery(this.#setup, this.#sinks, this.#state, this.#staged);
     const { connection } = this.#state;
     this.#runner = new BatchRunner(this.#plan, await this.#setup.parts(connection, this.#plan));
     for (const operator of this.#plan.operators) {
@@ -319,7 +321,7 @@ export class QueryRun {
       } else {
         outcome = await watch.time("addBatch", () => this.#runner.runUnstaged(connection, batch, froms, this.#tracker));
       }
-      sinks = await watch.time("addBatch", () => this.#delivery.deliver(batch, outcome));
+      sinks = await watch.time("addBatch", () => this.#deliver(batch, outcome));
     } finally {
       for (const input of inputs) await input?.release?.();
     }
@@ -376,7 +378,7 @@ export class QueryRun {
       outputRows: stored.outputRows,
       outputSql: undefined,
     };
-    const sinks = await watch.time("addBatch", () => this.#delivery.deliver(batch, outcome));
+    const sinks = await watch.time("addBatch", () => this.#deliver(batch, outcome));
     await this.#commit(batch, watch);
     this.#report(
       batch,
@@ -386,6 +388,29 @@ export class QueryRun {
       batch.ends.map(() => 0),
       outcome,
       sinks,
+    );
+  }
+
+  #deliver(batch: PlannedBatch, outcome: BatchOutcome): Promise<readonly Delivered[]> {
+    const { queryId, schema, target } = this.#setup;
+    return deliver(
+      {
+        queryId,
+        schema,
+        outputMode: target.outputMode,
+        // rows in TEMP tables are only seen by the connection that made them; stored rows are read beside it
+        acquire: async () =>
+          this.#staged ? (this.#readers.pop() ?? (await this.#state.database.connect())) : this.#state.connection,
+        release: (reader) => {
+          if (this.#staged) this.#readers.push(reader);
+        },
+      },
+      this.#sinks,
+      batch,
+      {
+        from: outcome.outputSql === undefined ? "output" : `(${outcome.outputSql})`,
+        rowCount: outcome.outputRows,
+      },
     );
   }
 

@@ -1,12 +1,13 @@
 import type { Conf, StreamTarget } from "../backend.ts";
-import type { Connector, Guarantee, SinkFactory } from "../connectors/connector.ts";
+import type { Connector } from "../connectors/connector.ts";
 import type { Connection } from "../duckdb/duckdb.ts";
+import type { Clock } from "../streaming/clock.ts";
+import type { StreamConf } from "../streaming/conf.ts";
+import type { ProgressLog } from "../streaming/progress.ts";
+import type { ResolvedSink } from "../streaming/sinks.ts";
 import type { StructType } from "../types/data-type.ts";
 import type { RunnerParts } from "./batch-runner.ts";
 import type { Checkpoint } from "./checkpoint.ts";
-import type { Clock } from "./clock.ts";
-import type { ProgressLog } from "./progress.ts";
-import type { StreamConf } from "./stream-conf.ts";
 import type { StreamPlan } from "./stream-plan.ts";
 
 /** What stays the same while a query is restarted. */
@@ -35,14 +36,4 @@ export interface QuerySetup {
   readonly threads: number;
   readonly timeZone: string;
   readonly engineVersion: string;
-}
-
-export interface ResolvedSink {
-  readonly name: string;
-  readonly format: string;
-  readonly factory: SinkFactory;
-  readonly options: Readonly<Record<string, string>>;
-  readonly path: string | undefined;
-  readonly partitionBy: readonly string[];
-  readonly guarantee: Guarantee;
 }

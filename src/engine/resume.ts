@@ -1,8 +1,8 @@
 import type { Conf } from "../backend.ts";
 import type { Offset, SinkMarker, StreamSource } from "../connectors/connector.ts";
 import { MillraceError } from "../errors.ts";
+import type { OpenSink } from "../streaming/sinks.ts";
 import { type OffsetsFile, pinnedConf } from "./checkpoint.ts";
-import type { OpenSink } from "./delivery.ts";
 import type { QuerySetup } from "./query-setup.ts";
 import type { StoredBatch } from "./query-state.ts";
 import { type RecoveryAction, recover } from "./recovery.ts";

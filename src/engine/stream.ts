@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import type { Conf, StreamingQueryHandle, StreamTarget } from "../backend.ts";
-import type { Connector, SinkFactory } from "../connectors/connector.ts";
-import { foreachBatchFactory } from "../connectors/foreach-batch.ts";
+import type { Connector } from "../connectors/connector.ts";
 import { resolveOptions } from "../connectors/options.ts";
 import { type DirectoryLock, lockDirectory } from "../dir-lock.ts";
 import type { Connection } from "../duckdb/duckdb.ts";
@@ -15,16 +14,16 @@ import { schemaOf } from "../plan/analyze.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { stateShape } from "../plan/state-shape.ts";
 import { checkStreaming } from "../plan/streaming-rules.ts";
-import type { StructType } from "../types/data-type.ts";
+import { type Clock, systemClock } from "../streaming/clock.ts";
+import { confBoolean, confNumber, streamConf } from "../streaming/conf.ts";
+import { iso, ProgressLog } from "../streaming/progress.ts";
+import { restartPolicy } from "../streaming/restart.ts";
+import { type ResolvedSink, resolveSinks } from "../streaming/sinks.ts";
 import type { RunnerParts } from "./batch-runner.ts";
 import { Checkpoint } from "./checkpoint.ts";
-import { type Clock, systemClock } from "./clock.ts";
-import { iso, ProgressLog } from "./progress.ts";
 import { StreamingQuery } from "./query-handle.ts";
 import { QueryRun } from "./query-run.ts";
-import type { QuerySetup, ResolvedSink } from "./query-setup.ts";
-import { restartPolicy } from "./restart.ts";
-import { confBoolean, confNumber, streamConf } from "./stream-conf.ts";
+import type { QuerySetup } from "./query-setup.ts";
 import { planStream, type StreamPlan } from "./stream-plan.ts";
 
 /** What a streaming query needs of its surroundings. */
@@ -56,7 +55,7 @@ export async function startStreamingQuery(
   if (confBoolean(conf, "spark.sql.streaming.unsupportedOperationCheck", true))
     checkStreaming(plan, target.outputMode, catalog);
   const schema = schemaOf(plan);
-  const sinks = resolveSinks(target, schema, deps);
+  const sinks = resolveSinks(target, schema, deps.connectorFor);
   const firstPlan = planStream(plan, target.outputMode);
   if (firstPlan.sources.length === 0) {
     throw new MillraceError("INVALID_ARGUMENT", "The query has no streaming source.", {
@@ -159,55 +158,6 @@ async function lockCheckpoint(checkpoint: Checkpoint): Promise<DirectoryLock> {
       },
     );
   }
-}
-
-function resolveSinks(target: StreamTarget, schema: StructType, deps: StreamDeps): ResolvedSink[] {
-  if (target.sinks.length === 0) throw new MillraceError("INVALID_ARGUMENT", "The query has no sink.");
-  const names = new Set<string>();
-  const columns = new Set<string>();
-  for (const { name } of schema.fields) {
-    if (columns.has(name.toLowerCase())) {
-      throw new MillraceError("COLUMN_ALREADY_EXISTS", `The column \`${name}\` already exists in the output.`, {
-        hint: "Give each column of the result a name of its own.",
-      });
-    }
-    columns.add(name.toLowerCase());
-  }
-  return target.sinks.map((sink) => {
-    if (names.has(sink.name)) {
-      throw new MillraceError("INVALID_ARGUMENT", `Two sinks of the query are named ${JSON.stringify(sink.name)}.`);
-    }
-    names.add(sink.name);
-    let factory: SinkFactory | undefined;
-    let options: Readonly<Record<string, string>> = {};
-    let format = sink.format;
-    if (sink.foreachBatch !== undefined) {
-      factory = foreachBatchFactory(sink.foreachBatch);
-    } else {
-      const connector = deps.connectorFor(sink.format);
-      format = connector.name;
-      factory = connector.sink;
-      if (factory?.openStream === undefined) {
-        throw new MillraceError("UNSUPPORTED_FEATURE", `The format ${connector.name} cannot be written as a stream.`);
-      }
-      options = resolveOptions(connector, sink.options, "sink");
-    }
-    if (!factory.outputModes.includes(target.outputMode)) {
-      const outputMode = target.outputMode[0]!.toUpperCase() + target.outputMode.slice(1);
-      throw new MillraceError(
-        "STREAMING_OUTPUT_MODE.UNSUPPORTED_DATASOURCE",
-        `Data source ${format} does not support ${outputMode} output mode.`,
-        {
-          hint: `It takes ${factory.outputModes.join(", ")}.`,
-          parameters: { className: format, outputMode },
-        },
-      );
-    }
-    const { path, partitionBy } = sink;
-    factory.validate?.({ options, path, partitionBy, schema, outputMode: target.outputMode });
-    const guarantee = factory.guarantee(options, target.outputMode);
-    return { name: sink.name, format, factory, options, path, partitionBy, guarantee };
-  });
 }
 
 /** `checkpointLocation`, else a folder below `spark.sql.streaming.checkpointLocation`, else a temporary one where that will do. */

@@ -1,5 +1,5 @@
 import type { Offset, StreamSource } from "../connectors/connector.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "../streaming/clock.ts";
 
 /** Resolves when one of the sources may have data, or after `timeoutMs` of the clock, or when the signal fires. */
 export async function waitForAny(

@@ -1,6 +1,6 @@
 /** Tools for testing pipelines, sources and sinks: `import { MemoryStream, ManualClock } from "millrace/testing"`. */
 export { dropMemoryTable, type MemoryTable, memoryTable } from "../connectors/memory.ts";
-export type { Clock } from "../engine/clock.ts";
+export type { Clock } from "../streaming/clock.ts";
 export type { ContractCase } from "./contract.ts";
 export { Faults, type FaultyCall } from "./faults.ts";
 export { atomicLedger, type LedgerBatch, ledger, readLedger } from "./ledger.ts";

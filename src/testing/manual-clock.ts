@@ -1,4 +1,4 @@
-import type { Clock } from "../engine/clock.ts";
+import type { Clock } from "../streaming/clock.ts";
 
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {

@@ -1,13 +1,13 @@
 import type { Backend, Conf, StreamingQueryHandle, StreamTarget } from "../../src/backend.ts";
 import { connectorFor, resolveOptions } from "../../src/connectors/index.ts";
 import type { SessionContext } from "../../src/dataframe/context.ts";
-import type { Clock } from "../../src/engine/clock.ts";
 import { type StreamDeps, startStreamingQuery } from "../../src/engine/stream.ts";
 import { runnerParts } from "../../src/engine/stream-parts.ts";
 import { catalog } from "../../src/functions/index.ts";
 import { analyze } from "../../src/plan/analyze.ts";
 import type { Relation } from "../../src/plan/relation.ts";
 import type { ResolvedRelation } from "../../src/plan/resolved.ts";
+import type { Clock } from "../../src/streaming/clock.ts";
 import { atomicLedger, ledger } from "../../src/testing/ledger.ts";
 import type { StructType } from "../../src/types/data-type.ts";
 

@@ -1,6 +1,6 @@
 import type { Conf } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
-import { confBoolean, confNumber } from "./stream-conf.ts";
+import { confBoolean, confNumber } from "./conf.ts";
 
 /** How a query that failed with a retryable error comes back: pauses doubling from `firstMs` to `longestMs`. */
 export interface RestartPolicy {

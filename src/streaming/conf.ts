@@ -1,6 +1,5 @@
 import type { Conf } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
-import type { WatermarkPolicy } from "./watermark.ts";
 
 /** The settings of `spark.conf` that a streaming query reads, with Spark's names and defaults. */
 export interface StreamConf {
@@ -9,7 +8,7 @@ export interface StreamConf {
   readonly recentProgressUpdates: number;
   readonly minBatchesToRetain: number;
   readonly pollingDelayMs: number;
-  readonly watermarkPolicy: WatermarkPolicy;
+  readonly watermarkPolicy: "min" | "max";
   readonly checkpointRoot: string | undefined;
 }
 
