@@ -28,9 +28,36 @@ describe("the session", () => {
     expect(session()).not.toBe(a);
   });
 
-  test("a remote Spark is refused, without showing its token", () => {
-    const build = () => SparkSession.builder().remote("sc://host:15002/;token=hunter2").getOrCreate();
-    expect(build).toThrow(/UNSUPPORTED_FEATURE/);
+  test("there is one for each Spark, and one embedded", async () => {
+    const embedded = session();
+    const remote = (url: string): SparkSession => SparkSession.builder().remote(url).getOrCreate();
+    const a = remote("sc://a:15002/;token=hunter2");
+    const b = remote("sc://b:15002");
+    sessions.push(a, b);
+    expect(new Set([embedded, a, b]).size).toBe(3);
+    expect(remote("sc://a:15002/;token=hunter2")).toBe(a);
+    expect(SparkSession.builder().remote("").getOrCreate()).toBe(embedded);
+    expect(SparkSession.getActiveSession()).toBe(embedded);
+    expect(embedded.remote).toBeUndefined();
+    expect(a.remote).toBe("sc://a:15002/;token=***");
+    await b.stop();
+    expect(remote("sc://b:15002")).not.toBe(b);
+    sessions.push(remote("sc://b:15002"));
+  });
+
+  test.each([
+    ["http://host:15002", /Spark Connect server/],
+    ["local[4]", /Leave .remote\(...\) out/],
+    ["hostname", /sc:\/\/localhost:15002/],
+  ])("the address %s is none of a Spark", (url, hint) => {
+    expect(() => SparkSession.builder().remote(url).getOrCreate()).toThrow(
+      expect.objectContaining({ code: "INVALID_OPTION", hint: expect.stringMatching(hint) }),
+    );
+  });
+
+  test("an address that is refused is shown without its token", () => {
+    const build = () => SparkSession.builder().remote("spark://host:7077/;token=hunter2").getOrCreate();
+    expect(build).toThrow(/INVALID_OPTION/);
     expect(build).not.toThrow(/hunter2/);
   });
 
@@ -41,7 +68,7 @@ describe("the session", () => {
       registerHooks({ resolve(s, c, next) { const r = next(s, c); seen.push(r.url); return r; } });
       const { SparkSession, col } = await import(${JSON.stringify(new URL("./index.ts", import.meta.url).href)});
       SparkSession.builder().getOrCreate().range(5).select(col("id").plus(1)).filter("id > 2");
-      console.log(seen.filter((u) => /@duckdb|\\/engine\\//.test(u)).length);`;
+      console.log(seen.filter((u) => /@duckdb|@bufbuild|@connectrpc|flechette|\\/engine\\/|\\/spark\\//.test(u)).length);`;
     const out = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
     expect(out.trim()).toBe("0");
   });

@@ -21,7 +21,7 @@ export class SparkSessionBuilder {
   appName(name: string): this {
     return this.config("spark.app.name", name);
   }
-  /** Here for programs written for Spark: the embedded engine always uses this machine. */
+  /** Here for programs written for Spark: without `.remote(...)` everything runs in this process. */
   master(url: string): this {
     return this.config("spark.master", url);
   }
@@ -36,24 +36,40 @@ export class SparkSessionBuilder {
     return this;
   }
 
-  /** The process's session: the one there is, with these settings added, or a new one. Throws UNSUPPORTED_FEATURE for a remote Spark. */
+  /**
+   * The process's session: the one there is for the same engine, with these settings added, or a new one. With `.remote(...)` or
+   * SPARK_REMOTE it runs on the Spark Connect server there, one session for each address; nothing is asked of the server before the first
+   * action. Throws INVALID_OPTION for an address that is none.
+   */
   getOrCreate(): SparkSession {
-    const remote = this.#remote ?? process.env.SPARK_REMOTE;
-    if (remote !== undefined && remote !== "") {
-      throw new MillraceError(
-        "UNSUPPORTED_FEATURE",
-        `This version runs pipelines embedded only, not on the Spark at ${hidePasswords(remote)}.`,
-        {
-          hint: this.#remote === undefined ? "Unset SPARK_REMOTE." : "Leave .remote(...) out.",
-        },
-      );
-    }
-    active ??= new SparkSession();
+    const remote = (this.#remote ?? process.env.SPARK_REMOTE) || undefined;
+    if (remote !== undefined) checkRemote(remote, this.#remote === undefined ? "SPARK_REMOTE" : ".remote(...)");
+    const key = remote ?? "";
+    active = sessions.get(key) ?? new SparkSession(remote === undefined ? {} : { remote });
+    sessions.set(key, active);
     for (const [name, value] of Object.entries(this.#conf)) active.conf.set(name, value);
     return active;
   }
 }
 
+/** The address is read in full when it is used; what is plainly none is said at once. */
+function checkRemote(remote: string, where: string): void {
+  if (/^sc:\/\/[^/]/i.test(remote)) return;
+  const local = /^local(\[.*\])?$/i.test(remote);
+  throw new MillraceError(
+    "INVALID_OPTION",
+    `The address in ${where} is ${JSON.stringify(hidePasswords(remote))}, not sc://host.`,
+    {
+      hint: local
+        ? `Leave ${where} out: without it, pipelines run in this process.`
+        : "Give the address of a Spark Connect server, such as sc://localhost:15002.",
+      parameters: { option: "remote" },
+    },
+  );
+}
+
+/** The process's sessions by their address; the embedded one has none. */
+const sessions = new Map<string, SparkSession>();
 let active: SparkSession | undefined;
 
 /**
@@ -63,7 +79,10 @@ let active: SparkSession | undefined;
 export class SparkSession {
   readonly conf = new RuntimeConfig();
   readonly streams: StreamingQueryManager;
-  readonly version = "4.0.0";
+  /** The address of the Spark that it runs on, without passwords; undefined where it runs in this process. */
+  readonly remote: string | undefined;
+  readonly #remote: string | undefined;
+  #version = "4.2.0";
   #backend: Promise<Backend> | undefined;
   #stopped = false;
   readonly #context: SessionContext;
@@ -76,7 +95,10 @@ export class SparkSession {
     return active ?? null;
   }
 
-  constructor() {
+  /** As `getOrCreate` makes it: embedded, or on the Spark at `remote`. */
+  constructor(options: { readonly remote?: string } = {}) {
+    this.#remote = options.remote;
+    this.remote = options.remote === undefined ? undefined : hidePasswords(options.remote);
     this.streams = new StreamingQueryManager();
     this.#context = {
       backend: () => this.#engine(),
@@ -94,13 +116,27 @@ export class SparkSession {
       );
     }
     // A failed start is not kept: the next action tries again.
-    this.#backend ??= import("./engine/backend.ts")
-      .then((m) => m.createEmbeddedBackend({}))
-      .catch((error: unknown) => {
-        this.#backend = undefined;
-        throw error;
-      });
+    this.#backend ??= this.#start().catch((error: unknown) => {
+      this.#backend = undefined;
+      throw error;
+    });
     return this.#backend;
+  }
+
+  async #start(): Promise<Backend> {
+    if (this.#remote === undefined) return (await import("./engine/backend.ts")).createEmbeddedBackend({});
+    const { createSparkBackend } = await import("./spark/backend.ts");
+    const backend = await createSparkBackend({ url: this.#remote, conf: this.conf.values() });
+    this.#version = backend.version;
+    return backend;
+  }
+
+  /**
+   * The version of Spark whose meaning the session has. On a server it is the server's from the first action on; before that nothing has
+   * been asked, and it is the version that Millrace follows.
+   */
+  get version(): string {
+    return this.#version;
   }
 
   /** Reads tables as they stand: `spark.read.format("delta").load(path)`. */
@@ -155,6 +191,7 @@ export class SparkSession {
     if (this.#stopped) return;
     this.#stopped = true;
     if (active === this) active = undefined;
+    for (const [key, session] of sessions) if (session === this) sessions.delete(key);
     await Promise.all(this.streams.active.map((q) => q.stop()));
     const backend = this.#backend;
     this.#backend = undefined;

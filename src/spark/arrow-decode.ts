@@ -96,6 +96,7 @@ function readColumn(c: Raw, type: DataType, options: DecodeOptions, mode: ValueM
     case "interval_day_time":
       return direct(c, microseconds(c));
     case "interval_year_month":
+      return direct(c, c.values);
     case "interval":
       throw new MillraceError(
         "UNSUPPORTED_DATATYPE",
@@ -269,6 +270,9 @@ export function typeOfArrow(type: ArrowType, name: string): DataType {
       return { kind: type.timezone === null || type.timezone === "" ? "timestamp_ntz" : "timestamp" };
     case Type.Duration:
       return { kind: "interval_day_time" };
+    case Type.Interval:
+      if (type.unit === IntervalUnit.YEAR_MONTH) return { kind: "interval_year_month" };
+      break;
     case Type.List:
     case Type.LargeList: {
       const element = type.children[0];
@@ -297,10 +301,7 @@ export function typeOfArrow(type: ArrowType, name: string): DataType {
         })),
       };
   }
-  const known =
-    type.typeId === Type.Interval && type.unit === IntervalUnit.YEAR_MONTH
-      ? "an interval of years and months"
-      : `the Arrow type ${Object.entries(Type).find(([, id]) => id === type.typeId)?.[0] ?? type.typeId}`;
+  const known = `the Arrow type ${Object.entries(Type).find(([, id]) => id === type.typeId)?.[0] ?? type.typeId}`;
   throw new MillraceError(
     "UNSUPPORTED_DATATYPE",
     `The column \`${name}\` has ${known}, which has no form in TypeScript.`,

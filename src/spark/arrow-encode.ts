@@ -46,6 +46,7 @@ export function arrowType(type: DataType): arrow.DataType {
     case "interval_day_time":
       return arrow.duration(arrow.TimeUnit.MICROSECOND);
     case "interval_year_month":
+      return arrow.interval(arrow.IntervalUnit.YEAR_MONTH);
     case "interval":
       throw new MillraceError(
         "UNSUPPORTED_DATATYPE",
@@ -132,9 +133,11 @@ function build(
     }
     case "byte":
     case "short":
-    case "integer": {
-      const [min, max] = RANGE[type.kind];
-      const to = new ARRAYS[type.kind](n);
+    case "integer":
+    case "interval_year_month": {
+      const kind = type.kind === "interval_year_month" ? "integer" : type.kind;
+      const [min, max] = RANGE[kind];
+      const to = new ARRAYS[kind](n);
       return {
         ...base,
         values: fill(to, (value) => {
@@ -144,7 +147,6 @@ function build(
         }),
       };
     }
-    case "interval_year_month":
     case "interval":
       throw fail(values.find((v) => v !== null && v !== undefined));
     case "long":

@@ -1,0 +1,57 @@
+import { create } from "@bufbuild/protobuf";
+import type { Expr } from "../plan/expr.ts";
+import { INTERVAL_FUNCTION } from "../plan/parse-scan.ts";
+import { SCRIPT_VALUE } from "../plan/script-values.ts";
+import type { DataType, Value } from "../types/data-type.ts";
+import * as pb from "./proto/spark-connect_pb.ts";
+
+type Call = Extract<Expr, { kind: "call" }>;
+
+const lit = (value: Value, type: DataType): Expr => ({ kind: "literal", value, type });
+
+/** With a unit in front these are functions of other names: `datediff(day, a, b)`. */
+const WITH_UNIT: Readonly<Record<string, string>> = {
+  dateadd: "timestampadd",
+  date_add: "timestampadd",
+  timestampadd: "timestampadd",
+  datediff: "timestampdiff",
+  date_diff: "timestampdiff",
+  timestampdiff: "timestampdiff",
+};
+
+/** Names that only the Scala and Python APIs have. */
+const RENAMED: Readonly<Record<string, string>> = { create_map: "map" };
+
+/**
+ * What Spark calls the function of a call: most names are Spark's own. An expression comes back where a call is none on Spark.
+ */
+export function sparkCall(e: Call): { readonly name: string; readonly args: readonly Expr[] } | Expr {
+  const name = e.name.toLowerCase();
+  switch (name) {
+    // How values stand in TypeScript is the decoder's business.
+    case SCRIPT_VALUE:
+      return e.args[0]!;
+    case INTERVAL_FUNCTION:
+      return months(e.args[0]!);
+    case "add_year_month_interval":
+      return { name: "+", args: [e.args[0]!, months(e.args[1]!)] };
+    case "count":
+      // count() counts rows as count(*) does.
+      if (e.args.length === 0) return { name, args: [lit(1, { kind: "integer" })] };
+      break;
+  }
+  const unit = WITH_UNIT[name];
+  if (unit !== undefined && e.args.length === 3) return { name: unit, args: e.args };
+  return { name: RENAMED[name] ?? e.name, args: e.args };
+}
+
+/** A literal number of months as an interval. */
+function months(e: Expr): Expr {
+  return e.kind === "literal" ? lit(e.value, { kind: "interval_year_month" }) : e;
+}
+
+export function functionCall(name: string, args: pb.Expression[], distinct = false): pb.Expression {
+  return create(pb.ExpressionSchema, {
+    exprType: { case: "unresolvedFunction", value: { functionName: name, arguments: args, isDistinct: distinct } },
+  });
+}

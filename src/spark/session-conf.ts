@@ -1,0 +1,37 @@
+import type { Conf } from "../backend.ts";
+import type { SparkConnectClient } from "./client/client.ts";
+
+/** Settings that are not the server's: ours, and those of a Spark that an application starts itself. */
+const OWN = /^(millrace\.|spark\.millrace\.|spark\.(app\.name|master|remote|submit\..*)$)/;
+
+/** The session's settings as the server is to have them: a program means the same on both engines, so the time zone is given. */
+export function serverConf(conf: Conf): Record<string, string> {
+  const settings: Record<string, string> = { "spark.sql.session.timeZone": "UTC" };
+  for (const [name, value] of Object.entries(conf)) if (!OWN.test(name)) settings[name] = value;
+  return settings;
+}
+
+/** Keeps the server's settings like ours: only what changed is sent. */
+export class SessionConf {
+  readonly #client: SparkConnectClient;
+  #sent: Record<string, string> = {};
+
+  constructor(client: SparkConnectClient) {
+    this.#client = client;
+  }
+
+  /** Throws Spark's own error for a setting that cannot be changed or has a wrong value. */
+  async apply(conf: Conf): Promise<void> {
+    const wanted = serverConf(conf);
+    const gone = Object.keys(this.#sent).filter((name) => !(name in wanted));
+    const changed = Object.entries(wanted).filter(([name, value]) => this.#sent[name] !== value);
+    if (gone.length > 0) {
+      await this.#client.conf.unset(...gone);
+      for (const name of gone) delete this.#sent[name];
+    }
+    if (changed.length > 0) {
+      await this.#client.conf.set(Object.fromEntries(changed));
+      Object.assign(this.#sent, Object.fromEntries(changed));
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import type { Conf } from "../backend.ts";
+import type { Relation } from "../plan/relation.ts";
+import type { StructType } from "../types/data-type.ts";
+import type { SparkConnectClient } from "./client/client.ts";
+import type { FunctionShipper } from "./functions/shipper.ts";
+import type * as pb from "./proto/spark-connect_pb.ts";
+
+/** What the parts of the Spark backend share: one session on one server. */
+export interface SparkSessionParts {
+  readonly client: SparkConnectClient;
+  readonly functions: FunctionShipper | undefined;
+  /**
+   * A plan as the server takes it. Before that come the session's settings, large local data and TypeScript functions.
+   * Calls follow each other: settings of one plan are never those of another.
+   */
+  encode(plan: Relation, conf: Conf): Promise<pb.Relation>;
+  /** The plan's schema as the server sees it. */
+  schema(plan: Relation, conf: Conf): Promise<StructType>;
+}
