@@ -64,7 +64,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   "session.ts": ["types", "plan", "dataframe", "connectors", "engine", "spark", "backend.ts"],
   "stack.ts": ["types", "kafka", "cache", "database", "dir-lock.ts"],
-  observe: ["backend.ts"],
+  observe: ["backend.ts", "listen-error.ts"],
   cli: ["stack.ts", "session.ts", "connectors", "observe", "kafka/client", "kafka/wire", "types", "backend.ts"],
   "index.ts": ["types", "dataframe", "session.ts", "backend.ts", "stack.ts"],
   testing: [

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { nearest } from "../errors.ts";
 import { type CommonOptions, EXIT, report, UsageError } from "./output.ts";
+import { version } from "./version.ts";
 
 /** Runs a command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -211,13 +211,21 @@ function servers(command: Command): Command {
     .option("--host <address>", "Address that embedded servers listen on.", "127.0.0.1")
     .addOption(port("kafka", 9092))
     .addOption(port("postgres", 5432))
-    .addOption(port("redis", 6379));
+    .addOption(port("redis", 6379))
+    .addOption(metricsPort());
 }
 
 function port(name: string, usual: number): Option {
   return new Option(
     `--${name}-port <number>`,
     `Port of the embedded server; 0 takes any free one. (default: ${usual})`,
+  ).argParser(wholeNumber(0, 65_535));
+}
+
+function metricsPort(): Option {
+  return new Option(
+    "--metrics-port <number>",
+    "Port of /metrics, /healthz, /readyz and /api; 0 takes any free one. (default: 4040; `run` listens only when given)",
   ).argParser(wholeNumber(0, 65_535));
 }
 
@@ -245,20 +253,4 @@ function setting(text: string, before: Record<string, string>): Record<string, s
 function examples(...lines: readonly (readonly [command: string, what: string])[]): string {
   const width = Math.max(...lines.map(([c]) => c.length));
   return `\nExamples:\n${lines.map(([c, w]) => `  $ ${w === "" ? c : `${c.padEnd(width)}  # ${w}`}`).join("\n")}`;
-}
-
-function version(): string {
-  // From source it lies two folders up, in the built package one.
-  for (const path of ["../../package.json", "../package.json"]) {
-    try {
-      const found = JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as {
-        name?: string;
-        version: string;
-      };
-      if (found.name === "millrace") return found.version;
-    } catch {
-      // not this one
-    }
-  }
-  return "unknown";
 }

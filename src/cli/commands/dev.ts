@@ -1,9 +1,11 @@
 import { subscribe } from "../../events.ts";
+import { type Observer, startObserver } from "../../observe/server.ts";
 import { type StatusLine, startStatusLine } from "../../observe/status-line.ts";
 import { type ServerName, type Stack, startStack } from "../../stack.ts";
 import { type CommonOptions, EXIT, onStderr, print, report } from "../output.ts";
 import { findPipeline, type Pipeline, startPipeline } from "../pipeline.ts";
 import { aborted, onStop } from "../signals.ts";
+import { version } from "../version.ts";
 
 export interface DevOptions extends CommonOptions {
   dir: string;
@@ -11,6 +13,7 @@ export interface DevOptions extends CommonOptions {
   kafkaPort?: number;
   postgresPort?: number;
   redisPort?: number;
+  metricsPort?: number;
 }
 
 export function portsOf(options: DevOptions): Partial<Record<ServerName, number>> {
@@ -41,12 +44,22 @@ export async function runStack(
   const watching = watch(status, options);
   const unexpected = unexpectedErrors();
   let stack: Stack | undefined;
+  let observer: Observer | undefined;
   let pipeline: Pipeline | undefined;
   let code: number = EXIT.ok;
   try {
     if (mode.embedded) {
       stack = await startStack({ directory: options.dir, host: options.host, ports: portsOf(options) });
-      announce(stack, performance.now() - startedAt, status, options);
+    }
+    if (mode.stay || options.metricsPort !== undefined) {
+      observer = await startObserver({
+        ...(options.metricsPort !== undefined && { port: options.metricsPort }),
+        version: version(),
+        servers: () => stack?.layers ?? [],
+      });
+    }
+    if (stack !== undefined || observer !== undefined) {
+      announce(stack, observer, performance.now() - startedAt, status, options);
     }
     if (module !== undefined && !stop.signal.aborted) {
       pipeline = startPipeline(module);
@@ -66,6 +79,7 @@ export async function runStack(
   }
   try {
     await pipeline?.stop();
+    await observer?.close();
     await stack?.stop();
   } catch (error) {
     code = report(error, options);
@@ -78,16 +92,25 @@ export async function runStack(
   return code;
 }
 
-function announce(stack: Stack, ms: number, status: StatusLine, options: CommonOptions): void {
+function announce(
+  stack: Stack | undefined,
+  observer: Observer | undefined,
+  ms: number,
+  status: StatusLine,
+  options: CommonOptions,
+): void {
+  const metrics = observer && `${observer.url}metrics`;
   if (options.json) {
-    print(JSON.stringify({ event: "ready", ms: Math.round(ms), directory: stack.directory, layers: stack.layers }));
+    const servers = stack && { directory: stack.directory, layers: stack.layers };
+    print(JSON.stringify({ event: "ready", ms: Math.round(ms), ...servers, ...(metrics && { metrics }) }));
     return;
   }
-  const lines = stack.layers.map((l) => {
+  const lines = (stack?.layers ?? []).map((l) => {
     const moved = l.wanted === undefined ? "" : onStderr("yellow", `  (${l.wanted} is taken)`);
     const whose = l.owner === "yours" ? onStderr("yellow", `  yours, from ${l.variable}`) : "";
     return `  ${l.name.padEnd(9)}${onStderr("cyan", l.address)}${moved}${whose}`;
   });
+  if (metrics !== undefined) lines.push(`  ${"metrics".padEnd(9)}${onStderr("cyan", metrics)}`);
   status.log(`${onStderr("bold", "millrace")} ready in ${Math.round(ms)} ms\n${lines.join("\n")}`);
 }
 

@@ -1,0 +1,136 @@
+import { randomBytes } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener, type HttpBindings } from "@hono/node-server";
+import { Hono } from "hono";
+import { MillraceError } from "../errors.ts";
+import { publish } from "../events.ts";
+import { listenError } from "../listen-error.ts";
+import type { ApiError, ServerInfo } from "./api.ts";
+import { guard } from "./guard.ts";
+import { QueryLog } from "./query-log.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
+import { queryRoutes } from "./routes/queries.ts";
+
+/** What the routes stand on; one for each server. */
+export interface ObserverParts {
+  readonly log: QueryLog;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly servers: () => readonly ServerInfo[];
+  /** Fires when the server closes: streams end. */
+  readonly closing: AbortSignal;
+}
+
+export type App = Hono<{ Bindings: HttpBindings }>;
+
+export interface ObserverOptions {
+  /** Default 4040, as of Spark's own page; the next free one when it is taken, 0 any. */
+  readonly port?: number;
+  /** Default 127.0.0.1. Another address needs a token. */
+  readonly host?: string;
+  readonly token?: string;
+  readonly allowedHosts?: readonly string[];
+  readonly version?: string;
+  /** The servers that the pipeline talks to. */
+  readonly servers?: () => readonly ServerInfo[];
+  /** Remembers what queries do; default one of its own that begins now. */
+  readonly log?: QueryLog;
+}
+
+/** The server that lets people and machines look into this process. It changes nothing. */
+export interface Observer {
+  readonly port: number;
+  /** To open in a browser, with the token where there is one. */
+  readonly url: string;
+  readonly log: QueryLog;
+  close(): Promise<void>;
+}
+
+const USUAL_PORT = 4040;
+/** Ports tried after the wanted one. */
+const NEAR = 20;
+
+/**
+ * Starts it: `/metrics` for Prometheus, `/healthz` and `/readyz`, `/api` with live messages. Throws PORT_IN_USE when no port near is free,
+ * INVALID_ARGUMENT for an address that others reach without a token (`token: ""` makes one).
+ *
+ * ```ts
+ * const observer = await startObserver({ port: 0 });
+ * console.log(observer.url);
+ * await observer.close();
+ * ```
+ */
+export async function startObserver(options: ObserverOptions = {}): Promise<Observer> {
+  const host = options.host ?? "127.0.0.1";
+  const token = options.token === "" ? randomBytes(24).toString("base64url") : options.token;
+  if (token === undefined && !["127.0.0.1", "::1", "localhost"].includes(host)) {
+    throw new MillraceError("INVALID_ARGUMENT", `On ${host} others could read everything.`, {
+      hint: 'Give a token, "" for a new one, or listen on 127.0.0.1.',
+    });
+  }
+  const log = options.log ?? new QueryLog();
+  const closing = new AbortController();
+  const parts: ObserverParts = {
+    log,
+    version: options.version ?? "unknown",
+    startedAt: Date.now() - Math.round(process.uptime() * 1000),
+    servers: options.servers ?? (() => []),
+    closing: closing.signal,
+  };
+  let port = 0;
+  const app: App = new Hono();
+  app.use(guard({ port: () => port, allowedHosts: options.allowedHosts ?? [], token }));
+  app.route("/", healthRoutes(parts));
+  app.route("/", metricsRoutes(parts));
+  app.route("/api", queryRoutes(parts));
+  app.notFound((c) =>
+    c.json<ApiError>({ error: { code: "NOT_FOUND", message: `There is no ${c.req.path}.`, hint: null } }, 404),
+  );
+  app.onError((error, c) => {
+    const ours = error instanceof MillraceError ? error : undefined;
+    const { message } = error;
+    return c.json<ApiError>({ error: { code: ours?.code ?? "INTERNAL", message, hint: ours?.hint ?? null } }, 500);
+  });
+  const server = createServer(getRequestListener(app.fetch));
+  port = await listenNear(server, host, options.port ?? USUAL_PORT);
+  const name = host.includes(":") ? `[${host}]` : host;
+  return {
+    port,
+    url: `http://${name}:${port}/${token === undefined ? "" : `?token=${token}`}`,
+    log,
+    async close() {
+      closing.abort();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+      if (options.log === undefined) log.close();
+    },
+  };
+}
+
+async function listenNear(server: Server, host: string, wanted: number): Promise<number> {
+  for (let port = wanted; ; port++) {
+    const error = await new Promise<unknown>((resolve) => {
+      server.once("error", resolve);
+      server.listen({ host, port, exclusive: true }, () => {
+        server.off("error", resolve);
+        resolve(undefined);
+      });
+    });
+    if (error === undefined) break;
+    const failure = listenError(error, host, port);
+    const again = failure instanceof MillraceError && failure.code === "PORT_IN_USE" && wanted !== 0;
+    if (!again || port >= Math.min(wanted + NEAR, 65_535)) throw failure;
+  }
+  const { port } = server.address() as AddressInfo;
+  if (wanted !== 0 && port !== wanted) {
+    publish("warning", {
+      code: "PORT_TAKEN",
+      message: `Port ${wanted} is taken: the dashboard listens on ${port} instead.`,
+      detail: { server: "dashboard", wanted, port },
+    });
+  }
+  return port;
+}
