@@ -88,8 +88,8 @@ const INTEGER_RANGE = { byte: [-128, 127], short: [-32768, 32767], integer: [-21
  * The encoder of a type. `column` is named in errors. Where nothing is lost it takes neighbouring forms: a safe integer for `long`,
  * a number or bigint for `decimal`, milliseconds never (a timestamp is a Date).
  */
-export function encoderOf(type: DataType, column: string, nullable = true): Encoder {
-  const encode = nonNullEncoder(type, column);
+export function encoderOf(type: DataType, column: string, nullable = true, timestamps: Timestamps = "date"): Encoder {
+  const encode = nonNullEncoder(type, column, timestamps);
   if (nullable) return (value) => (value === null || value === undefined ? null : encode(value));
   return (value) => {
     if (value === null || value === undefined) throw invalid(column, value, type, "The column may not be null.");
@@ -97,7 +97,10 @@ export function encoderOf(type: DataType, column: string, nullable = true): Enco
   };
 }
 
-function nonNullEncoder(type: DataType, column: string): Encoder {
+/** How timestamps are given: as a Date, or as a bigint of microseconds. */
+export type Timestamps = "date" | "micros";
+
+function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps): Encoder {
   switch (type.kind) {
     case "null":
       return (value) => {
@@ -154,8 +157,10 @@ function nonNullEncoder(type: DataType, column: string): Encoder {
     case "date":
       return (value) => new DuckDBDateValue(Math.floor(timeOf(value, column, type) / 86_400_000));
     case "timestamp":
+      if (timestamps === "micros") return (value) => new DuckDBTimestampTZValue(microsOf(value, column, type));
       return (value) => new DuckDBTimestampTZValue(BigInt(timeOf(value, column, type)) * 1000n);
     case "timestamp_ntz":
+      if (timestamps === "micros") return (value) => new DuckDBTimestampValue(microsOf(value, column, type));
       return (value) => new DuckDBTimestampValue(BigInt(timeOf(value, column, type)) * 1000n);
     case "interval_day_time":
     case "interval":
@@ -166,7 +171,7 @@ function nonNullEncoder(type: DataType, column: string): Encoder {
         throw invalid(column, value, type);
       };
     case "array": {
-      const element = encoderOf(type.elementType, `${column}.element`);
+      const element = encoderOf(type.elementType, `${column}.element`, true, timestamps);
       return (value) => {
         if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && !(value instanceof DataView))) {
           throw invalid(column, value, type);
@@ -177,8 +182,8 @@ function nonNullEncoder(type: DataType, column: string): Encoder {
       };
     }
     case "map": {
-      const key = encoderOf(type.keyType, `${column}.key`, false);
-      const item = encoderOf(type.valueType, `${column}.value`);
+      const key = encoderOf(type.keyType, `${column}.key`, false, timestamps);
+      const item = encoderOf(type.valueType, `${column}.value`, true, timestamps);
       return (value) => {
         let pairs: Iterable<readonly [unknown, unknown]>;
         if (value instanceof Map) pairs = value;
@@ -192,7 +197,7 @@ function nonNullEncoder(type: DataType, column: string): Encoder {
     case "struct": {
       const fields = type.fields.map((f) => ({
         name: f.name,
-        encode: encoderOf(f.type, `${column}.${f.name}`, f.nullable),
+        encode: encoderOf(f.type, `${column}.${f.name}`, f.nullable, timestamps),
       }));
       return (value) => {
         if (!isPlainObject(value)) throw invalid(column, value, type);
@@ -208,6 +213,11 @@ function timeOf(value: unknown, column: string, type: DataType): number {
   const ms = value instanceof Date ? value.getTime() : Number.NaN;
   if (Number.isNaN(ms)) throw invalid(column, value, type);
   return ms;
+}
+
+function microsOf(value: unknown, column: string, type: DataType): bigint {
+  if (typeof value !== "bigint") throw invalid(column, value, type);
+  return value;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
@@ -245,10 +255,10 @@ export class ChunkWriter {
   readonly #types: readonly DuckDBType[];
 
   /** `strictNulls`: a null in a column that may not be null is refused. */
-  constructor(schema: StructType, strictNulls = false) {
+  constructor(schema: StructType, strictNulls = false, timestamps: Timestamps = "date") {
     this.#encoders = schema.fields.map((f) => ({
       name: f.name,
-      encode: encoderOf(f.type, f.name, strictNulls ? f.nullable : true),
+      encode: encoderOf(f.type, f.name, strictNulls ? f.nullable : true, timestamps),
     }));
     this.#types = schema.fields.map((f) => duckDBType(f.type));
   }
