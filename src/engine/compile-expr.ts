@@ -122,8 +122,16 @@ export function functionOf(name: string): FunctionDef {
 }
 
 /** Types of a call for the function table's SQL. */
-export function callTypes(expr: { readonly args: readonly ResolvedExpr[]; readonly type: DataType }): SqlTypes {
-  return { args: expr.args.map((a) => a.type), result: expr.type, literals: expr.args.map(literalOf) };
+export function callTypes(
+  expr: { readonly args: readonly ResolvedExpr[]; readonly type: DataType },
+  timeZone?: string,
+): SqlTypes {
+  return {
+    args: expr.args.map((a) => a.type),
+    result: expr.type,
+    literals: expr.args.map(literalOf),
+    ...(timeZone !== undefined && { timeZone }),
+  };
 }
 
 function literalOf(expr: ResolvedExpr): Value | undefined {
@@ -138,7 +146,7 @@ function compileCall(expr: Call, ctx: CompileContext): string {
   const def = functionOf(expr.name);
   const args = expr.args.map((a) => (a.kind === "lambda" ? compileExpr(a, ctx) : bracket(compileExpr(a, ctx))));
   if (def.kind === "aggregate") return compileAggregate(def, args, expr, ctx);
-  const types = callTypes(expr);
+  const types = callTypes(expr, ctx.timeZone);
   if (def.sql !== undefined) return def.sql(args, types, ctx.udf);
   return `${def.name}(${args.join(", ")})`;
 }
@@ -177,7 +185,7 @@ function compileAggregate(def: FunctionDef, args: string[], expr: Call, ctx: Com
 const IGNORES_DUPLICATES = new Set(["min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "approx_count_distinct"]);
 
 function whole(def: FunctionDef, args: string[], expr: Call, ctx: CompileContext): string {
-  const types = callTypes(expr);
+  const types = callTypes(expr, ctx.timeZone);
   if (def.aggregate !== undefined) return def.aggregate.final(def.aggregate.partial(args, types), types);
   return def.sql !== undefined ? def.sql(args, types, ctx.udf) : `${def.name}(${args.join(", ")})`;
 }

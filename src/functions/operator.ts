@@ -4,7 +4,8 @@ import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
-import { any, BOOLEAN, boolean, DATE, DOUBLE, INT, INTERVAL, LONG, numeric, TIMESTAMP, typeOf } from "./params.ts";
+import { temporalRule } from "./interval-arithmetic.ts";
+import { any, BOOLEAN, boolean, DOUBLE, LONG, numericOrInterval, typeOf } from "./params.ts";
 
 const fn = family("operator");
 
@@ -43,23 +44,8 @@ const arithmetic =
   ([a, b]) => {
     const x = a!;
     const y = b!;
-    if (name === "+" || name === "-") {
-      if (x.kind === "interval_day_time" && y.kind === "interval_day_time") return [x, y];
-      if (y.kind === "interval_day_time" || (name === "+" && x.kind === "interval_day_time")) {
-        const side = (t: DataType): DataType =>
-          t.kind === "interval_day_time" || t.kind === "timestamp_ntz" ? t : TIMESTAMP;
-        return [side(x), side(y)];
-      }
-      const isDay = (t: DataType): boolean => t.kind === "date";
-      const isTime = (t: DataType): boolean => t.kind === "timestamp" || t.kind === "timestamp_ntz";
-      if (isDay(x) && isIntegral(y) && y.kind !== "long") return [x, INT];
-      if (name === "+" && isIntegral(x) && x.kind !== "long" && isDay(y)) return [INT, y];
-      if (name === "-" && isDay(x) && isDay(y)) return [x, y];
-      if (name === "-" && (isTime(x) || isDay(x)) && (isTime(y) || isDay(y))) return [TIMESTAMP, TIMESTAMP];
-    }
-    if (name === "*" && x.kind === "interval_day_time" && isNumeric(y)) return [x, DOUBLE];
-    if (name === "*" && y.kind === "interval_day_time" && isNumeric(x)) return [DOUBLE, y];
-    if (name === "/" && x.kind === "interval_day_time" && isNumeric(y)) return [x, DOUBLE];
+    const temporal = temporalRule(name, x, y);
+    if (temporal) return temporal.casts;
     const type = commonType(x, y);
     if (type?.kind === "null") return [DOUBLE, DOUBLE];
     if (type === undefined || !isNumeric(type)) throw mismatch(name, x, y);
@@ -73,12 +59,8 @@ const arithmeticResult =
     const x = a!;
     const y = b!;
     if (x.kind === "decimal" && y.kind === "decimal") return DECIMAL[name]!(x, y);
-    if (x.kind === "interval_day_time" || y.kind === "interval_day_time") {
-      return isNumeric(x) || isNumeric(y) || x.kind === y.kind ? INTERVAL : x.kind === "interval_day_time" ? y : x;
-    }
-    if (x.kind === "date" && y.kind === "date") return INTERVAL;
-    if (x.kind === "date" || y.kind === "date") return DATE;
-    if (x.kind === "timestamp") return INTERVAL;
+    const temporal = temporalRule(name, x, y);
+    if (temporal) return temporal.type;
     return x;
   };
 
@@ -112,13 +94,20 @@ const arith = (
   example: readonly [string, unknown],
   sql: NonNullable<FunctionDef["sql"]>,
   o: Options = {},
-): FunctionDef => fn(name, [any, any], arithmeticResult(name), example, sql, { coerce: arithmetic(name), ...o });
+): FunctionDef =>
+  fn(
+    name,
+    [any, any],
+    arithmeticResult(name),
+    example,
+    (args, types, native) =>
+      temporalRule(name, types.args[0]!, types.args[1]!)?.sql(args[0]!, args[1]!, types) ?? sql(args, types, native),
+    { coerce: arithmetic(name), ...o },
+  );
 
 export const operators: readonly FunctionDef[] = [
   arith("+", ["1 + 2", 3], ([a, b], { result: r }) => cast(`(${a} + ${b})`, r)),
-  arith("-", ["5 - 3", 2], ([a, b], { result: r, args: [x] }) =>
-    x?.kind === "date" && r.kind === "interval_day_time" ? `to_days(${a} - ${b})` : cast(`(${a} - ${b})`, r),
-  ),
+  arith("-", ["5 - 3", 2], ([a, b], { result: r }) => cast(`(${a} - ${b})`, r)),
   arith("*", ["2 * 3", 6], ([a, b], { result: r }) => cast(`(${a} * ${b})`, r)),
   arith("/", ["3 / 2", 1.5], ([a, b], { result: r }) => isZero(b!, divideByZero, cast(`(${a} / ${b})`, r)), {
     nullable: "args",
@@ -126,8 +115,12 @@ export const operators: readonly FunctionDef[] = [
   arith("%", ["7 % 3", 1], ([a, b], { result: r }) => isZero(b!, divideByZero, cast(`(${a} % ${b})`, r)), {
     aliases: ["mod"],
   }),
-  fn("negative", [numeric], typeOf(0), ["negative(1)", -1], ([a], { result: r }) =>
-    isIntegral(r) ? `(${cast("0", r)} - ${cast(a!, r)})` : `(-${a})`,
+  fn("negative", [numericOrInterval], typeOf(0), ["negative(1)", -1], ([a], { result: r }) =>
+    r.kind === "interval_day_time"
+      ? `to_microseconds(-epoch_us(${a}))`
+      : isIntegral(r) || r.kind === "interval_year_month"
+        ? `(${cast("0", r)} - ${cast(a!, r)})`
+        : `(-${a})`,
   ),
   compare("==", "=", ["2 == 2", true], { aliases: ["="] }),
   compare("<=>", "IS NOT DISTINCT FROM", ["NULL <=> NULL", true], { nullable: "never" }),

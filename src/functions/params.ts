@@ -1,5 +1,5 @@
 import { MillraceError } from "../errors.ts";
-import { canImplicitlyCast, commonTypeOf, isIntegral, isNumeric, isOrderable } from "../plan/coercion.ts";
+import { canImplicitlyCast, commonTypeOf, isIntegral, isInterval, isNumeric, isOrderable } from "../plan/coercion.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
@@ -40,6 +40,9 @@ export const text = param('"STRING" or "BINARY"', (arg) => (arg.type.kind === "b
 /** A number as it is; a string becomes a double. */
 export const numeric = param('"NUMERIC"', ({ type }) =>
   isNumeric(type) ? type : type.kind === "string" || type.kind === "null" ? DOUBLE : undefined,
+);
+export const numericOrInterval = param('"NUMERIC" or "INTERVAL"', (arg) =>
+  isInterval(arg.type) ? arg.type : numeric.accept(arg),
 );
 export const integral = param('"INTEGRAL"', ({ type }) =>
   isIntegral(type) ? type : type.kind === "string" || type.kind === "null" ? LONG : undefined,

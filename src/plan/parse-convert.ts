@@ -2,10 +2,10 @@ import { MillraceError } from "../errors.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { parseType } from "../types/ddl.ts";
 import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
-import { parseIntervalMicros } from "./interval.ts";
+import { intervalOfRange, intervalOfUnits } from "./interval-literal.ts";
 import { quoted } from "./names.ts";
-import { monthsOf, negative, numberLiteral, yearMonths } from "./parse-literals.ts";
-import { INTERVAL_FUNCTION } from "./parse-scan.ts";
+import { negative, numberLiteral } from "./parse-literals.ts";
+import { INTERVAL_FUNCTION, INTERVAL_TYPE } from "./parse-scan.ts";
 
 /** A node of the SQL parser's tree: `{ Kind: content }` or a bare kind. */
 type Ast = any;
@@ -30,26 +30,6 @@ const OPERATORS: Readonly<Record<string, string>> = {
   MyIntegerDivide: "div",
   DuckIntegerDivide: "div",
   StringConcat: "concat",
-};
-
-const EXTRACT: Readonly<Record<string, string>> = {
-  Year: "year",
-  Years: "year",
-  Quarter: "quarter",
-  Month: "month",
-  Months: "month",
-  Week: "weekofyear",
-  Weeks: "weekofyear",
-  Day: "day",
-  Days: "day",
-  DayOfWeek: "dayofweek",
-  DayOfYear: "dayofyear",
-  Hour: "hour",
-  Hours: "hour",
-  Minute: "minute",
-  Minutes: "minute",
-  Second: "second",
-  Seconds: "second",
 };
 
 /** Functions whose first of three arguments is a bare unit, `dateadd(day, 1, d)`. */
@@ -232,13 +212,6 @@ export class AstConverter {
     if (v.op === "NotEq") return call("not", call("==", left, right));
     const name = typeof v.op === "string" ? OPERATORS[v.op] : undefined;
     if (name === undefined) throw this.#unknown(v.op);
-    if (name === "+" || name === "-") {
-      const months = monthsOf(right) ?? (name === "+" ? monthsOf(left) : undefined);
-      if (months !== undefined) {
-        const base = monthsOf(right) === undefined ? right : left;
-        return call("add_year_month_interval", base, lit(name === "-" ? -months : months, { kind: "integer" }));
-      }
-    }
     return call(name, left, right);
   }
 
@@ -251,6 +224,7 @@ export class AstConverter {
       case "Plus":
         return e;
       case "Minus":
+        if (v.expr.Interval && e.kind === "literal") return negative(e);
         // A number's sign belongs to the literal; a value in brackets may overflow.
         if (
           v.expr.Value &&
@@ -301,14 +275,10 @@ export class AstConverter {
 
   #interval(v: Ast): Expr {
     const value = this.expr(v.value);
-    if (value.kind !== "literal" || v.last_field) throw this.#error("this form of INTERVAL is not supported");
-    return this.#intervalOf(`${value.value} ${String(v.leading_field).toLowerCase()}`);
-  }
-
-  #intervalOf(text: string): Expr {
-    const months = yearMonths(text);
-    if (months !== undefined) return call(INTERVAL_FUNCTION, lit(months, { kind: "integer" }));
-    return lit(parseIntervalMicros(text), { kind: "interval_day_time" });
+    if (value.kind !== "literal") throw this.#error("the value of an INTERVAL must be a literal");
+    const unit = String(v.leading_field).toLowerCase();
+    if (v.last_field) return intervalOfRange(String(value.value), unit, String(v.last_field).toLowerCase());
+    return intervalOfUnits(`${value.value} ${unit}`);
   }
 
   #function(v: Ast): Expr {
@@ -330,7 +300,7 @@ export class AstConverter {
     });
     if (lower === INTERVAL_FUNCTION) {
       const text = args[0]?.kind === "literal" ? args[0].value : undefined;
-      if (typeof text === "string") return this.#intervalOf(text);
+      if (typeof text === "string") return intervalOfUnits(text);
     }
     const list = v.args?.List;
     const ignoreNulls = [v.null_treatment, ...(list?.clauses ?? []).map((c: Ast) => c.IgnoreOrRespectNulls)].includes(
@@ -386,11 +356,7 @@ export class AstConverter {
 
   #extract(v: Ast): Expr {
     const field = typeof v.field === "string" ? v.field : (v.field?.Custom?.value ?? Object.keys(v.field ?? {})[0]);
-    const name =
-      EXTRACT[field as string] ??
-      EXTRACT[`${String(field).charAt(0).toUpperCase()}${String(field).slice(1).toLowerCase()}`];
-    if (name === undefined) throw this.#error(`EXTRACT does not know ${field}`);
-    return call(name, this.expr(v.expr));
+    return call("extract", lit(String(field), STRING), this.expr(v.expr));
   }
 
   #lambdaOf(v: Ast): Expr {
@@ -426,6 +392,8 @@ export class AstConverter {
         return { kind: "decimal", precision: Number(p[0]), scale: Number(p[1]) };
       }
       case "Custom":
+        if (v[0][0]?.Identifier.value.startsWith(INTERVAL_TYPE))
+          return parseType(v[0][0].Identifier.value.slice(INTERVAL_TYPE.length).replaceAll("_", " "));
         return parseType(v[0].map((p: Ast) => p.Identifier.value).join("."));
       case "Varchar":
       case "Char":

@@ -1,6 +1,5 @@
 import type { DataType, Value } from "../types/data-type.ts";
 import type { Expr } from "./expr.ts";
-import { INTERVAL_FUNCTION } from "./parse-scan.ts";
 
 const lit = (value: Value, type: DataType): Expr => ({ kind: "literal", value, type });
 
@@ -30,17 +29,4 @@ export function negative(e: Extract<Expr, { kind: "literal" }>): Expr {
     return e.value === String(2n ** 63n) ? lit(-(2n ** 63n), { kind: "long" }) : lit(`-${e.value}`, e.type);
   }
   return lit(-(e.value as number), e.type);
-}
-
-/** Months of an interval in years and months, which has no fixed length; undefined for others. */
-export function yearMonths(text: string): number | undefined {
-  const m = /^\s*([+-]?\d+)\s*(year|month)s?\s*(?:([+-]?\d+)\s*months?\s*)?$/i.exec(text);
-  if (m === null) return undefined;
-  return Number(m[1]) * (m[2]!.toLowerCase() === "year" ? 12 : 1) + Number(m[3] ?? 0);
-}
-
-export function monthsOf(e: Expr): number | undefined {
-  if (e.kind !== "call" || e.name !== INTERVAL_FUNCTION) return undefined;
-  const arg = e.args[0];
-  return arg?.kind === "literal" && typeof arg.value === "number" ? arg.value : undefined;
 }

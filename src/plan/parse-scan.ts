@@ -9,6 +9,8 @@ export interface Scanned {
 }
 
 export const INTERVAL_FUNCTION = "__interval";
+/** Before the fields of an interval type, which the parser does not know: `__interval_type_interval_day_to_second`. */
+export const INTERVAL_TYPE = "__interval_type_";
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", "0": "\0", Z: "\x1a" };
 const NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(BD|D|F|S|Y)?(?![A-Za-z0-9_])/iy;
@@ -18,6 +20,26 @@ const UNITS = "microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?
 const INTERVAL = new RegExp(
   `interval\\s+(?:'([^']*[a-zA-Z][^']*)'(?!\\s*(?:${UNITS})\\b)|((?:[+-]?\\s*(?:\\d+(?:\\.\\d+)?|'[+-]?\\d+(?:\\.\\d+)?')\\s*(?:${UNITS})\\b\\s*)+))`,
   "iy",
+);
+
+const FIELDS = "year|month|day|hour|minute|second";
+const INTERVAL_FIELDS = new RegExp(`interval\\s+(?:${FIELDS})(?:\\s+to\\s+(?:${FIELDS}))?(?=\\s*[),>])`, "iy");
+const EXTRACT_FIELD = /(extract\s*\(\s*)(\w+)(?=\s+from\b)/iy;
+/** Spark's names of fields as the SQL parser knows them. */
+const PARSER_FIELD: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ["year", "y years yr yrs"],
+    ["isoyear", "yearofweek"],
+    ["quarter", "qtr"],
+    ["month", "mon mons months"],
+    ["week", "w weeks"],
+    ["day", "d days"],
+    ["dow", "dayofweek"],
+    ["isodow", "dayofweek_iso dow_iso"],
+    ["hour", "h hours hr hrs"],
+    ["minute", "m min mins minutes"],
+    ["second", "s sec seconds secs"],
+  ].flatMap(([field, names]) => names!.split(" ").map((n) => [n, field!])),
 );
 
 export function scan(text: string): Scanned {
@@ -76,6 +98,28 @@ export function scan(text: string): Scanned {
           i += m[0].length;
           continue;
         }
+        INTERVAL_FIELDS.lastIndex = i;
+        const type = INTERVAL_FIELDS.exec(text);
+        if (type !== null) {
+          replace(`${INTERVAL_TYPE}${type[0].toLowerCase().split(/\s+/).join("_")}`, i, i + type[0].length);
+          i += type[0].length;
+          continue;
+        }
+      }
+      if (/^extract$/i.test(word[0])) {
+        EXTRACT_FIELD.lastIndex = i;
+        const m = EXTRACT_FIELD.exec(text);
+        const field = m && PARSER_FIELD[m[2]!.toLowerCase()];
+        if (m && field) {
+          replace(`${m[1]}${field}`, i, i + m[0].length);
+          i += m[0].length;
+          continue;
+        }
+      }
+      if (/^timestamp_ltz$/i.test(word[0]) && /^\s*['"]/.test(text.slice(i + word[0].length))) {
+        replace("timestamp", i, i + word[0].length);
+        i += word[0].length;
+        continue;
       }
       // exists(array, lambda) is a function; EXISTS (SELECT ...) is not.
       if (/^exists$/i.test(word[0]) && /^\s*\(\s*(?!select\b|with\b|values\b)/i.test(text.slice(i + word[0].length))) {

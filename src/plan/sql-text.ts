@@ -1,5 +1,6 @@
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { intervalText } from "../types/interval-type.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts } from "./names.ts";
 
@@ -108,7 +109,8 @@ function literalText(value: Value, type: DataType): string {
   }
   if (value instanceof Uint8Array) return `X'${Buffer.from(value).toString("hex").toUpperCase()}'`;
   if (typeof value === "number" && type.kind === "double" && Number.isInteger(value)) return value.toFixed(1);
-  if (type.kind === "interval_day_time") return `INTERVAL ${value} MICROSECONDS`;
+  if (type.kind === "interval_day_time" || type.kind === "interval_year_month")
+    return intervalText(value as bigint | number, type);
   if (Array.isArray(value)) return `ARRAY(${value.map((v) => literalText(v, { kind: "string" })).join(", ")})`;
   return String(value);
 }

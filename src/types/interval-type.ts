@@ -47,3 +47,37 @@ export function commonInterval(a: IntervalType, b: IntervalType): IntervalType |
 export function sameInterval(a: IntervalType, b: IntervalType): boolean {
   return a.kind === b.kind && intervalFields(a) === intervalFields(b);
 }
+
+const MICROS: Readonly<Record<DayTimeField, bigint>> = {
+  day: 86_400_000_000n,
+  hour: 3_600_000_000n,
+  minute: 60_000_000n,
+  second: 1_000_000n,
+};
+
+/** A value as Spark prints it: `INTERVAL '1 02:03:04.5' DAY TO SECOND`. */
+export function intervalText(value: bigint | number, type: IntervalType): string {
+  const [start, end] = intervalRange(type);
+  const name = intervalFields(type).toUpperCase();
+  if (type.kind === "interval_year_month") {
+    const months = Math.abs(Number(value));
+    const years = Math.trunc(months / 12);
+    const body = start === "month" ? months : end === "year" ? years : `${years}-${months % 12}`;
+    return `INTERVAL '${Number(value) < 0 ? "-" : ""}${body}' ${name}`;
+  }
+  const micros = BigInt(value);
+  let rest = micros < 0n ? -micros : micros;
+  let text = micros < 0n ? "-" : "";
+  const fields = DAY_TIME_FIELDS.slice(
+    DAY_TIME_FIELDS.indexOf(start as DayTimeField),
+    DAY_TIME_FIELDS.indexOf(end as DayTimeField) + 1,
+  );
+  for (const [i, f] of fields.entries()) {
+    if (i > 0) text += fields[i - 1] === "day" ? " " : ":";
+    const n = String(rest / MICROS[f]);
+    text += f === "day" ? n : n.padStart(2, "0");
+    rest %= MICROS[f];
+    if (f === "second" && rest > 0n) text += `.${String(rest).padStart(6, "0").replace(/0+$/, "")}`;
+  }
+  return `INTERVAL '${text}' ${name}`;
+}
