@@ -1,31 +1,21 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { freePort } from "./free-port.ts";
+import { fetchJars, javaProblem } from "./maven.ts";
 import { once } from "./once.ts";
-
-const exec = promisify(execFile);
 
 const KAFKA = "4.2.0";
 const SLF4J = "1.7.36";
 /** Kafka 4 needs it. */
 const JAVA = 17;
 
-const dependency = (group: string, artifact: string, version: string): string =>
-  `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
-
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>millrace</groupId><artifactId>kafka-jars</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    ${dependency("org.apache.kafka", "kafka_2.13", KAFKA)}
-    ${dependency("org.apache.kafka", "kafka-tools", KAFKA)}
-    ${dependency("org.slf4j", "slf4j-simple", SLF4J)}
-  </dependencies>
-</project>
-`;
+const ARTIFACTS = [
+  `org.apache.kafka:kafka_2.13:${KAFKA}`,
+  `org.apache.kafka:kafka-tools:${KAFKA}`,
+  `org.slf4j:slf4j-simple:${SLF4J}`,
+];
 
 /** What a program of Kafka's said. */
 export interface ToolResult {
@@ -58,11 +48,11 @@ export interface KafkaTools {
  * ```
  */
 export async function kafkaTools(): Promise<KafkaTools | { unavailable: string }> {
-  const missing = await javaProblem();
+  const missing = await javaProblem(`Kafka ${KAFKA}`, JAVA);
   if (missing !== undefined) return { unavailable: missing };
   let folder: string;
   try {
-    folder = await once("kafka", `${KAFKA} ${SLF4J}`, fetchJars);
+    folder = await once("kafka", `${KAFKA} ${SLF4J}`, async (target) => void (await fetchJars(target, ARTIFACTS)));
   } catch (error) {
     return { unavailable: `Kafka's jars could not be fetched: ${(error as Error).message}` };
   }
@@ -107,31 +97,6 @@ export async function kafkaTools(): Promise<KafkaTools | { unavailable: string }
         child.stdin!.end(stdin);
       }),
   };
-}
-
-async function javaProblem(): Promise<string | undefined> {
-  try {
-    const { stderr, stdout } = await exec("java", ["-version"]);
-    const version = Number(/version "(\d+)/.exec(stderr + stdout)?.[1] ?? 0);
-    return version >= JAVA ? undefined : `Kafka ${KAFKA} needs Java ${JAVA}; there is ${version}`;
-  } catch {
-    return "Java is not installed";
-  }
-}
-
-async function fetchJars(folder: string): Promise<void> {
-  const pom = join(folder, "pom.xml");
-  await writeFile(pom, POM);
-  const goal = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies";
-  const fetch = (name: string): Promise<unknown> =>
-    exec("mvn", ["-B", "-q", "-f", pom, name, `-DoutputDirectory=${join(folder, "jars")}`], { timeout: 600_000 });
-  try {
-    await fetch("dependency:copy-dependencies");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw new Error("Maven (mvn) is not installed");
-    // The version that this Maven takes by itself may not be had; a certain one may.
-    await fetch(goal);
-  }
 }
 
 export interface RealKafka {
