@@ -12,6 +12,7 @@ import { LocalCache } from "./local-cache.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
 import { SessionConf } from "./session-conf.ts";
 import type { SparkSessionParts } from "./session-parts.ts";
+import { analysedModes, withModes } from "./value-modes.ts";
 
 export interface SparkBackendOptions {
   /** The server, `sc://host:15002/;token=...`. */
@@ -87,7 +88,10 @@ export class SparkBackend implements Backend, SparkSessionParts {
   }
 
   async schema(plan: Relation, conf: Conf): Promise<StructType> {
-    const root = await this.encode(plan, conf);
+    return this.#schemaOf(await this.encode(plan, conf));
+  }
+
+  async #schemaOf(root: pb.Relation): Promise<StructType> {
     const answer = await this.client.analyze({
       case: "schema",
       value: { plan: { opType: { case: "root", value: root } } },
@@ -98,26 +102,40 @@ export class SparkBackend implements Backend, SparkSessionParts {
 
   async *run(plan: Relation, conf: Conf): AsyncGenerator<readonly AnyRow[], void, undefined> {
     const { plan: rows, modes } = scriptRows(plan);
+    const analysed = modes ? await analysedModes(rows, conf, (leaf) => this.schema(leaf, conf)) : undefined;
     const root = await this.encode(rows, conf);
-    yield* this.rows(create(pb.PlanSchema, { opType: { case: "root", value: root } }), modes);
+    let schema: StructType | undefined;
+    let decoded: StructType | undefined;
+    for await (const part of this.#arrow(root)) {
+      if (part.schema !== schema) {
+        schema = part.schema;
+        decoded = schema && withModes(schema, analysed);
+      }
+      yield decodeArrow(part.data, decoded, { modes, rowCount: part.rowCount }).rows;
+    }
   }
 
-  /** The rows of a plan's result, a batch at a time; the server is asked for more as they are taken. */
-  async *rows(plan: pb.Plan, modes = false): AsyncGenerator<readonly AnyRow[], void, undefined> {
+  /** The result's batches as Arrow IPC streams; the server is asked for more as they are taken. */
+  async *#arrow(root: pb.Relation): AsyncGenerator<ArrowPart, void, undefined> {
+    const plan = create(pb.PlanSchema, { opType: { case: "root", value: root } });
     let schema: StructType | undefined;
     for await (const response of this.client.execute(plan)) {
       if (response.schema !== undefined) schema = decodeSchema(response.schema);
       if (response.responseType.case !== "arrowBatch") continue;
       const { data, rowCount } = response.responseType.value;
-      if (rowCount === 0n) continue;
-      yield decodeArrow(data, schema, { modes, rowCount: Number(rowCount) }).rows;
+      if (rowCount > 0n) yield { schema, data, rowCount: Number(rowCount) };
     }
   }
 
   async write(plan: Relation, target: BatchTarget, conf: Conf): Promise<void> {
     const sink = sparkSink(target.format, target.options, target.path);
     if (sink === undefined) {
-      throw new MillraceError("UNSUPPORTED_FEATURE", `Format ${target.format} is not written from Spark yet.`);
+      const { writeThroughOwnSink } = await import("./own-sink.ts");
+      await writeThroughOwnSink(target, conf, async () => {
+        const input = await this.encode(plan, conf);
+        return { schema: await this.#schemaOf(input), batches: dataOf(this.#arrow(input)) };
+      });
+      return;
     }
     const input = await this.encode(plan, conf);
     const { path, ...options } = sink.options;
@@ -166,6 +184,16 @@ export class SparkBackend implements Backend, SparkSessionParts {
   async close(): Promise<void> {
     await this.client.close();
   }
+}
+
+interface ArrowPart {
+  readonly schema: StructType | undefined;
+  readonly data: Uint8Array;
+  readonly rowCount: number;
+}
+
+async function* dataOf(parts: AsyncIterable<ArrowPart>): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { data } of parts) yield data;
 }
 
 function noAnswer(what: string): MillraceError {
