@@ -41,6 +41,8 @@ export interface OpenPlan {
 export interface EmbeddedEngine extends Backend {
   /** Analyses and compiles a batch plan, for who reads DuckDB's own values, such as microseconds. Throws as `run` does. */
   open(plan: Relation, conf: Conf): Promise<OpenPlan>;
+  /** The analysed plan; throws analysis errors. */
+  analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation>;
 }
 
 /**
@@ -68,7 +70,7 @@ class EmbeddedBackend implements EmbeddedEngine {
   }
 
   async schema(plan: Relation, conf: Conf): Promise<StructType> {
-    return schemaOf(await this.#analyze(plan, conf));
+    return schemaOf(await this.analyze(plan, conf));
   }
 
   async *run(plan: Relation, conf: Conf): AsyncGenerator<readonly AnyRow[], void, undefined> {
@@ -84,7 +86,7 @@ class EmbeddedBackend implements EmbeddedEngine {
   }
 
   async open(plan: Relation, conf: Conf): Promise<OpenPlan> {
-    const resolved = await this.#analyze(plan, conf);
+    const resolved = await this.analyze(plan, conf);
     checkBatch(resolved);
     const connection = await this.#connect(conf);
     try {
@@ -115,7 +117,7 @@ class EmbeddedBackend implements EmbeddedEngine {
         hint: sink === undefined ? undefined : "Use writeStream.",
       });
     }
-    const resolved = await this.#analyze(plan, conf);
+    const resolved = await this.analyze(plan, conf);
     checkBatch(resolved, "'write' can not be called on a streaming DataFrame.");
     const schema = schemaOf(resolved);
     const path = target.path ?? pathsOf({ paths: [], options: target.options })[0];
@@ -167,7 +169,7 @@ class EmbeddedBackend implements EmbeddedEngine {
   }
 
   async stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle> {
-    const resolved = await this.#analyze(plan, conf);
+    const resolved = await this.analyze(plan, conf);
     const { startStreamingQuery } = await import("./stream.ts");
     const query = await startStreamingQuery(resolved, target, conf, {
       connectorFor,
@@ -179,7 +181,7 @@ class EmbeddedBackend implements EmbeddedEngine {
   }
 
   async explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string> {
-    const resolved = await this.#analyze(plan, conf);
+    const resolved = await this.analyze(plan, conf);
     return explainPlan(plan, resolved, mode, explainContext(conf));
   }
 
@@ -193,7 +195,7 @@ class EmbeddedBackend implements EmbeddedEngine {
   }
 
   /** Looks the schemas of sources up, which may need I/O, then analyses, which is pure. */
-  async #analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation> {
+  async analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation> {
     const schemas = new Map<Read, StructType>();
     const pending = [plan];
     while (pending.length > 0) {
