@@ -68,6 +68,18 @@ function checkRemote(remote: string, where: string): void {
   );
 }
 
+/** Makes the engine of a session; `remote` is its address, undefined where it would run in this process. */
+export type EngineFactory = (remote: string | undefined) => Promise<Backend>;
+let replacement: EngineFactory | undefined;
+
+/** Sessions that start their engine from here on take this one, until the returned function is called: for who looks at a program instead of running it. */
+export function replaceEngine(factory: EngineFactory): () => void {
+  replacement = factory;
+  return () => {
+    if (replacement === factory) replacement = undefined;
+  };
+}
+
 /** The process's sessions by their address; the embedded one has none. */
 const sessions = new Map<string, SparkSession>();
 let active: SparkSession | undefined;
@@ -124,6 +136,7 @@ export class SparkSession {
   }
 
   async #start(): Promise<Backend> {
+    if (replacement !== undefined) return replacement(this.#remote);
     if (this.#remote === undefined) return (await import("./engine/backend.ts")).createEmbeddedBackend({});
     const { createSparkBackend } = await import("./spark/backend.ts");
     const backend = await createSparkBackend({ url: this.#remote, conf: this.conf.values() });
