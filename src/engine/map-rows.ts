@@ -1,17 +1,13 @@
+import { callAll, callOnRows } from "../duckdb/call-function.ts";
 import { type Connection, toMillraceError } from "../duckdb/duckdb.ts";
 import { CHUNK_ROWS, ChunkWriter, toRows } from "../duckdb/rows.ts";
 import { userFunctionFailed } from "../duckdb/user-error.ts";
-import { MillraceError } from "../errors.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
-import { show } from "../types/show.ts";
 import { columnName, outputSelect } from "./compile.ts";
 
 export type MapRowsNode = Extract<ResolvedRelation, { kind: "map_rows" }>;
-
-/** Calls of an asynchronous function that are under way at once. */
-const CONCURRENCY = 64;
 
 /**
  * Runs a TypeScript function over rows and lays the results down in the TEMP table `table`, columns `c<id>` of the node's fields.
@@ -56,7 +52,7 @@ export async function runMapRows(
   try {
     for await (const chunk of connection.read(outputSelect(node.input, input))) {
       const rows = toRows(names, chunk.columns, chunk.rowCount);
-      for (const row of await apply(node, rows)) pending.push(row);
+      for (const row of await callOnRows(node.op, node.fn, rows)) pending.push(row);
       flush(false);
     }
     flush(true);
@@ -69,105 +65,6 @@ export async function runMapRows(
     appender.closeSync();
   }
   return count;
-}
-
-async function apply(node: MapRowsNode, rows: readonly AnyRow[]): Promise<AnyRow[]> {
-  const { fn } = node;
-  const results: AnyRow[] = [];
-  if (node.op === "map_batch") {
-    let current: unknown = `${rows.length} rows, the first ${show(rows[0])}`;
-    try {
-      for await (const row of iterate(await fn.call(rows))) {
-        current = row;
-        results.push(asRow(fn.name, row));
-      }
-    } catch (error) {
-      throw userFunctionFailed(fn.name, error, current);
-    }
-    return results;
-  }
-  const outcomes = await callAll(fn.name, fn.call, rows);
-  for (let i = 0; i < outcomes.length; i++) {
-    try {
-      if (node.op === "map") results.push(asRow(fn.name, outcomes[i]));
-      else {
-        const outcome = outcomes[i];
-        if (isSyncIterable(outcome)) for (const row of outcome) results.push(asRow(fn.name, row));
-        else for await (const row of iterate(outcome)) results.push(asRow(fn.name, row));
-      }
-    } catch (error) {
-      throw userFunctionFailed(fn.name, error, rows[i]);
-    }
-  }
-  return results;
-}
-
-/** Calls the function for each row; once a result is a promise, up to 64 calls run at the same time. */
-async function callAll(name: string, call: Function, rows: readonly AnyRow[]): Promise<unknown[]> {
-  const results: unknown[] = new Array(rows.length);
-  for (let i = 0; i < rows.length; i++) {
-    try {
-      results[i] = call(rows[i]);
-    } catch (error) {
-      throw userFunctionFailed(name, error, rows[i]);
-    }
-    if (isPromise(results[i])) {
-      await callAsync(name, call, rows, results, i);
-      break;
-    }
-  }
-  return results;
-}
-
-async function callAsync(
-  name: string,
-  call: Function,
-  rows: readonly AnyRow[],
-  results: unknown[],
-  from: number,
-): Promise<void> {
-  let next = from;
-  let failure: { readonly error: unknown } | undefined;
-  const worker = async (): Promise<void> => {
-    while (next < rows.length && failure === undefined) {
-      const i = next++;
-      try {
-        results[i] = await (i === from ? results[i] : call(rows[i]));
-      } catch (error) {
-        failure ??= { error: userFunctionFailed(name, error, rows[i]) };
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, rows.length - from) }, worker));
-  if (failure !== undefined) throw failure.error;
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
-}
-
-function isSyncIterable(value: unknown): value is Iterable<unknown> {
-  return typeof value === "object" && value !== null && Symbol.iterator in value;
-}
-
-async function* iterate(value: unknown): AsyncGenerator<unknown, void, undefined> {
-  if (value === null || value === undefined) return;
-  if (typeof value === "object" && (Symbol.asyncIterator in value || Symbol.iterator in value)) {
-    yield* value as AsyncIterable<unknown>;
-    return;
-  }
-  throw new MillraceError(
-    "INVALID_VALUE",
-    `the function must return rows in an array or another iterable, not ${show(value)}.`,
-  );
-}
-
-function asRow(name: string, value: unknown): AnyRow {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as AnyRow;
-  throw new MillraceError(
-    "INVALID_VALUE",
-    `\`${name}\` must return a row, an object with a value for each column, not ${show(value)}.`,
-  );
 }
 
 /** A filter keeps the rows as they are in DuckDB, with all their microseconds: only the decision comes from TypeScript. */
