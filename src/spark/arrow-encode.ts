@@ -230,11 +230,12 @@ function build(
     case "struct": {
       for (const v of values) if (v !== null && v !== undefined && !isPlainObject(v)) throw fail(v);
       const children = type.fields.map((f, k) => {
-        // Below a null struct every field is null, whatever its schema says.
         const items = values.map((v) => (v as Record<string, unknown> | null | undefined)?.[f.name]);
         const name = `${column}.${f.name}`;
         if (!f.nullable) refuseInnerNulls(values, items, f.type, name);
-        return build(f.type, (arrowT as arrow.StructType).children[k]!.type, items, name, false, options);
+        const child = build(f.type, (arrowT as arrow.StructType).children[k]!.type, items, name, false, options);
+        // Below a null struct there is nothing, and a field that is never null says so without marks.
+        return f.nullable ? child : { ...child, nullCount: 0, validity: NO_NULLS };
       });
       return { ...base, children };
     }

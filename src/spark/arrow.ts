@@ -66,7 +66,9 @@ export function encodeArrow(schema: StructType, rows: readonly AnyRow[], options
 
 function read(bytes: Uint8Array): Table {
   // Columns are views of the message, which 64-bit arrays want aligned.
-  const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
+  const { buffer, byteOffset, length } = bytes;
+  // A Buffer's slices are Buffers, and views of it: values are neither.
+  const aligned = byteOffset % 8 === 0 ? new Uint8Array(buffer, byteOffset, length) : new Uint8Array(bytes);
   let table: Table;
   try {
     table = tableFromIPC(aligned, { useBigInt: true, useBigIntTimestamp: true, useDecimalInt: true });
