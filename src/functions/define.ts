@@ -70,6 +70,8 @@ export interface SqlTypes {
   readonly result: DataType;
   /** Values of literal arguments, by position. */
   readonly literals?: readonly (Value | undefined)[];
+  /** The SQL stands in a TRY, which may not hold a call of `error`. */
+  readonly trying?: boolean;
   /** The session's time zone, where it is known. */
   readonly timeZone?: string;
 }

@@ -13,6 +13,7 @@ import { mathFunctions } from "./math.ts";
 import { operators } from "./operator.ts";
 import { predicateFunctions } from "./predicate.ts";
 import { stringFunctions } from "./string.ts";
+import { randomFunctions } from "./random.ts";
 import { windowFunctions } from "./window.ts";
 
 const families: readonly (readonly FunctionDef[])[] = [
@@ -29,6 +30,7 @@ const families: readonly (readonly FunctionDef[])[] = [
   hashFunctions,
   aggregateFunctions,
   windowFunctions,
+  randomFunctions,
   generatorFunctions,
 ];
 

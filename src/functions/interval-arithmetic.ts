@@ -145,13 +145,14 @@ function divided(a: DataType, b: DataType): TemporalRule | undefined {
   return {
     casts: [a, by],
     type: year ? YEAR_MONTH : DAY_TIME,
-    sql: (i, n) => {
+    sql: (i, n, { trying }) => {
       const value = year ? `CAST(${i} AS BIGINT)` : micros(i);
       // Integers are divided without doubles, which have no room for every microsecond.
       const wide = (x: string): string => `CAST(${x} AS HUGEINT)`;
       const quotient = isIntegral(b)
         ? `CAST((abs(${wide(value)}) * 2 + abs(${wide(n)})) // (abs(${wide(n)}) * 2) * sign(${value}) * sign(${n}) AS ${year ? "INTEGER" : "BIGINT"})`
         : rounded(`${value} / ${n}`, year);
+      if (trying) return year ? quotient : `to_microseconds(${quotient})`;
       return `CASE WHEN ${n} = 0 THEN ${zero} ELSE ${year ? quotient : `to_microseconds(${quotient})`} END`;
     },
   };

@@ -175,9 +175,7 @@ export function canImplicitlyCast(from: DataType, to: DataType): boolean {
   if (sameType(from, to) || from.kind === "null") return true;
   if (from.kind === "string") return isAtomic(to);
   if (to.kind === "string") return isAtomic(from) && from.kind !== "binary";
-  if (isNumeric(from) && isNumeric(to)) {
-    return NUMERIC_ORDER.indexOf(from.kind) <= NUMERIC_ORDER.indexOf(to.kind);
-  }
+  if (isNumeric(from) && isNumeric(to)) return true;
   if (isDatetime(from) && isDatetime(to)) return true;
   if (isInterval(from) && from.kind === to.kind) return true;
   if (from.kind === "array" && to.kind === "array") return canImplicitlyCast(from.elementType, to.elementType);
@@ -191,6 +189,22 @@ export function canImplicitlyCast(from: DataType, to: DataType): boolean {
     );
   }
   return false;
+}
+
+/** Whether a cast may give null, by Spark's account, for a value that is not null. */
+export function castMayBeNull(from: DataType, to: DataType): boolean {
+  if (from.kind === "null" || sameType(from, to)) return false;
+  if (from.kind === "string") return to.kind !== "binary";
+  if (to.kind === "string") return false;
+  if (from.kind === "timestamp") return ["byte", "short", "integer"].includes(to.kind);
+  if (to.kind === "timestamp") return from.kind === "float" || from.kind === "double";
+  if (to.kind === "date") return true;
+  if (to.kind === "decimal") {
+    if (from.kind === "boolean") return to.precision - to.scale < 1;
+    const given = decimalOf(from);
+    return given === undefined || given.precision - given.scale > to.precision - to.scale || given.scale > to.scale;
+  }
+  return isFractional(from) && isIntegral(to);
 }
 
 /** Whether `cast` from one type to another exists at all in ANSI mode; it may still fail on a value. */
