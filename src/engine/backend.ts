@@ -10,11 +10,11 @@ import { analyze, schemaOf } from "../plan/analyze.ts";
 import type { Relation } from "../plan/relation.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { checkBatch } from "../plan/streaming-rules.ts";
-import { relationInputs } from "../plan/walk.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { outputSelect } from "./compile.ts";
 import { pathsOf, prepare } from "./execute.ts";
+import { expandPlan } from "./expand.ts";
 import { explainPlan } from "./explain.ts";
 import { runnerParts } from "./stream-parts.ts";
 
@@ -196,15 +196,15 @@ class EmbeddedBackend implements EmbeddedEngine {
 
   /** Looks the schemas of sources up, which may need I/O, then analyses, which is pure. */
   async analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation> {
+    const { meaning, reads } = await expandPlan(plan, async () => undefined);
     const schemas = new Map<Read, StructType>();
-    const pending = [plan];
-    while (pending.length > 0) {
-      const node = pending.pop()!;
-      if (node.kind === "read") {
-        if (!schemas.has(node)) schemas.set(node, await this.#schemaOfRead(node));
-      } else pending.push(...relationInputs(node));
-    }
-    return analyze(plan, { catalog, conf, scanSchema: (read) => schemas.get(read)! });
+    for (const read of reads) schemas.set(read, await this.#schemaOfRead(read));
+    return analyze(plan, {
+      catalog,
+      conf,
+      scanSchema: (read) => schemas.get(read)!,
+      expand: (node) => meaning.get(node),
+    });
   }
 
   #schemaOfRead(read: Read): Promise<StructType> {

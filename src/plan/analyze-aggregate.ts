@@ -1,5 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import type { Value } from "../types/data-type.ts";
+import { AggregateSplit } from "./aggregate-split.ts";
 import type { Builder } from "./analyze-base.ts";
 import { Scope } from "./analyze-scope.ts";
 import { timeWindows } from "./analyze-window.ts";
@@ -7,14 +8,13 @@ import { isOrderable } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf, resolveCall } from "./resolve-expr.ts";
-import type { Field, NamedExpr, ResolvedExpr } from "./resolved.ts";
+import type { NamedExpr, ResolvedExpr } from "./resolved.ts";
 import type { Node } from "./scope.ts";
 import { exprName, exprText } from "./sql-text.ts";
-import { exprKey, mapResolvedExpr } from "./walk.ts";
 
 type Pivot = Extract<Relation, { kind: "aggregate" }>;
 
-interface Named {
+export interface Named {
   readonly name: string;
   readonly expr: ResolvedExpr;
   readonly metadata?: Readonly<Record<string, unknown>>;
@@ -68,15 +68,21 @@ function keyOf(b: Builder, scope: Scope, g: Expr, sets: boolean): NamedExpr {
       },
     );
   }
-  if (!isOrderable(expr.type)) {
-    throw new MillraceError(
-      "DATATYPE_MISMATCH",
-      `The expression "${exprText(g)}" cannot be used as a grouping expression because its data type is not an orderable data type.`,
-    );
-  }
   const own = expr.kind === "column" ? b.fieldIn(scope.node, expr.id) : undefined;
   const inner = g.kind === "alias" ? g.child : g;
   const name = g.kind === "alias" ? g.name : own && inner.kind === "call" ? own.name : exprName(g);
+  return groupingKey(b, scope, expr, name, sets);
+}
+
+/** A key to group by. Over grouping sets it is a column of its own, as it may be null there. */
+export function groupingKey(b: Builder, scope: Scope, expr: ResolvedExpr, name: string, sets: boolean): NamedExpr {
+  if (!isOrderable(expr.type)) {
+    throw new MillraceError(
+      "DATATYPE_MISMATCH",
+      `The expression "${name}" cannot be used as a grouping expression because its data type is not an orderable data type.`,
+    );
+  }
+  const own = expr.kind === "column" ? b.fieldIn(scope.node, expr.id) : undefined;
   if (own && own.name === name && !sets) return { field: own, expr };
   const field = b.derived(name, expr);
   return { field: sets ? b.remember({ ...field, nullable: true }) : field, expr };
@@ -93,61 +99,13 @@ export function aggregateOver(
   sets?: readonly (readonly number[])[],
   withKeys = false,
 ): Node {
-  const byKey = new Map(keys.map((k) => [exprKey(k.expr), k.field]));
-  // A grouping column may also be meant by its alias's field itself.
-  const calls: { field: Field; expr: ResolvedExpr }[] = [];
-  const byCall = new Map<string, Field>();
+  const splitter = new AggregateSplit(b, keys);
+  const { calls } = splitter;
   let direct = true;
-
-  const split = (e: ResolvedExpr, output: string): ResolvedExpr => {
-    const key = byKey.get(exprKey(e));
-    if (key) return columnOf(key);
-    if (b.isAggregate(e)) {
-      for (const arg of e.kind === "call" ? e.args : []) {
-        if (b.hasAggregate(arg)) {
-          throw new MillraceError(
-            "UNSUPPORTED_OPERATION",
-            "It is not allowed to use an aggregate function in the argument of another aggregate function.",
-            {
-              hint: "Aggregate twice, one groupBy after the other.",
-            },
-          );
-        }
-      }
-      const k = exprKey(e);
-      let field = byCall.get(k);
-      if (field === undefined) {
-        field = b.derived(output, e);
-        byCall.set(k, field);
-        calls.push({ field, expr: e });
-      }
-      return columnOf(field);
-    }
-    if (e.kind === "over" && e.child.kind === "call") {
-      const child = { ...e.child, args: e.child.args.map((a) => split(a, exprKey(a))) };
-      return {
-        ...e,
-        child,
-        partitionBy: e.partitionBy.map((p) => split(p, output)),
-        orderBy: e.orderBy.map((o) => ({ ...o, expr: split(o.expr, output) })),
-      };
-    }
-    if (e.kind === "column") {
-      throw new MillraceError(
-        "MISSING_AGGREGATION",
-        `The non-aggregating expression "${e.name}" is based on columns which are not participating in the GROUP BY clause.`,
-        {
-          hint: `Add the columns or the expression to the GROUP BY, aggregate the expression, or use "any_value(${e.name})" if you do not care which of the values within a group is returned.`,
-          parameters: { expression: `"${e.name}"`, expressionAnyValue: `"any_value(${e.name})"` },
-        },
-      );
-    }
-    return mapResolvedExpr(e, (c) => split(c, `_${calls.length}`));
-  };
 
   const outputs = named.map((n): { name: string; expr: ResolvedExpr; metadata?: Readonly<Record<string, unknown>> } => {
     const before = calls.length;
-    const expr = split(n.expr, n.name);
+    const expr = splitter.split(n.expr, n.name);
     const fresh = expr.kind === "column" && calls.length === before + 1 && calls[before]!.field.id === expr.id;
     if (!fresh || n.metadata) direct = false;
     return { name: n.name, expr, ...(n.metadata && { metadata: n.metadata }) };

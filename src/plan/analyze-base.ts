@@ -8,7 +8,7 @@ import type { Relation } from "./relation.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedNode } from "./resolved.ts";
 import { ambiguous, matches, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
 import { exprText } from "./sql-text.ts";
-import { resolvedExprChildren } from "./walk.ts";
+import { resolvedExprChildren, walkExpr } from "./walk.ts";
 
 /** What analysis is built of: makes columns and nodes, and knows the columns made so far. */
 export abstract class Builder {
@@ -185,6 +185,15 @@ export abstract class Builder {
     throw new MillraceError("UNSUPPORTED_OPERATION", `${where} has the aggregate "${exprText(given)}" in it.`, {
       hint: `Compute it in agg(...) with a name, then use that column in ${where}.`,
     });
+  }
+
+  refuseWindows(e: ResolvedExpr): void {
+    if (![...walkExpr(e)].some((x) => x.kind === "over")) return;
+    throw new MillraceError(
+      "WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE",
+      "It is not allowed to use window functions inside WHERE clause.",
+      { hint: "Compute it in a select before the filter, or use QUALIFY.", parameters: { clauseName: "WHERE" } },
+    );
   }
 
   refuseAggregates(e: ResolvedExpr, given: Expr): void {

@@ -26,7 +26,11 @@ export function resolveJoin(b: Builder, left: Node, right: Node, r: Join): Node 
     hidden: [],
     plans,
   };
-  const condition = r.using ? using(b, left, right, r.using) : r.condition ? conditionOf(b, both, r) : undefined;
+  const names = r.natural
+    ? left.columns.map((c) => c.field.name).filter((n) => right.columns.some((c) => b.same(c.field.name, n)))
+    : r.using;
+  const shared = names && names.length > 0 ? names : undefined;
+  const condition = shared ? using(b, left, right, shared) : r.condition ? conditionOf(b, both, r) : undefined;
   const columns = leftOnly
     ? left.columns
     : [...optional(left.columns, leftOptional), ...optional(right.columns, rightOptional)];
@@ -38,15 +42,16 @@ export function resolveJoin(b: Builder, left: Node, right: Node, r: Join): Node 
       right: right.rel,
       type: r.type === "cross" && condition ? "inner" : condition || leftOnly || r.type !== "inner" ? r.type : "cross",
       ...(condition && { condition }),
+      ...(r.lateral && { lateral: true }),
       fields,
       streaming: left.rel.streaming || right.rel.streaming,
     },
     columns,
-    hidden: [],
+    hidden: [...left.hidden, ...(leftOnly ? [] : right.hidden)].filter((c) => c.joinKey),
     plans,
   };
-  if (!r.using || leftOnly) return joined;
-  return projectUsing(b, joined, left, right, r);
+  if (!shared || leftOnly) return joined;
+  return projectUsing(b, joined, left, right, r.type, shared);
 }
 
 function conditionOf(b: Builder, both: Node, r: Join): ResolvedExpr {
@@ -70,14 +75,20 @@ function using(b: Builder, left: Node, right: Node, names: readonly string[]): R
 }
 
 /** A using join shows each join column once: the side that is always there, both sides merged in a full join. */
-function projectUsing(b: Builder, joined: Node, left: Node, right: Node, r: Join): Node {
-  const names = r.using!;
+function projectUsing(
+  b: Builder,
+  joined: Node,
+  left: Node,
+  right: Node,
+  type: Join["type"],
+  names: readonly string[],
+): Node {
   const field = (id: number): Field => joined.rel.fields.find((f) => f.id === id)!;
   const pairs = names.map((n) => ({ l: field(b.column(left, n).id), r: field(b.column(right, n).id) }));
   const joinedIds = new Set(pairs.flatMap((p) => [p.l.id, p.r.id]));
   const keys = pairs.map((p): NamedExpr => {
-    if (r.type === "right_outer") return { field: p.r, expr: columnOf(p.r) };
-    if (r.type !== "full_outer") return { field: p.l, expr: columnOf(p.l) };
+    if (type === "right_outer") return { field: p.r, expr: columnOf(p.r) };
+    if (type !== "full_outer") return { field: p.l, expr: columnOf(p.l) };
     const merged = resolveCall(
       b.env.catalog.lookup("coalesce")!,
       [{ expr: columnOf(p.l) }, { expr: columnOf(p.r) }],
@@ -88,5 +99,6 @@ function projectUsing(b: Builder, joined: Node, left: Node, right: Node, r: Join
   const rest = joined.rel.fields
     .filter((f) => !joinedIds.has(f.id))
     .map((f): NamedExpr => ({ field: f, expr: columnOf(f) }));
-  return b.project(joined, [...keys, ...rest]);
+  const node = b.project(joined, [...keys, ...rest]);
+  return { ...node, hidden: node.hidden.map((c) => (joinedIds.has(c.field.id) ? { ...c, joinKey: true } : c)) };
 }

@@ -1,4 +1,3 @@
-import { MillraceError } from "../errors.ts";
 import type { DataType } from "../types/data-type.ts";
 import { aggregateOver } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
@@ -68,14 +67,19 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
   return { ...b.project(below, exprs), hidden: b.project(scope.node, exprs).hidden };
 }
 
-function generatorOutputs(b: Builder, scope: Scope, e: Extract<Expr, { kind: "call" }>): readonly Field[] | undefined {
+/** The columns of a generator that stands in a select, undefined for any other expression. */
+export function generatorOutputs(
+  b: Builder,
+  scope: Scope,
+  e: Extract<Expr, { kind: "call" }>,
+): readonly Field[] | undefined {
   if (b.env.catalog.lookup(e.name)?.kind !== "generator") return undefined;
   scope.exprs.resolve(e);
   return scope.generated;
 }
 
 /** Puts a generate node below; gives its first column. Outer forms are named `..._outer`. */
-function generate(
+export function generate(
   b: Builder,
   scope: Scope,
   signature: FunctionSignature,
@@ -83,11 +87,6 @@ function generate(
   type: DataType,
   alias: string | undefined,
 ): ResolvedExpr {
-  if (scope.generated) {
-    throw new MillraceError("UNSUPPORTED_OPERATION", "Only one generator is allowed per SELECT clause.", {
-      hint: "Use two selects, one after the other.",
-    });
-  }
   const outer = signature.name.endsWith("_outer");
   // A generator's type is an array of structs: one struct per row it makes.
   const row = type.kind === "array" && type.elementType.kind === "struct" ? type.elementType.fields : [];

@@ -22,6 +22,8 @@ export class Scope {
       timeWindow?: (scope: Scope, args: readonly Expr[]) => ResolvedExpr;
       generator?: ExprHooks["generator"];
       hidden?: boolean;
+      alias?: ExprHooks["alias"];
+      output?: ExprHooks["output"];
     } = {},
   ) {
     this.#analyzer = analyzer;
@@ -41,6 +43,8 @@ export class Scope {
           values,
         ),
       ...(more.timeWindow && { timeWindow: (args) => more.timeWindow!(this, args) }),
+      ...(more.alias && { alias: more.alias }),
+      ...(more.output && { output: more.output }),
       ...(more.generator && { generator: more.generator }),
       ...(more.hidden !== false && { useHidden: (field) => this.#hidden.add(field.id) }),
     });
@@ -70,6 +74,25 @@ export class Scope {
   }
 }
 
+/** Whether a column can be had from below. */
+function has(r: ResolvedRelation, id: number): boolean {
+  if (r.fields.some((f) => f.id === id)) return true;
+  switch (r.kind) {
+    case "project":
+    case "filter":
+    case "sort":
+    case "limit":
+    case "offset":
+    case "sample":
+    case "watermark":
+      return has(r.input, id);
+    case "join":
+      return has(r.left, id) || (r.type !== "left_semi" && r.type !== "left_anti" && has(r.right, id));
+    default:
+      return false;
+  }
+}
+
 /** The relation with more of the columns below it in its output. */
 function expose(r: ResolvedRelation, wanted: readonly Field[]): ResolvedRelation {
   const missing = wanted.filter((w) => !r.fields.some((f) => f.id === w.id));
@@ -90,6 +113,10 @@ function expose(r: ResolvedRelation, wanted: readonly Field[]): ResolvedRelation
     case "sample":
     case "watermark":
       return { ...r, input: expose(r.input, missing), fields };
+    case "join": {
+      const of = (side: ResolvedRelation): Field[] => missing.filter((f) => has(side, f.id));
+      return { ...r, left: expose(r.left, of(r.left)), right: expose(r.right, of(r.right)), fields };
+    }
     default:
       throw unresolved(
         missing[0]!.name,

@@ -7,7 +7,9 @@ import { resolveJoin } from "./analyze-join.ts";
 import { resolveNa } from "./analyze-na.ts";
 import { type ProjectItem, resolveProject } from "./analyze-project.ts";
 import { Scope } from "./analyze-scope.ts";
+import { resolveSelect } from "./analyze-select.ts";
 import { resolveSetOp } from "./analyze-set-op.ts";
+import { resolveGenerate, resolveInlineTable, resolveSqlPivot, resolveUnpivot } from "./analyze-sql.ts";
 import { parseIntervalMicros } from "./interval.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
@@ -62,11 +64,15 @@ class Analyzer extends Builder {
       case "sql":
         return this.#expanded(r);
       case "select":
+        return resolveSelect(this, this.analyze(r.input), r);
       case "generate":
+        return resolveGenerate(this, this.analyze(r.input), r);
       case "inline_table":
+        return resolveInlineTable(this, r);
       case "sql_pivot":
+        return resolveSqlPivot(this, this.analyze(r.input), r);
       case "unpivot":
-        throw new MillraceError("INTERNAL", `A ${r.kind} node reached the analyser.`);
+        return resolveUnpivot(this, this.analyze(r.input), r);
       case "local":
         return this.leaf({ kind: "local", rows: r.rows }, this.structFields(r.schema), false);
       case "range":
@@ -82,6 +88,7 @@ class Analyzer extends Builder {
         const scope = new Scope(this, input);
         const condition = scope.exprs.condition(r.condition);
         this.refuseAggregates(condition, r.condition);
+        this.refuseWindows(condition);
         return scope.finish((i) => ({ kind: "filter", input: i, condition }));
       }
       case "with_columns":
@@ -98,7 +105,7 @@ class Analyzer extends Builder {
           ? resolvePivot(this, this.analyze(r.input), r)
           : resolveAggregate(this, this.analyze(r.input), r.grouping, r.aggregates, r.group);
       case "join":
-        return resolveJoin(this, this.analyze(r.left), this.analyze(r.right), r);
+        return this.#join(r);
       case "set_op":
         return resolveSetOp(this, this.analyze(r.left), this.analyze(r.right), r);
       case "sort": {
@@ -166,9 +173,22 @@ class Analyzer extends Builder {
     }
   }
 
+  #join(r: Extract<Relation, { kind: "join" }>): Node {
+    const left = this.analyze(r.left);
+    const { exprs } = new Scope(this, left, { hidden: false });
+    const right = r.lateral ? this.within((parts) => exprs.lookup(parts), r.right) : this.analyze(r.right);
+    return resolveJoin(this, left, right, r);
+  }
+
   #expanded(r: Extract<Relation, { kind: "named_table" | "sql" }>): Node {
     const expanded = this.env.expand?.(r);
-    if (expanded !== undefined) return this.apart(expanded);
+    if (expanded !== undefined) {
+      if (r.kind === "sql") return { ...this.apart(expanded), hidden: [] };
+      const parts = nameParts(r.name);
+      const qualifiers = parts.map((_, i) => parts.slice(i).join(".")).reverse();
+      const node = this.apart(expanded);
+      return { ...node, columns: node.columns.map(({ field }) => ({ field, qualifiers })), hidden: [] };
+    }
     if (r.kind === "named_table") {
       throw new MillraceError(
         "TABLE_OR_VIEW_NOT_FOUND",

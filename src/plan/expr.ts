@@ -10,7 +10,13 @@ export type Expr =
   /** A possibly dotted name, as in `col("window.start")`; back-quotes protect dots. */
   | { readonly kind: "attribute"; readonly name: string; readonly planId?: number }
   /** `*` or `f.*`. */
-  | { readonly kind: "star"; readonly target?: string; readonly planId?: number }
+  | {
+      readonly kind: "star";
+      readonly target?: string;
+      readonly planId?: number;
+      /** Columns left out, as in `* EXCEPT (a)`. */
+      readonly except?: readonly string[];
+    }
   | { readonly kind: "call"; readonly name: string; readonly args: readonly Expr[]; readonly distinct?: boolean }
   | {
       readonly kind: "alias";

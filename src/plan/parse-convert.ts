@@ -6,6 +6,7 @@ import { intervalOfRange, intervalOfUnits } from "./interval-literal.ts";
 import { quoted } from "./names.ts";
 import { negative, numberLiteral } from "./parse-literals.ts";
 import { INTERVAL_FUNCTION, INTERVAL_TYPE } from "./parse-scan.ts";
+import type { Relation } from "./relation.ts";
 
 /** A node of the SQL parser's tree: `{ Kind: content }` or a bare kind. */
 type Ast = any;
@@ -40,13 +41,23 @@ const BOOLEAN: DataType = { kind: "boolean" };
 const lit = (value: Value, type: DataType): Expr => ({ kind: "literal", value, type });
 const call = (name: string, ...args: Expr[]): Expr => ({ kind: "call", name, args });
 
+/** What stands around an expression in a query; an expression by itself has none of it. */
+export interface QueryContext {
+  subquery(query: Ast): Relation;
+  parameter(name: string): Expr;
+  /** The window of a WINDOW clause. */
+  window(name: string): Ast | undefined;
+}
+
 /** Turns the parser's tree into expressions of the plan. Throws PARSE_SYNTAX_ERROR for SQL that is no expression of Spark's. */
 export class AstConverter {
   readonly #text: string;
+  readonly #query: QueryContext | undefined;
   #lambda: ReadonlySet<string> = new Set();
 
-  constructor(text: string) {
+  constructor(text: string, query?: QueryContext) {
     this.#text = text;
+    this.#query = query;
   }
 
   item(item: Ast): Expr {
@@ -54,10 +65,13 @@ export class AstConverter {
     if (item.ExprWithAlias) {
       return { kind: "alias", child: this.expr(item.ExprWithAlias.expr), name: item.ExprWithAlias.alias.value };
     }
-    if (item.Wildcard) return { kind: "star" };
+    if (item.Wildcard) return { kind: "star", ...except(item.Wildcard) };
     if (item.QualifiedWildcard) {
       const name = item.QualifiedWildcard[0]?.ObjectName;
-      if (Array.isArray(name)) return { kind: "star", target: name.map((p: Ast) => part(p.Identifier)).join(".") };
+      if (Array.isArray(name)) {
+        const target = name.map((p: Ast) => part(p.Identifier)).join(".");
+        return { kind: "star", target, ...except(item.QualifiedWildcard[1]) };
+      }
     }
     throw this.#unknown(item);
   }
@@ -161,13 +175,27 @@ export class AstConverter {
       case "Wildcard":
         return { kind: "star" };
       case "Subquery":
-      case "InSubquery":
+        if (this.#query) return { kind: "subquery", type: "scalar", plan: this.#query.subquery(v) };
+        throw this.#noSubquery();
       case "Exists":
-        throw new MillraceError("UNSUPPORTED_FEATURE", `Subqueries are not supported in "${this.#text}".`, {
-          hint: "Use a join.",
-        });
+        if (this.#query) {
+          return negate(v.negated, { kind: "subquery", type: "exists", plan: this.#query.subquery(v.subquery) });
+        }
+        throw this.#noSubquery();
+      case "InSubquery":
+        if (this.#query) {
+          const values = (v.expr.Tuple ?? [v.expr]).map((x: Ast) => this.expr(x));
+          return negate(v.negated, { kind: "subquery", type: "in", plan: this.#query.subquery(v.subquery), values });
+        }
+        throw this.#noSubquery();
     }
     throw this.#unknown(e);
+  }
+
+  #noSubquery(): MillraceError {
+    return new MillraceError("UNSUPPORTED_FEATURE", `Subqueries are not supported in "${this.#text}".`, {
+      hint: "Use a join, or spark.sql(...).",
+    });
   }
 
   #compound(parts: Ast[]): Expr {
@@ -200,6 +228,9 @@ export class AstConverter {
         return lit(x, STRING);
       case "Boolean":
         return lit(x, BOOLEAN);
+      case "Placeholder":
+        if (this.#query) return this.#query.parameter(String(x).slice(1));
+        break;
       case "HexStringLiteral":
         return lit(new Uint8Array(Buffer.from(x.length % 2 === 1 ? `0${x}` : x, "hex")), { kind: "binary" });
     }
@@ -311,19 +342,37 @@ export class AstConverter {
     const distinct = list?.duplicate_treatment === "Distinct";
     const e: Expr = { kind: "call", name, args: filtered, ...(distinct && { distinct: true }) };
     if (!v.over) return e;
-    const spec = v.over.WindowSpec;
-    if (!spec || spec.window_name) throw this.#error("named windows are not supported");
+    const spec = this.#windowSpec(v.over);
     return {
       kind: "window",
       child: e,
       partitionBy: spec.partition_by.map((p: Ast) => this.expr(p)),
-      orderBy: spec.order_by.map((o: Ast): Expr => {
-        const direction = o.options.asc === false ? "desc" : "asc";
-        const first = o.options.nulls_first ?? direction === "asc";
-        return { kind: "sort_order", child: this.expr(o.expr), direction, nulls: first ? "first" : "last" };
-      }),
+      orderBy: spec.order_by.map((o: Ast) => this.order(o)),
       ...(spec.window_frame && { frame: this.#frame(spec.window_frame) }),
     };
+  }
+
+  /** The window itself, or the one of the WINDOW clause that it names or adds to. */
+  #windowSpec(over: Ast): Ast {
+    const own = over.WindowSpec;
+    const name = over.NamedWindow?.value ?? own?.window_name?.value;
+    if (name === undefined || name === null) return own;
+    const base = this.#query?.window(name);
+    if (base === undefined) throw this.#error(`there is no window ${quoted(name)}`);
+    const spec = this.#windowSpec(base);
+    if (own === undefined) return spec;
+    const or = (key: string): Ast => (own[key]?.length > 0 ? own[key] : spec[key]);
+    return {
+      partition_by: or("partition_by"),
+      order_by: or("order_by"),
+      window_frame: own.window_frame ?? spec.window_frame,
+    };
+  }
+
+  order(o: Ast): Expr {
+    const direction = o.options.asc === false ? "desc" : "asc";
+    const first = o.options.nulls_first ?? direction === "asc";
+    return { kind: "sort_order", child: this.expr(o.expr), direction, nulls: first ? "first" : "last" };
   }
 
   /** `agg(x) FILTER (WHERE c)`: the aggregate skips nulls, so other rows become null. */
@@ -420,8 +469,15 @@ export class AstConverter {
   }
 }
 
+/** `* EXCEPT (a, b)`. */
+function except(wildcard: Ast): { readonly except?: readonly string[] } {
+  const e = wildcard?.opt_except;
+  if (!e) return {};
+  return { except: [e.first_element, ...(e.additional_elements ?? [])].map(part) };
+}
+
 /** An identifier as part of a dotted name. */
-function part(v: Ast): string {
+export function part(v: Ast): string {
   const name = v.value as string;
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : `\`${name.replaceAll("`", "``")}\``;
 }

@@ -42,6 +42,29 @@ const PARSER_FIELD: Readonly<Record<string, string>> = Object.fromEntries(
   ].flatMap(([field, names]) => names!.split(" ").map((n) => [n, field!])),
 );
 
+/** A `?` is the parameter of this name and its number from 0. */
+export const POSITION = "__position_";
+
+/** The end of the comment that begins here, else `start`. Hints are comments too. */
+function commentEnd(text: string, start: number): number {
+  if (text.startsWith("--", start)) {
+    const end = text.indexOf("\n", start);
+    return end < 0 ? text.length : end;
+  }
+  if (!text.startsWith("/*", start)) return start;
+  let depth = 0;
+  for (let i = start; i < text.length - 1; i++) {
+    if (text.startsWith("/*", i)) {
+      depth++;
+      i++;
+    } else if (text.startsWith("*/", i)) {
+      i++;
+      if (--depth === 0) return i + 1;
+    }
+  }
+  return start;
+}
+
 export function scan(text: string): Scanned {
   let sql = "";
   const marks: [out: number, given: number][] = [[0, 0]];
@@ -51,8 +74,20 @@ export function scan(text: string): Scanned {
     marks.push([sql.length, to]);
   };
   let i = 0;
+  let parameters = 0;
   while (i < text.length) {
     const c = text[i]!;
+    const comment = commentEnd(text, i);
+    if (comment > i) {
+      replace(" ", i, comment);
+      i = comment;
+      continue;
+    }
+    if (c === "?") {
+      replace(`:${POSITION}${parameters++}`, i, i + 1);
+      i++;
+      continue;
+    }
     if (c === "`") {
       const end = quotedEnd(text, i, "`");
       sql += text.slice(i, end);

@@ -14,14 +14,7 @@ import { scan } from "./parse-scan.ts";
  * `upper(origin) as o`. Throws PARSE_SYNTAX_ERROR with the position (1 is the first character).
  */
 export function parseExpression(text: string): Expr {
-  const prefix = "SELECT ";
-  const scanned = scan(text);
-  let statements: any;
-  try {
-    statements = parser()("spark", prefix + scanned.sql);
-  } catch (error) {
-    throw syntaxError(text, error, (column) => scanned.position(Math.max(0, column - 1 - prefix.length)));
-  }
+  const statements = parseSql(text, "SELECT ");
   const select = statements?.[0]?.Query?.body?.Select;
   const query = statements?.[0]?.Query;
   const bare =
@@ -40,6 +33,21 @@ export function parseExpression(text: string): Expr {
     });
   }
   return deepFreeze(new AstConverter(text).item(select.projection[0]));
+}
+
+/** The SQL parser's tree of each statement of a text. Throws PARSE_SYNTAX_ERROR with the position. */
+export function parseSql(text: string, prefix = ""): any[] {
+  const scanned = scan(text);
+  const sql = prefix + scanned.sql;
+  try {
+    return parser()("spark", sql) as any[];
+  } catch (error) {
+    throw syntaxError(text, error, (line, column) => {
+      const before = sql.split("\n").slice(0, line - 1);
+      const start = before.reduce((n, l) => n + l.length + 1, 0);
+      return scanned.position(Math.max(0, start + column - 1 - prefix.length));
+    });
+  }
 }
 
 /** A schema from DDL text or Spark's JSON form. Throws PARSE_SYNTAX_ERROR or INVALID_SCHEMA. */
@@ -64,17 +72,17 @@ function parser(): ParseSql {
   return loaded;
 }
 
-function syntaxError(text: string, error: unknown, position: (column: number) => number): MillraceError {
+function syntaxError(text: string, error: unknown, position: (line: number, column: number) => number): MillraceError {
   const raw = String((error as { message?: unknown } | null)?.message ?? error).replace(/^sql parser error: /, "");
-  const at = / at Line: \d+, Column: (\d+)/.exec(raw);
+  const at = / at Line: (\d+), Column: (\d+)/.exec(raw);
   const what = raw.replace(/ at Line: \d+, Column: \d+/, "");
-  const pos = at ? position(Number(at[1])) : text.length;
+  const pos = at ? position(Number(at[1]), Number(at[2])) : text.length;
   return new MillraceError("PARSE_SYNTAX_ERROR", `Syntax error in "${text}" at position ${pos + 1}: ${what}.`, {
     parameters: { error: what, position: String(pos + 1) },
   });
 }
 
-function deepFreeze<T>(value: T): T {
+export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const child of Object.values(value)) deepFreeze(child);

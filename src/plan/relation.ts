@@ -151,6 +151,7 @@ export type SqlNode =
       readonly distinct: boolean;
       readonly group?: GroupBy;
       readonly having?: Expr;
+      readonly qualify?: Expr;
       readonly order: readonly Expr[] | "all";
       readonly orderAll?: Pick<Extract<Expr, { kind: "sort_order" }>, "direction" | "nulls">;
     }

@@ -1,7 +1,7 @@
 import { MillraceError, nearest } from "../errors.ts";
 import type { DataType, StructField, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import { canCast, isIntegral, sameType } from "./coercion.ts";
+import { canCast, castMayBeNull, isIntegral, sameType } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
@@ -22,6 +22,10 @@ export interface ExprHooks {
   generator?(signature: FunctionSignature, args: readonly ResolvedExpr[], type: DataType): ResolvedExpr;
   /** Metadata that goes with an expression's values. */
   metadata?(e: ResolvedExpr): Readonly<Record<string, unknown>> | undefined;
+  /** A name that goes before those of the relation: of the output, in ORDER BY. */
+  output?(parts: readonly string[]): { readonly expr: ResolvedExpr; readonly path: readonly string[] } | undefined;
+  /** A name that the relation has not: an alias of the same SELECT. */
+  alias?(name: string): ResolvedExpr | undefined;
   /** A name of the query around this one. */
   outer?(parts: readonly string[]): ResolvedExpr | undefined;
   subquery?(
@@ -45,6 +49,8 @@ const BOOLEAN: DataType = { kind: "boolean" };
 export class ExprResolver {
   readonly #hooks: ExprHooks;
   #lambdas: LambdaScope | undefined;
+  /** Arguments of aggregates are always columns of the input. */
+  #inAggregate = 0;
 
   constructor(hooks: ExprHooks) {
     this.#hooks = hooks;
@@ -99,6 +105,17 @@ export class ExprResolver {
   star(
     e: Extract<Expr, { kind: "star" }>,
   ): { readonly name: string; readonly expr: ResolvedExpr; readonly field?: Field }[] {
+    if (e.except !== undefined) {
+      const { except, ...all } = e;
+      const columns = this.star(all);
+      const left = new Set(
+        except.map((name) => {
+          const column = this.#attribute(name, e.planId);
+          return column.kind === "column" ? column.id : undefined;
+        }),
+      );
+      return columns.filter((c) => c.expr.kind !== "column" || !left.has(c.expr.id));
+    }
     const node = this.#hooks.node();
     if (e.target === undefined) {
       const planFields = e.planId === undefined ? undefined : node.plans.get(e.planId);
@@ -135,9 +152,13 @@ export class ExprResolver {
         );
       }
     }
+    const output = planId === undefined && this.#inAggregate === 0 ? this.#hooks.output?.(parts) : undefined;
+    if (output !== undefined) return this.#path(output.expr, output.path);
     const node = this.#hooks.node();
     const match = planId === undefined ? this.#find(parts, node) : this.#bound(parts, planId, node);
     if (match !== undefined) return this.#path(columnOf(match.field), match.path);
+    const alias = planId === undefined ? this.#hooks.alias?.(parts[0]!) : undefined;
+    if (alias !== undefined) return this.#path(alias, parts.slice(1));
     const outer = planId === undefined ? this.#hooks.outer?.(parts) : undefined;
     if (outer !== undefined) return outer;
     throw unresolved(name, node.columns);
@@ -322,7 +343,9 @@ export class ExprResolver {
       given = [];
     }
     const signature = this.signature(e.name);
+    if (signature.kind === "aggregate") this.#inAggregate++;
     const args = this.#args(given);
+    if (signature.kind === "aggregate") this.#inAggregate--;
     const resolved = resolveCall(signature, args, e.distinct === true);
     if (signature.kind === "generator") {
       if (this.#hooks.generator && resolved.kind === "call") {
@@ -470,7 +493,7 @@ export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", 
     const value = foldCast(e.value, e.type, type);
     if (value !== undefined) return { kind: "literal", value, type, nullable: e.nullable };
   }
-  return { kind: "cast", child: e, mode, type, nullable: mode === "try" || e.nullable };
+  return { kind: "cast", child: e, mode, type, nullable: mode === "try" || e.nullable || castMayBeNull(e.type, type) };
 }
 
 function foldCast(value: Value, from: DataType, to: DataType): Value | undefined {

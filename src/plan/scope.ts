@@ -6,6 +6,8 @@ import type { Field, ResolvedRelation } from "./resolved.ts";
 export interface ScopeColumn {
   readonly field: Field;
   readonly qualifiers: readonly string[];
+  /** A column that a USING join left out: still there by name above further joins. */
+  readonly joinKey?: boolean;
 }
 
 /** An analysed relation during analysis: with what its columns may be called. */
@@ -39,7 +41,11 @@ export function matches(columns: readonly ScopeColumn[], parts: readonly string[
   // A qualified match is better than a column whose field has that name, as in Spark.
   if (parts.length > 1) {
     for (const c of columns) {
-      if (c.qualifiers.some((q) => same(q, parts[0]!)) && same(c.field.name, parts[1]!)) add(c.field, parts.slice(2));
+      for (const q of c.qualifiers) {
+        const n = q.includes(".") ? q.split(".").length : 1;
+        if (parts.length <= n || !same(q, n === 1 ? parts[0]! : parts.slice(0, n).join("."))) continue;
+        if (same(c.field.name, parts[n]!)) add(c.field, parts.slice(n + 1));
+      }
     }
     if (found.length > 0) return found;
   }

@@ -1,0 +1,275 @@
+import { MillraceError } from "../errors.ts";
+import { AggregateSplit } from "./aggregate-split.ts";
+import { groupingKey } from "./analyze-aggregate.ts";
+import type { Builder } from "./analyze-base.ts";
+import { generate, generatorOutputs } from "./analyze-project.ts";
+import { Scope } from "./analyze-scope.ts";
+import { timeWindows } from "./analyze-window.ts";
+import type { Expr } from "./expr.ts";
+import type { Relation } from "./relation.ts";
+import { columnOf } from "./resolve-expr.ts";
+import type { Field, NamedExpr, ResolvedExpr, SortKey } from "./resolved.ts";
+import { ambiguous, type Node, unresolved } from "./scope.ts";
+import { exprName, exprText } from "./sql-text.ts";
+import { exprKey, mapResolvedExpr, walkExpr } from "./walk.ts";
+
+type Select = Extract<Relation, { kind: "select" }>;
+
+interface Item {
+  readonly name: string;
+  readonly expr: ResolvedExpr;
+  readonly alias: boolean;
+  readonly field?: Field;
+}
+
+/** A SELECT block with HAVING, QUALIFY, DISTINCT and ORDER BY, which see both its output and its input. */
+export function resolveSelect(b: Builder, input: Node, r: Select): Node {
+  return new SelectBlock(b, input, r).resolve();
+}
+
+class SelectBlock {
+  readonly #b: Builder;
+  readonly #input: Node;
+  readonly #r: Select;
+  readonly #scope: Scope;
+  readonly #items: Item[] = [];
+  #clause: "select" | "group" | "after" = "select";
+  #generatorName: string | undefined;
+
+  constructor(b: Builder, input: Node, r: Select) {
+    this.#b = b;
+    this.#input = input;
+    this.#r = r;
+    this.#scope = new Scope(b, input, {
+      timeWindow: timeWindows(b),
+      generator: (signature, args, type) => generate(b, this.#scope, signature, args, type, this.#generatorName),
+      alias: (name) => this.#alias(name),
+      output: (parts) => this.#output(parts),
+    });
+  }
+
+  /** An alias of the same SELECT: of an item before this one, and in GROUP BY of any. */
+  #alias(name: string): ResolvedExpr | undefined {
+    if (this.#clause === "group" && name.toLowerCase() === "grouping__id") return undefined;
+    if (this.#clause === "after") return undefined;
+    return this.#items.find((i) => i.alias && this.#b.same(i.name, name))?.expr;
+  }
+
+  /** HAVING, QUALIFY and ORDER BY mean the columns of the output first. */
+  #output(parts: readonly string[]): { expr: ResolvedExpr; path: readonly string[] } | undefined {
+    if (this.#clause !== "after") return undefined;
+    const { same } = this.#b;
+    if (parts.length > 1 && this.#input.columns.some((c) => c.qualifiers.some((q) => same(q, parts[0]!)))) {
+      return undefined;
+    }
+    const found = this.#items.filter((i) => same(i.name, parts[0]!));
+    const first = found[0];
+    if (first === undefined) return undefined;
+    if (found.some((f) => exprKey(f.expr) !== exprKey(first.expr))) {
+      const columns = found.map((f) => ({ field: this.#b.derived(f.name, f.expr), qualifiers: [] }));
+      throw ambiguous(
+        parts,
+        columns.map(({ field }) => ({ field, path: [] })),
+        columns,
+      );
+    }
+    return { expr: first.expr, path: parts.slice(1) };
+  }
+
+  resolve(): Node {
+    const r = this.#r;
+    for (const item of r.items) this.#item(item);
+    this.#clause = "group";
+    const sets = r.group?.sets;
+    const keys = this.#keys();
+    this.#clause = "after";
+    const having = r.having && this.#scope.exprs.condition(r.having);
+    const qualify = r.qualify && this.#scope.exprs.condition(r.qualify);
+    const order = this.#order();
+    const all = [...this.#items.map((i) => i.expr), ...order.map((o) => o.expr), ...(qualify ? [qualify] : [])];
+    const aggregated = r.group !== undefined || having !== undefined || all.some((e) => this.#b.hasAggregate(e));
+    const below = this.#scope.withHidden();
+    if (!aggregated) return this.#above(below, this.#items, order, qualify);
+
+    const split = new AggregateSplit(this.#b, keys);
+    const inAggregate = split.missing;
+    if (r.group === undefined) split.missing = missingGroupBy;
+    const items = this.#items.map(({ name, expr, alias }): Item => ({ name, expr: split.split(expr, name), alias }));
+    if (r.group !== undefined) split.missing = (name) => unresolved(name, this.#named());
+    const condition = having && split.split(having, "having");
+    const sorted = order.map((o): SortKey => ({ ...o, expr: split.split(o.expr, "order") }));
+    split.missing = inAggregate;
+    const kept = qualify && split.split(qualify, "qualify");
+    const { calls } = split;
+    const fields = [...keys.map((k) => k.field), ...calls.map((c) => c.field)];
+    const qualifiers = new Map(below.columns.map((c) => [c.field.id, c.qualifiers]));
+    const streaming = below.rel.streaming;
+    const node: Node = {
+      rel: { kind: "aggregate", input: below.rel, keys, calls, ...(sets && { sets }), fields, streaming },
+      columns: fields.map((field) => ({ field, qualifiers: qualifiers.get(field.id) ?? [] })),
+      hidden: [],
+      plans: below.plans,
+    };
+    const filtered = condition ? this.#b.over(node, { kind: "filter", input: node.rel, condition }) : node;
+    return this.#above(filtered, items, sorted, kept);
+  }
+
+  #item(item: Expr): void {
+    const { exprs } = this.#scope;
+    if (item.kind === "star") {
+      for (const s of exprs.star(item)) this.#items.push({ ...s, alias: false });
+      return;
+    }
+    this.#generatorName = item.kind === "alias" ? item.name : undefined;
+    const inner = item.kind === "alias" ? item.child : item;
+    const outputs = inner.kind === "call" ? generatorOutputs(this.#b, this.#scope, inner) : undefined;
+    if (outputs) {
+      for (const field of outputs) this.#items.push({ name: field.name, expr: columnOf(field), alias: false, field });
+      return;
+    }
+    const expr = isGroupingId(inner)
+      ? exprs.resolve({ kind: "call", name: "grouping_id", args: [] })
+      : exprs.resolve(inner);
+    const window = expr.kind === "column" && inner.kind === "call" ? expr.name : undefined;
+    this.#items.push({
+      name: item.kind === "alias" ? item.name : (window ?? exprName(item)),
+      expr,
+      alias: item.kind === "alias",
+    });
+  }
+
+  #keys(): NamedExpr[] {
+    const { group } = this.#r;
+    if (group === undefined) return [];
+    if (group.all) {
+      const plain = this.#items.filter((i) => !this.#b.hasAggregate(i.expr));
+      return plain.map((i) => groupingKey(this.#b, this.#scope, i.expr, i.name, false));
+    }
+    const sets = group.sets !== undefined;
+    return group.keys.map((g): NamedExpr => {
+      const at = ordinal(g);
+      if (at === undefined) {
+        const expr = this.#scope.exprs.resolve(g);
+        if (this.#b.hasAggregate(expr)) throw groupByAggregate(g);
+        return groupingKey(this.#b, this.#scope, expr, exprName(g), sets);
+      }
+      const item = this.#items[at - 1];
+      if (item === undefined) throw outOfRange("GROUP BY", at, this.#items.length);
+      if (this.#b.hasAggregate(item.expr)) {
+        throw new MillraceError(
+          "GROUP_BY_POS_AGGREGATE",
+          `GROUP BY ${at} refers to "${item.name}", which contains an aggregate function.`,
+          { parameters: { index: String(at), aggExpr: item.name } },
+        );
+      }
+      return groupingKey(this.#b, this.#scope, item.expr, item.name, sets);
+    });
+  }
+
+  #order(): SortKey[] {
+    const { order, orderAll } = this.#r;
+    if (order === "all") {
+      const { direction, nulls } = orderAll ?? { direction: "asc", nulls: "first" };
+      return this.#items.map(({ expr }) => ({ expr, direction, nulls }));
+    }
+    return order.map((o): SortKey => {
+      const child = o.kind === "sort_order" ? o.child : o;
+      const at = ordinal(child);
+      if (at === undefined) return this.#scope.exprs.sortKey(o);
+      const item = this.#items[at - 1];
+      if (item === undefined) throw outOfRange("ORDER BY", at, this.#items.length);
+      const { direction, nulls } = o.kind === "sort_order" ? o : { direction: "asc" as const, nulls: "first" as const };
+      return { expr: item.expr, direction, nulls };
+    });
+  }
+
+  #named(): { field: Field; qualifiers: readonly string[] }[] {
+    return this.#items.map((i) => ({ field: this.#b.derived(i.name, i.expr), qualifiers: [] }));
+  }
+
+  /** The columns of the output, then QUALIFY, DISTINCT and ORDER BY over them. */
+  #above(below: Node, items: readonly Item[], order: readonly SortKey[], qualify: ResolvedExpr | undefined): Node {
+    const b = this.#b;
+    const used = new Set<number>();
+    const outputs = items.map(({ name, expr, field }): NamedExpr => {
+      // A bare column keeps its identity, the first time that it is selected.
+      const own = field ?? (expr.kind === "column" ? b.fieldIn(below, expr.id) : undefined);
+      if (own && own.name === name && !used.has(own.id)) {
+        used.add(own.id);
+        return { field: own, expr };
+      }
+      return { field: b.derived(name, expr), expr };
+    });
+    const byExpr = new Map(outputs.map((o) => [exprKey(o.expr), o.field]));
+    const made = new Set(outputs.map((o) => o.field.id));
+    const overOutput = (e: ResolvedExpr): ResolvedExpr => {
+      const field = byExpr.get(exprKey(e));
+      return field ? columnOf(field) : mapResolvedExpr(e, overOutput);
+    };
+    const extra: NamedExpr[] = [];
+    const compute = (name: string, e: ResolvedExpr): ResolvedExpr => {
+      const over = overOutput(e);
+      const missing = [...walkExpr(over)].find((x) => x.kind === "column" && !made.has(x.id));
+      const plain =
+        missing === undefined && ![...walkExpr(over)].some((x) => x.kind === "over" || x.kind === "subquery");
+      if (plain) return over;
+      if (this.#r.distinct && missing?.kind === "column" && name === "order")
+        throw unresolved(missing.name, this.#named());
+      const field = b.derived(name, e);
+      extra.push({ field, expr: e });
+      return columnOf(field);
+    };
+    const keys = order.map((o): SortKey => ({ ...o, expr: compute("order", o.expr) }));
+    const condition = qualify && compute("qualify", qualify);
+    let node = b.project(below, [...outputs, ...extra]);
+    if (condition) node = b.over(node, { kind: "filter", input: node.rel, condition });
+    const bare = (n: Node): Node =>
+      n.columns.length === outputs.length
+        ? n
+        : b.project(
+            n,
+            outputs.map(({ field }) => ({ field, expr: columnOf(field) })),
+          );
+    if (this.#r.distinct) {
+      node = bare(node);
+      const distinct = { kind: "deduplicate", keys: outputs.map((o) => o.field.id), withinWatermark: false } as const;
+      node = b.over(node, { ...distinct, input: node.rel });
+    }
+    if (keys.length > 0) node = b.over(node, { kind: "sort", input: node.rel, order: keys });
+    return { ...bare(node), hidden: [] };
+  }
+}
+
+function isGroupingId(e: Expr): boolean {
+  return e.kind === "attribute" && e.name.toLowerCase() === "grouping__id";
+}
+
+/** The position that a whole number in GROUP BY or ORDER BY means. */
+function ordinal(e: Expr): number | undefined {
+  if (e.kind !== "literal" || e.type.kind !== "integer" || typeof e.value !== "number") return undefined;
+  return e.value;
+}
+
+function outOfRange(clause: "GROUP BY" | "ORDER BY", at: number, size: number): MillraceError {
+  return new MillraceError(
+    clause === "GROUP BY" ? "GROUP_BY_POS_OUT_OF_RANGE" : "ORDER_BY_POS_OUT_OF_RANGE",
+    `${clause} position ${at} is not in select list (valid range is [1, ${size}]).`,
+    { parameters: { index: String(at), size: String(size) } },
+  );
+}
+
+function groupByAggregate(g: Expr): MillraceError {
+  return new MillraceError(
+    "GROUP_BY_AGGREGATE",
+    `Aggregate functions are not allowed in GROUP BY, but found "${exprText(g)}".`,
+    { parameters: { sqlExpr: exprText(g) } },
+  );
+}
+
+function missingGroupBy(name: string): MillraceError {
+  return new MillraceError(
+    "MISSING_GROUP_BY",
+    `The query does not include a GROUP BY clause, but selects "${name}" beside aggregates.`,
+    { hint: "Add GROUP BY, or turn the aggregates into window functions with OVER." },
+  );
+}
