@@ -1,14 +1,17 @@
 import { MillraceError, nearest } from "../errors.ts";
-import type { DataType, StructField, Value } from "../types/data-type.ts";
+import type { DataType, StructField } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import { canCast, castMayBeNull, isIntegral, sameType } from "./coercion.ts";
+import { isIntegral } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
-import type { ArgumentType, Field, FunctionCatalog, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
+import { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
+import type { Field, FunctionCatalog, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
 import { ambiguous, type Match, matches, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
 import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
 import { exprName, exprText } from "./sql-text.ts";
+
+export { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
 
 /** What a relation offers to the expressions in it. */
 export interface ExprHooks {
@@ -439,79 +442,6 @@ export class ExprResolver {
       { parameters: { sqlExpr: `"${exprText(e)}"`, filter: `"${exprText(e)}"`, type: `"${sqlName(condition.type)}"` } },
     );
   }
-}
-
-export type CallArg =
-  | { readonly expr: ResolvedExpr; readonly lambda?: undefined }
-  | {
-      readonly lambda: (types: readonly { type: DataType; nullable: boolean }[]) => ResolvedExpr;
-      readonly expr?: undefined;
-    };
-
-/** Types a call by its signature and writes the casts of its arguments out. */
-export function resolveCall(signature: FunctionSignature, args: readonly CallArg[], distinct: boolean): ResolvedExpr {
-  const bodies: (ResolvedExpr | undefined)[] = args.map(() => undefined);
-  const types = args.map((a, i): ArgumentType => {
-    if (a.expr) {
-      const literal = a.expr.kind === "literal" ? a.expr.value : undefined;
-      return { type: a.expr.type, nullable: a.expr.nullable, ...(literal !== undefined && { literal }) };
-    }
-    return {
-      type: { kind: "null" },
-      nullable: true,
-      lambda: (params) => {
-        const body = a.lambda(params);
-        bodies[i] = body;
-        return { type: body.type, nullable: body.nullable };
-      },
-    };
-  });
-  const { type, nullable, casts } = signature.resolve(types);
-  const resolved = args.map((a, i): ResolvedExpr => {
-    if (a.lambda) {
-      const body = bodies[i];
-      if (body) return body;
-      throw invalid(`${signature.name} takes no lambda as argument ${i + 1}`, "");
-    }
-    const cast = casts?.[i];
-    return cast ? castExpr(a.expr, cast, "ansi", () => signature.name) : a.expr;
-  });
-  return { kind: "call", name: signature.name, args: resolved, distinct, type, nullable };
-}
-
-/** A cast, left out where the type is right already and folded where that is exact. */
-export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", text: () => string): ResolvedExpr {
-  if (sameType(e.type, type)) return e;
-  if (!canCast(e.type, type)) {
-    throw new MillraceError(
-      "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION",
-      `Cannot resolve "${text()}" due to data type mismatch: cannot cast "${sqlName(e.type)}" to "${sqlName(type)}".`,
-      { parameters: { srcType: `"${sqlName(e.type)}"`, targetType: `"${sqlName(type)}"` } },
-    );
-  }
-  if (e.kind === "literal") {
-    const value = foldCast(e.value, e.type, type);
-    if (value !== undefined) return { kind: "literal", value, type, nullable: e.nullable };
-  }
-  return { kind: "cast", child: e, mode, type, nullable: mode === "try" || e.nullable || castMayBeNull(e.type, type) };
-}
-
-function foldCast(value: Value, from: DataType, to: DataType): Value | undefined {
-  if (value === null) return null;
-  if (from.kind === "decimal" && to.kind === "double" && typeof value === "string") return Number(value);
-  if (!isIntegral(from) || (typeof value !== "number" && typeof value !== "bigint")) return undefined;
-  if (to.kind === "long") return BigInt(value);
-  if (to.kind === "double" && typeof value === "number") return value;
-  if (to.kind === "integer" && from.kind !== "long") return value;
-  return undefined;
-}
-
-export function columnOf(field: Field): ResolvedExpr {
-  return { kind: "column", id: field.id, name: field.name, type: field.type, nullable: field.nullable };
-}
-
-export function getField(child: ResolvedExpr, field: StructField): ResolvedExpr {
-  return { kind: "get_field", child, name: field.name, type: field.type, nullable: child.nullable || field.nullable };
 }
 
 function invalid(message: string, hint: string): MillraceError {
