@@ -1,6 +1,5 @@
 import { create } from "@bufbuild/protobuf";
 import type { Expr } from "../plan/expr.ts";
-import { INTERVAL_FUNCTION } from "../plan/parse-scan.ts";
 import { SCRIPT_VALUE } from "../plan/script-values.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
@@ -31,13 +30,11 @@ export function sparkCall(e: Call): { readonly name: string; readonly args: read
     // How values stand in TypeScript is the decoder's business.
     case SCRIPT_VALUE:
       return e.args[0]!;
-    case INTERVAL_FUNCTION:
-      return months(e.args[0]!);
-    case "add_year_month_interval":
-      return { name: "+", args: [e.args[0]!, months(e.args[1]!)] };
     case "count":
-      // count() counts rows as count(*) does.
-      if (e.args.length === 0) return { name, args: [lit(1, { kind: "integer" })] };
+      // A star is refused in pivot, and an empty call everywhere.
+      if (e.args.length === 0 || (e.args.length === 1 && isStar(e.args[0]!) && e.distinct !== true)) {
+        return { name, args: [lit(1, { kind: "integer" })] };
+      }
       break;
   }
   const unit = WITH_UNIT[name];
@@ -45,9 +42,8 @@ export function sparkCall(e: Call): { readonly name: string; readonly args: read
   return { name: RENAMED[name] ?? e.name, args: e.args };
 }
 
-/** A literal number of months as an interval. */
-function months(e: Expr): Expr {
-  return e.kind === "literal" ? lit(e.value, { kind: "interval_year_month" }) : e;
+function isStar(e: Expr): boolean {
+  return e.kind === "star" && e.target === undefined;
 }
 
 export function functionCall(name: string, args: pb.Expression[], distinct = false): pb.Expression {

@@ -2,6 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MillraceError } from "../errors.ts";
 import type { Expr, FrameBound } from "../plan/expr.ts";
 import { nameParts } from "../plan/names.ts";
+import { intervalText } from "../types/interval-type.ts";
 import { functionCall, sparkCall } from "./encode-call.ts";
 import type { EncodeContext } from "./encode-context.ts";
 import { encodeLiteral } from "./encode-literal.ts";
@@ -37,10 +38,12 @@ export class ExprEncoder {
   expr(e: Expr): pb.Expression {
     switch (e.kind) {
       case "literal":
-        return of({ case: "literal", value: encodeLiteral(e.value, e.type) });
+        return this.#literal(e);
       case "attribute":
         return this.#attribute(e);
       case "star":
+        if (e.except !== undefined)
+          throw new MillraceError("INTERNAL", "A star with EXCEPT is made from SQL text only.");
         return of({
           case: "unresolvedStar",
           value: {
@@ -112,6 +115,16 @@ export class ExprEncoder {
           ? pb.Expression_SortOrder_NullOrdering.SORT_NULLS_FIRST
           : pb.Expression_SortOrder_NullOrdering.SORT_NULLS_LAST,
     });
+  }
+
+  #literal(e: Extract<Expr, { kind: "literal" }>): pb.Expression {
+    const { type, value } = e;
+    if (value !== null && (type.kind === "interval_day_time" || type.kind === "interval_year_month") && type.start) {
+      // A literal message has no fields, so INTERVAL '3' DAY goes as its text.
+      const expression = intervalText(value as bigint | number, type);
+      return of({ case: "expressionString", value: { expression } });
+    }
+    return of({ case: "literal", value: encodeLiteral(value, type) });
   }
 
   #attribute(e: Extract<Expr, { kind: "attribute" }>): pb.Expression {
