@@ -1,4 +1,4 @@
-import { type Column, columnExpr } from "./column.ts";
+import { type Column, columnExpr, operand } from "./column.ts";
 import { call, columns, type Literal, literals, type Maybe, type Unary, type WithLiterals } from "./functions-core.ts";
 import { literal } from "./literal.ts";
 import type { Arg, Lift, NeedOf, TypeOf } from "./row-types.ts";
@@ -17,12 +17,17 @@ export const length = columns("length") as Unary<"length", Text, number>;
 export const octet_length = columns("octet_length") as Unary<"octet_length", Text, number>;
 /** The text backwards. */
 export const reverse = columns("reverse") as Unary<"reverse", string, string>;
+/** `trim` and its like take the characters first in SQL. */
+const trimming =
+  (name: string) =>
+  (column: any, characters?: any): any =>
+    call(name, ...(characters === undefined ? [] : [operand(characters)]), columnExpr(column));
 /** Without spaces (or the given characters) at both ends. */
-export const trim = literals("trim") as WithLiterals<string, [characters?: string], string>;
+export const trim = trimming("trim") as WithLiterals<string, [characters?: string], string>;
 /** Without spaces (or the given characters) at the start. */
-export const ltrim = literals("ltrim") as WithLiterals<string, [characters?: string], string>;
+export const ltrim = trimming("ltrim") as WithLiterals<string, [characters?: string], string>;
 /** Without spaces (or the given characters) at the end. */
-export const rtrim = literals("rtrim") as WithLiterals<string, [characters?: string], string>;
+export const rtrim = trimming("rtrim") as WithLiterals<string, [characters?: string], string>;
 /** Filled up at the start, or cut, to a length. */
 export const lpad = literals("lpad") as WithLiterals<string, [length: Literal<number>, pad: string], string>;
 /** Filled up at the end, or cut, to a length. */

@@ -429,7 +429,7 @@ export function toMillraceError(
   const raw = error instanceof Error ? error.message : String(error);
   const deposed = recallError(raw);
   if (deposed !== undefined) return deposed;
-  const raised = /\[([A-Z][A-Z_]+(?:\.[A-Z_]+)?)\] ([\s\S]*)$/.exec(raw);
+  const raised = /\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)?)\] ([\s\S]*)$/.exec(raw);
   if (raised !== null && /^(Invalid Input|Conversion|Out of Range) Error/.test(raw)) {
     return new MillraceError(raised[1] as ErrorCode, raised[2]!.trim(), { cause: error });
   }

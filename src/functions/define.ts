@@ -1,4 +1,5 @@
 import { MillraceError } from "../errors.ts";
+import { castMayBeNull } from "../plan/coercion.ts";
 import type { UserFunction } from "../plan/expr.ts";
 import type { ArgumentType, FunctionSignature } from "../plan/resolved.ts";
 import type { DataType, Value } from "../types/data-type.ts";
@@ -162,7 +163,10 @@ function define(
       const final = args.map((a, i) => casts[i] ?? types[i] ?? a.type);
       return {
         type: typeof result === "function" ? result(final, args) : result,
-        nullable: isNullable(o.nullable ?? (kind === "aggregate" ? "always" : "args"), args),
+        nullable: isNullable(
+          o.nullable ?? (kind === "aggregate" ? "always" : "args"),
+          args.map((a, i) => (a.nullable || !castMayBeNull(a.type, final[i]!) ? a : { ...a, nullable: true })),
+        ),
         casts: args.map((_, i) => casts[i]),
       };
     },

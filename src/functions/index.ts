@@ -12,8 +12,10 @@ import { mapFunctions } from "./map.ts";
 import { mathFunctions } from "./math.ts";
 import { operators } from "./operator.ts";
 import { predicateFunctions } from "./predicate.ts";
-import { stringFunctions } from "./string.ts";
 import { randomFunctions } from "./random.ts";
+import { regexFunctions } from "./regex.ts";
+import { stringFunctions } from "./string.ts";
+import { textFormatFunctions } from "./text-format.ts";
 import { windowFunctions } from "./window.ts";
 
 const families: readonly (readonly FunctionDef[])[] = [
@@ -21,7 +23,10 @@ const families: readonly (readonly FunctionDef[])[] = [
   predicateFunctions,
   conditionalFunctions,
   mathFunctions,
+  randomFunctions,
   stringFunctions,
+  textFormatFunctions,
+  regexFunctions,
   datetimeFunctions,
   collectionFunctions,
   mapFunctions,
@@ -30,7 +35,6 @@ const families: readonly (readonly FunctionDef[])[] = [
   hashFunctions,
   aggregateFunctions,
   windowFunctions,
-  randomFunctions,
   generatorFunctions,
 ];
 

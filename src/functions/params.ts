@@ -18,7 +18,8 @@ export const TIMESTAMP: DataType = { kind: "timestamp" };
 export const NULL: DataType = { kind: "null" };
 export const INTERVAL: DataType = { kind: "interval_day_time" };
 
-const param = (what: string, accept: Param["accept"]): Param => ({ what, accept });
+/** A parameter of its own. */
+export const param = (what: string, accept: Param["accept"]): Param => ({ what, accept });
 const castTo =
   (type: DataType): Param["accept"] =>
   ({ type: from }) =>
@@ -80,7 +81,7 @@ export function common(name: string, from = 0, to = Number.POSITIVE_INFINITY): N
 export function differing(name: string, types: readonly DataType[]): MillraceError {
   const list = types.map((t) => `"${sqlName(t)}"`).join(", ");
   return new MillraceError(
-    "DATATYPE_MISMATCH",
+    "DATATYPE_MISMATCH.DATA_DIFF_TYPES",
     `Cannot resolve "${name}" due to data type mismatch: the arguments should all be of one type, but they are [${list}].`,
     { parameters: { functionName: name, dataType: list } },
   );

@@ -1,48 +1,98 @@
+import { MillraceError } from "../errors.ts";
+import { commonTypeOf } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
-import { type FunctionDef, family, raise } from "./define.ts";
-import {
-  any,
-  BINARY,
-  BOOLEAN,
-  binary,
-  INT,
-  int,
-  LONG,
-  long,
-  opt,
-  rest,
-  STRING,
-  string,
-  text,
-  typeOf,
-} from "./params.ts";
+import { type FunctionDef, family, type NativeCall, type NativeFunction, raise } from "./define.ts";
+import { any, BINARY, BOOLEAN, differing, INT, int, long, opt, rest, STRING, string, text, typeOf } from "./params.ts";
+import * as native from "./string-native.ts";
 
 const fn = family("string");
-const strings: DataType = { kind: "array", elementType: STRING, containsNull: false };
 
-/** A call's first argument of text, left out in DuckDB where it is binary. */
+const strings: DataType = { kind: "array", elementType: STRING, containsNull: false };
 const isBinary = (t: DataType | undefined): boolean => t?.kind === "binary";
 
-/** LIKE with backslash as the escape character, as in Spark. */
-const like =
-  (op: string) =>
-  ([a, b, e]: string[]): string =>
-    `(${a} ${op} ${b} ESCAPE ${e ?? "'\\'"})`;
+/** A call of a TypeScript function over text. */
+const overText = (call: NativeCall, f: NativeFunction, args: readonly string[], type: DataType): string =>
+  call(
+    f,
+    args.map((sql) => ({ sql, type: STRING })),
+    type,
+  );
 
-/** Java's `$1` in a replacement is RE2's `\1`. */
-const replacement = (r: string): string => `regexp_replace(${r}, '\\$([0-9])', '\\\\\\1', 'g')`;
-
-/** Characters from position `p` (1 the first, 0 as 1, negative from the end) and at most `n` of them, as Spark counts them. */
-function substring(s: string, p: string, n: string | undefined): string {
-  // A negative start before the text eats up the length: substring('abc', -5, 3) is 'a'.
-  const start = `(CASE WHEN ${p} > 0 THEN CAST(${p} AS BIGINT) WHEN ${p} < 0 THEN length(${s}) + ${p} + 1 ELSE 1 END)`;
-  if (n === undefined) return `array_slice(${s}, greatest(${start}, 1), length(${s}))`;
-  return `CASE WHEN ${n} <= 0 THEN '' ELSE array_slice(${s}, greatest(${start}, 1), least(${start} + ${n} - 1, length(${s}))) END`;
+/** `sql` where no argument is null. */
+function whole(args: readonly (string | undefined)[], sql: string): string {
+  const conditions = args.flatMap((a) => (a === undefined || /^'[^']*'$/.test(a) ? [] : [`${a} IS NOT NULL`]));
+  return conditions.length === 0 ? sql : `CASE WHEN ${conditions.join(" AND ")} THEN ${sql} END`;
 }
 
+/** DuckDB changes the case of single letters only: letters that become several, or look at their neighbours, go to TypeScript. */
+function changeCase(call: NativeCall, f: NativeFunction, s: string, special: string): string {
+  const other = overText(call, f, [s], STRING);
+  return `CASE WHEN strlen(${s}) = length(${s}) OR NOT regexp_matches(${s}, '[${special}]') THEN ${f.name}(${s}) WHEN ${s} IS NOT NULL THEN ${other} END`;
+}
+const GROWS = "\u00df\u0149\u01f0\u0390\u03b0\u0587\u1e96-\u1e9a\u1f50-\u1fff\ufb00-\ufb17";
+const SHRINKS = "\u0130\u03a3";
+
+/** Characters from position `p` (1 the first, 0 as 1, negative from the end) and at most `n` of them, as Spark counts them. */
+function substring(s: string, p: string, n: string | undefined, isBlob: boolean): string {
+  const length = isBlob ? `octet_length(${s})` : `length(${s})`;
+  // A negative start before the text eats up the length: substring('abc', -5, 3) is 'a'.
+  const start = `(CASE WHEN ${p} > 0 THEN CAST(${p} AS BIGINT) WHEN ${p} < 0 THEN ${length} + ${p} + 1 WHEN ${p} = 0 THEN 1 END)`;
+  const end = n === undefined ? length : `least(${start} + ${n} - 1, ${length})`;
+  const none = isBlob ? "''::BLOB" : "''";
+  if (isBlob) {
+    const from = `greatest(${start}, 1)`;
+    return `CASE WHEN ${start} > ${length} OR ${end} < ${from} THEN CASE WHEN ${s} IS NOT NULL THEN ${none} END WHEN ${end} IS NOT NULL THEN from_hex(substring(hex(${s}), 2 * ${from} - 1, 2 * (${end} - ${from} + 1))) END`;
+  }
+  if (n === undefined) return whole([p], `array_slice(${s}, greatest(${start}, 1), ${length})`);
+  return `CASE WHEN ${n} <= 0 THEN ${whole([s, p], none)} WHEN ${n} > 0 AND ${p} IS NOT NULL THEN array_slice(${s}, greatest(${start}, 1), ${end}) END`;
+}
+
+/** Padding to a length; binary is padded in hexadecimal. */
+function pad(name: "lpad" | "rpad", s: string, n: string, p: string | undefined, isBlob: boolean): string {
+  if (isBlob) {
+    const fill = p === undefined ? "'00'" : `hex(${p})`;
+    const cut = `left(hex(${s}), 2 * ${n})`;
+    const all = name === "lpad" ? `lpad(hex(${s}), 2 * ${n}, ${fill})` : `rpad(hex(${s}), 2 * ${n}, ${fill})`;
+    return whole([s, n, p], `from_hex(CASE WHEN ${n} <= 0 THEN '' WHEN ${fill} = '' THEN ${cut} ELSE ${all} END)`);
+  }
+  const fill = p ?? "' '";
+  const text = `${name}(${s}, ${n}, ${fill})`;
+  return `CASE WHEN ${n} <= 0 THEN ${whole([s, p], "''")} ${p === undefined || /^'.+'$/.test(p) ? "" : `WHEN ${fill} = '' THEN left(${s}, ${n}) `}WHEN ${n} > 0 THEN ${text} END`;
+}
+
+/** A binary first and second argument stay binary, else all is text. */
+const sameText = (types: readonly DataType[]): (DataType | undefined)[] => {
+  const binaries = types.filter((t) => isBinary(t)).length;
+  return binaries === types.length
+    ? types.map(() => BINARY)
+    : types.map((t) => (isBinary(t) || t.kind === "string" ? STRING : undefined));
+};
+
 export const stringFunctions: readonly FunctionDef[] = [
-  fn("upper", [string], STRING, ["upper('SparkSql')", "SPARKSQL"], { aliases: ["ucase"] }),
-  fn("lower", [string], STRING, ["lower('SparkSql')", "sparksql"], { aliases: ["lcase"] }),
+  fn(
+    "upper",
+    [string],
+    STRING,
+    ["upper('SparkSql')", "SPARKSQL"],
+    ([s], _, call) => changeCase(call, native.upper, s!, GROWS),
+    { aliases: ["ucase"] },
+  ),
+  fn(
+    "lower",
+    [string],
+    STRING,
+    ["lower('SparkSql')", "sparksql"],
+    ([s], _, call) => changeCase(call, native.lower, s!, SHRINKS),
+    { aliases: ["lcase"] },
+  ),
+  fn(
+    "initcap",
+    [string],
+    STRING,
+    ["initcap('sPark sql')", "Spark Sql"],
+    ([s]) =>
+      `array_to_string(list_transform(string_split(${s}, ' '), lambda w: upper(left(w, 1)) || lower(array_slice(w, 2, length(w)))), ' ')`,
+  ),
   fn(
     "length",
     [text],
@@ -56,17 +106,20 @@ export const stringFunctions: readonly FunctionDef[] = [
     [text],
     INT,
     ["octet_length('Spark SQL')", 9],
-    ([s], { args: [t] }) => `CAST(${isBinary(t) ? `octet_length(${s})` : `strlen(${s})`} AS INTEGER)`,
+    ([s], { args: [t] }) => `CAST(${isBinary(t) ? "octet_length" : "strlen"}(${s}) AS INTEGER)`,
+  ),
+  fn(
+    "bit_length",
+    [text],
+    INT,
+    ["bit_length('Spark SQL')", 72],
+    ([s], { args: [t] }) => `CAST(8 * ${isBinary(t) ? "octet_length" : "strlen"}(${s}) AS INTEGER)`,
   ),
   fn(
     "concat",
     [rest(any)],
     (types) =>
-      types.length > 0 && types.every((t) => t.kind === "array")
-        ? types[0]!
-        : types.length > 0 && types.every(isBinary)
-          ? BINARY
-          : STRING,
+      types.length === 0 ? STRING : types.every((t) => t.kind === "array" || isBinary(t)) ? types[0]! : STRING,
     ["concat('Spark', 'SQL')", "SparkSQL"],
     (args, { result }) =>
       args.length === 0
@@ -75,10 +128,14 @@ export const stringFunctions: readonly FunctionDef[] = [
           ? args.reduce((a, b) => `CASE WHEN ${a} IS NOT NULL AND ${b} IS NOT NULL THEN list_concat(${a}, ${b}) END`)
           : `(${args.join(" || ")})`,
     {
-      coerce: (types) =>
-        types.every((t) => t.kind === "array" || t.kind === "null") || types.every(isBinary)
-          ? types
-          : types.map(() => STRING),
+      coerce: (types) => {
+        if (types.some((t) => t.kind === "array")) {
+          const type = commonTypeOf(types);
+          if (type === undefined) throw differing("concat", types);
+          return types.map(() => type);
+        }
+        return types.length > 0 && types.every(isBinary) ? types : types.map(() => STRING);
+      },
     },
   ),
   fn(
@@ -86,7 +143,7 @@ export const stringFunctions: readonly FunctionDef[] = [
     [string, rest(any)],
     STRING,
     ["concat_ws(' ', 'Spark', 'SQL')", "Spark SQL"],
-    (args, { args: types }) => {
+    (args, { args: types, literals }, call) => {
       const [sep, ...rest] = args;
       // Arrays are spread, nulls skipped.
       const lists = rest.map((a, i) =>
@@ -94,16 +151,22 @@ export const stringFunctions: readonly FunctionDef[] = [
       );
       if (lists.length === 0) return `CASE WHEN ${sep} IS NOT NULL THEN '' END`;
       const all = lists.reduce((a, b) => `list_concat(${a}, ${b})`);
-      return `CASE WHEN ${sep} IS NOT NULL THEN coalesce(array_to_string(list_filter(${all}, lambda w: w IS NOT NULL), ${sep}), '') END`;
+      const kept = `list_filter(${all}, lambda w: w IS NOT NULL)`;
+      // DuckDB's separator must be a constant.
+      if (typeof literals?.[0] !== "string") {
+        const list = { sql: kept, type: strings } as const;
+        return call(native.join, [{ sql: sep!, type: STRING }, list], STRING);
+      }
+      return `coalesce(array_to_string(${kept}, ${sep}), '')`;
     },
     { coerce: (types) => types.map((t) => (t.kind === "array" ? t : STRING)), nullable: ([sep]) => sep!.nullable },
   ),
   fn(
     "substring",
-    [string, int, opt(int)],
-    STRING,
+    [text, int, opt(int)],
+    typeOf(0),
     ["substring('Spark SQL', -3)", "SQL"],
-    ([s, p, n]) => substring(s!, p!, n),
+    ([s, p, n], { args: [t] }) => substring(s!, p!, n, isBinary(t)),
     { aliases: ["substr"] },
   ),
   fn(
@@ -111,63 +174,48 @@ export const stringFunctions: readonly FunctionDef[] = [
     [string, string, int],
     STRING,
     ["substring_index('www.apache.org', '.', 2)", "www.apache"],
-    ([s, d, n]) =>
-      `CASE WHEN ${n} = 0 OR ${d} = '' THEN '' WHEN ${n} > 0 THEN array_to_string(string_split(${s}, ${d})[1:${n}], ${d}) ELSE array_to_string(string_split(${s}, ${d})[greatest(len(string_split(${s}, ${d})) + ${n} + 1, 1):], ${d}) END`,
+    ([s, d, n], { literals }, call) => {
+      // Spark looks for the next delimiter one character further: those that overlap with themselves are found more often.
+      const delimiter = literals?.[1];
+      if (typeof delimiter !== "string" || overlaps(delimiter)) {
+        const args = [s!, d!].map((sql) => ({ sql, type: STRING }));
+        return call(native.substringIndex, [...args, { sql: n!, type: INT }], STRING);
+      }
+      if (delimiter === "") return whole([s, n], "''");
+      const parts = `string_split(${s}, ${d})`;
+      return `CASE WHEN ${n} = 0 THEN ${whole([s], "''")} WHEN ${n} > 0 THEN array_to_string(${parts}[1:${n}], ${d}) ELSE array_to_string(${parts}[greatest(len(${parts}) + ${n} + 1, 1):], ${d}) END`;
+    },
   ),
-  fn(
-    "left",
-    [string, int],
-    STRING,
-    ["left('Spark SQL', 3)", "Spa"],
-    ([s, n]) => `CASE WHEN ${n} <= 0 THEN '' ELSE left(${s}, ${n}) END`,
+  fn("left", [text, int], typeOf(0), ["left('Spark SQL', 3)", "Spa"], ([s, n], { args: [t] }) =>
+    isBinary(t)
+      ? substring(s!, "1", n, true)
+      : `CASE WHEN ${n} <= 0 THEN ${whole([s], "''")} ELSE left(${s}, ${n}) END`,
   ),
   fn(
     "right",
     [string, int],
     STRING,
     ["right('Spark SQL', 3)", "SQL"],
-    ([s, n]) => `CASE WHEN ${n} <= 0 THEN '' ELSE right(${s}, ${n}) END`,
+    ([s, n]) => `CASE WHEN ${n} <= 0 THEN ${whole([s], "''")} ELSE right(${s}, ${n}) END`,
+    { nullable: "always" },
   ),
-  // Without characters Spark trims spaces only, not tabs or line ends.
+  // Without characters Spark trims spaces only, not tabs or line ends. With two arguments the characters come first.
+  trim("trim", ["trim('    SparkSQL   ')", "SparkSQL"]),
+  trim("ltrim", ["ltrim('    SparkSQL   ')", "SparkSQL   "]),
+  trim("rtrim", ["rtrim('KS', 'SparkSQLKS')", "SparkSQL"]),
   fn(
-    "trim",
+    "btrim",
     [string, opt(string)],
     STRING,
-    ["trim('    SparkSQL   ')", "SparkSQL"],
+    ["btrim('SSparkSQLS', 'SL')", "parkSQ"],
     ([s, c]) => `trim(${s}, ${c ?? "' '"})`,
-    { aliases: ["btrim"] },
   ),
-  fn(
-    "ltrim",
-    [string, opt(string)],
-    STRING,
-    ["ltrim('    SparkSQL   ')", "SparkSQL   "],
-    ([s, c]) => `ltrim(${s}, ${c ?? "' '"})`,
+  padding("lpad", ["lpad('hi', 5, '??')", "???hi"]),
+  padding("rpad", ["rpad('hi', 5, '??')", "hi???"]),
+  fn("repeat", [string, int], STRING, ["repeat('123', 2)", "123123"], ([s, n]) =>
+    whole([n], `repeat(${s}, greatest(${n}, 0))`),
   ),
-  fn(
-    "rtrim",
-    [string, opt(string)],
-    STRING,
-    ["rtrim('    SparkSQL   ')", "    SparkSQL"],
-    ([s, c]) => `rtrim(${s}, ${c ?? "' '"})`,
-  ),
-  fn(
-    "lpad",
-    [string, int, opt(string)],
-    STRING,
-    ["lpad('hi', 5, '??')", "???hi"],
-    ([s, n, p]) =>
-      `CASE WHEN ${n} <= 0 THEN '' WHEN ${p ?? "' '"} = '' THEN left(${s}, ${n}) ELSE lpad(${s}, ${n}, ${p ?? "' '"}) END`,
-  ),
-  fn(
-    "rpad",
-    [string, int, opt(string)],
-    STRING,
-    ["rpad('hi', 5, '??')", "hi???"],
-    ([s, n, p]) =>
-      `CASE WHEN ${n} <= 0 THEN '' WHEN ${p ?? "' '"} = '' THEN left(${s}, ${n}) ELSE rpad(${s}, ${n}, ${p ?? "' '"}) END`,
-  ),
-  fn("repeat", [string, int], STRING, ["repeat('123', 2)", "123123"], ([s, n]) => `repeat(${s}, greatest(${n}, 0))`),
+  fn("space", [int], STRING, ["concat(space(2), '1')", "  1"], ([n]) => whole([n], `repeat(' ', greatest(${n}, 0))`)),
   fn(
     "reverse",
     [any],
@@ -186,98 +234,52 @@ export const stringFunctions: readonly FunctionDef[] = [
   fn("translate", [string, string, string], STRING, ["translate('AaBbCc', 'abc', '123')", "A1B2C3"]),
   fn(
     "overlay",
-    [string, string, int, opt(int)],
-    STRING,
+    [text, text, int, opt(int)],
+    typeOf(0),
     ["overlay('Spark SQL' PLACING '_' FROM 6)", "Spark_SQL"],
-    ([s, r, p, n]) =>
-      `(left(${s}, greatest(${p} - 1, 0)) || ${r} || array_slice(${s}, greatest(${p} + ${n ? `CASE WHEN ${n} >= 0 THEN ${n} ELSE length(${r}) END` : `length(${r})`}, 1), length(${s})))`,
+    ([s, r, p, n], { args: [t] }) => {
+      const blob = isBinary(t);
+      const length = blob ? `octet_length(${r})` : `length(${r})`;
+      const cut = n === undefined ? length : `CASE WHEN ${n} >= 0 THEN ${n} ELSE ${length} END`;
+      const before = substring(s!, "1", `(CAST(${p} AS BIGINT) - 1)`, blob);
+      const after = substring(s!, `(CAST(${p} AS BIGINT) + ${cut})`, undefined, blob);
+      return `((${before}) || ${r} || (${after}))`;
+    },
+    { coerce: ([a, b]) => (isBinary(a) && isBinary(b) ? [] : [STRING, STRING]) },
   ),
   fn(
     "locate",
     [string, string, opt(int)],
     INT,
     ["locate('bar', 'foobarbar')", 4],
-    ([a, s, p]) =>
-      p === undefined
-        ? `CAST(instr(${s}, ${a}) AS INTEGER)`
-        : `CASE WHEN ${p} < 1 THEN 0 WHEN ${p} > length(${s}) + 1 THEN 0 ELSE CAST(coalesce(nullif(instr(array_slice(${s}, ${p}, length(${s})), ${a}), 0) + ${p} - 1, 0) AS INTEGER) END`,
-    { aliases: ["position"] },
+    ([a, s, p]) => {
+      if (p === undefined) return `CAST(instr(${s}, ${a}) AS INTEGER)`;
+      const rest = `array_slice(${s}, ${p}, length(${s}))`;
+      return whole(
+        [a, s],
+        `coalesce(CASE WHEN ${p} < 1 THEN 0 WHEN ${a} = '' THEN 1 WHEN ${p} <= length(${s}) AND instr(${rest}, ${a}) > 0 THEN CAST(instr(${rest}, ${a}) + ${p} - 1 AS INTEGER) END, 0)`,
+      );
+    },
+    { aliases: ["position"], nullable: ([a, s]) => a!.nullable || s!.nullable },
   ),
   fn("instr", [string, string], INT, ["instr('SparkSQL', 'SQL')", 6], ([s, a]) => `CAST(instr(${s}, ${a}) AS INTEGER)`),
-  fn(
-    "split",
-    [string, string, opt(int)],
-    strings,
-    ["split('oneAtwoBthreeC', '[ABC]')", ["one", "two", "three", ""]],
-    ([s, r, n]) =>
-      n === undefined
-        ? `string_split_regex(${s}, ${r})`
-        : `CASE WHEN ${n} <= 0 OR len(string_split_regex(${s}, ${r})) <= ${n} THEN string_split_regex(${s}, ${r}) ELSE list_append(string_split_regex(${s}, ${r})[1:${n} - 1], regexp_replace(${s}, '^(?s)' || repeat('(?:.*?(?:' || ${r} || '))', ${n} - 1), '')) END`,
-  ),
   fn(
     "split_part",
     [string, string, int],
     STRING,
     ["split_part('11.12.13', '.', 3)", "13"],
-    ([s, d, n]) =>
-      `CASE WHEN ${n} = 0 THEN ${raise("INVALID_ARRAY_INDEX", "The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1).")} WHEN ${d} = '' THEN CASE WHEN ${n} IN (1, -1) THEN ${s} ELSE '' END ELSE split_part(${s}, ${d}, ${n}) END`,
+    ([s, d, n]) => {
+      const zero = raise(
+        "INVALID_INDEX_OF_ZERO",
+        "The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1).",
+      );
+      return `CASE WHEN ${n} = 0 THEN ${whole([s, d], zero)} WHEN ${d} = '' THEN CASE WHEN ${n} IN (1, -1) THEN ${s} ELSE ${whole([s], "''")} END ELSE split_part(${s}, ${d}, ${n}) END`;
+    },
+    { nullable: "always" },
   ),
-  fn("like", [string, string, opt(string)], BOOLEAN, ["'Spark' like '_park'", true], like("LIKE")),
-  fn("ilike", [string, string, opt(string)], BOOLEAN, ["'Spark' ilike '_PARK'", true], like("ILIKE")),
-  fn("rlike", [string, string], BOOLEAN, ["'Spark' rlike 'p.r'", true], ([s, r]) => `regexp_matches(${s}, ${r})`, {
-    aliases: ["regexp", "regexp_like"],
-  }),
-  fn(
-    "regexp_extract",
-    [string, string, opt(int)],
-    STRING,
-    ["regexp_extract('100-200', '(\\\\d+)-(\\\\d+)', 1)", "100"],
-    ([s, r, i]) => `regexp_extract(${s}, ${r}, ${i ?? "1"})`,
-  ),
-  fn(
-    "regexp_extract_all",
-    [string, string, opt(int)],
-    strings,
-    ["regexp_extract_all('100-200, 300-400', '(\\\\d+)-(\\\\d+)', 1)", ["100", "300"]],
-    ([s, r, i]) => `regexp_extract_all(${s}, ${r}, ${i ?? "1"})`,
-  ),
-  fn(
-    "regexp_replace",
-    [string, string, string],
-    STRING,
-    ["regexp_replace('100-200', '(\\\\d+)', 'num')", "num-num"],
-    ([s, r, t]) => `regexp_replace(${s}, ${r}, ${replacement(t!)}, 'g')`,
-  ),
-  fn(
-    "regexp_count",
-    [string, string],
-    INT,
-    ["regexp_count('Steven Jones and Stephen Smith', 'Ste(v|ph)en')", 2],
-    ([s, r]) => `CAST(len(regexp_extract_all(${s}, ${r})) AS INTEGER)`,
-  ),
-  fn("contains", [string, string], BOOLEAN, ["contains('Spark SQL', 'Spark')", true]),
-  fn(
-    "startswith",
-    [string, string],
-    BOOLEAN,
-    ["startswith('Spark SQL', 'Spark')", true],
-    ([s, p]) => `starts_with(${s}, ${p})`,
-  ),
-  fn(
-    "endswith",
-    [string, string],
-    BOOLEAN,
-    ["endswith('Spark SQL', 'SQL')", true],
-    ([s, p]) => `ends_with(${s}, ${p})`,
-  ),
-  fn(
-    "initcap",
-    [string],
-    STRING,
-    ["initcap('sPark sql')", "Spark Sql"],
-    ([s]) =>
-      `array_to_string(list_transform(string_split(${s}, ' '), lambda w: upper(left(w, 1)) || lower(array_slice(w, 2, length(w)))), ' ')`,
-  ),
+  inside("contains", "contains", ["contains('Spark SQL', 'Spark')", true]),
+  inside("startswith", "starts_with", ["startswith('Spark SQL', 'Spark')", true]),
+  inside("endswith", "ends_with", ["endswith('Spark SQL', 'SQL')", true]),
   fn("ascii", [string], INT, ["ascii('2')", 50], ([s]) => `CASE WHEN ${s} = '' THEN 0 ELSE ascii(${s}) END`),
   fn(
     "chr",
@@ -287,62 +289,119 @@ export const stringFunctions: readonly FunctionDef[] = [
     ([n]) => `CASE WHEN ${n} < 0 THEN '' ELSE chr(CAST(${n} % 256 AS INTEGER)) END`,
     { aliases: ["char"] },
   ),
-  fn("space", [int], STRING, ["concat(space(2), '1')", "  1"], ([n]) => `repeat(' ', greatest(${n}, 0))`),
-  fn(
-    "levenshtein",
-    [string, string],
-    INT,
-    ["levenshtein('kitten', 'sitting')", 3],
-    ([a, b]) => `CAST(levenshtein(${a}, ${b}) AS INTEGER)`,
+  fn("levenshtein", [string, string, opt(int)], INT, ["levenshtein('kitten', 'sitting')", 3], ([a, b, n], _, call) => {
+    const texts = [a!, b!].map((sql) => ({ sql, type: STRING }));
+    if (n !== undefined) return call(native.levenshteinWithin, [...texts, { sql: n, type: INT }], INT);
+    // DuckDB counts bytes.
+    const ascii = `strlen(${a}) = length(${a}) AND strlen(${b}) = length(${b})`;
+    return `CASE WHEN ${ascii} THEN CAST(levenshtein(${a}, ${b}) AS INTEGER) WHEN ${a} IS NOT NULL AND ${b} IS NOT NULL THEN ${call(native.levenshtein, texts, INT)} END`;
+  }),
+  fn("soundex", [string], STRING, ["soundex('Miller')", "M460"], (args, _, call) =>
+    overText(call, native.soundex, args, STRING),
   ),
-  fn("base64", [binary], STRING, ["base64('Spark SQL')", "U3BhcmsgU1FM"], ([b]) => `to_base64(${b})`),
-  fn(
-    "unbase64",
-    [string],
-    BINARY,
-    ["cast(unbase64('U3BhcmsgU1FM') as string)", "Spark SQL"],
-    ([s]) => `from_base64(${s})`,
+  fn("find_in_set", [string, string], INT, ["find_in_set('ab', 'abc,b,ab,c,def')", 3], ([a, s]) =>
+    whole(
+      [a, s],
+      `CASE WHEN contains(${a}, ',') THEN 0 ELSE CAST(coalesce(list_position(string_split(${s}, ','), ${a}), 0) AS INTEGER) END`,
+    ),
   ),
   fn(
-    "hex",
-    [any],
+    "elt",
+    [int, any, rest(any)],
+    typeOf(1),
+    ["elt(2, 'scala', 'java')", "java"],
+    ([n, ...values]) => {
+      const cases = values.map((v, i) => `WHEN ${n} = ${i + 1} THEN ${v}`).join(" ");
+      return `CASE ${cases} WHEN ${n} IS NOT NULL THEN error('[INVALID_ARRAY_INDEX] The index ' || ${n} || ' is out of bounds. The array has ${values.length} elements.') END`;
+    },
+    {
+      nullable: "always",
+      coerce: ([, ...types]) => [undefined, ...types.map(() => (types.every(isBinary) ? BINARY : STRING))],
+    },
+  ),
+  fn(
+    "mask",
+    [string, opt(string), opt(string), opt(string), opt(string)],
     STRING,
-    ["hex(17)", "11"],
-    ([x], { args: [t] }) => (t!.kind === "long" ? `upper(printf('%x', ${x}))` : `upper(hex(${x}))`),
-    { coerce: ([t]) => [t!.kind === "binary" ? BINARY : t!.kind === "string" ? STRING : LONG] },
+    ["mask('AbCD123-@$#')", "XxXXnnn-@$#"],
+    ([s, ...by], _, call) => {
+      const marks = ["'X'", "'x'", "'n'", "CAST(NULL AS VARCHAR)"].map((d, i) => by[i] ?? d);
+      return overText(call, native.mask, [s!, ...marks], STRING);
+    },
+    {
+      nullable: "always",
+      coerce: (types, args) => {
+        for (const { literal } of args.slice(1)) {
+          if (typeof literal === "string" && [...literal].length !== 1) {
+            throw new MillraceError(
+              "DATATYPE_MISMATCH.INPUT_SIZE_NOT_ONE",
+              `Cannot resolve "mask" due to data type mismatch: Length of "${literal}" should be 1.`,
+            );
+          }
+        }
+        return types;
+      },
+    },
   ),
   fn(
-    "unhex",
+    "quote",
     [string],
-    BINARY,
-    ["cast(unhex('537061726B2053514C') as string)", "Spark SQL"],
-    ([s]) => `TRY(unhex(CASE WHEN length(${s}) % 2 = 1 THEN '0' || ${s} ELSE ${s} END))`,
+    STRING,
+    ["quote('Spark')", "'Spark'"],
+    ([s]) => `('''' || replace(${s}, '''', '\\''') || '''')`,
     { nullable: "always" },
   ),
   fn(
-    "format_number",
-    [any, int],
-    STRING,
-    ["format_number(12332.123456, 4)", "12,332.1235"],
-    ([x, n]) => `CASE WHEN ${n} >= 0 THEN format('{:,.' || CAST(${n} AS VARCHAR) || 'f}', ${x}) END`,
-    { coerce: () => [{ kind: "double" }, INT], nullable: "always" },
-  ),
-  fn(
-    "format_string",
-    [string, rest(any)],
-    STRING,
-    ["format_string('Hello World %d %s', 100, 'days')", "Hello World 100 days"],
-    (args) => `printf(${args.join(", ")})`,
-    { aliases: ["printf"] },
-  ),
-  fn("encode", [string, string], BINARY, ["cast(encode('abc', 'utf-8') as string)", "abc"], ([s]) => `encode(${s})`),
-  fn("decode", [binary, string], STRING, ["decode(encode('abc', 'utf-8'), 'utf-8')", "abc"], ([b]) => `decode(${b})`),
-  fn(
-    "find_in_set",
-    [string, string],
-    INT,
-    ["find_in_set('ab', 'abc,b,ab,c,def')", 3],
-    ([a, s]) =>
-      `CASE WHEN contains(${a}, ',') THEN 0 ELSE CAST(coalesce(list_position(string_split(${s}, ','), ${a}), 0) AS INTEGER) END`,
+    "luhn_check",
+    [string],
+    BOOLEAN,
+    ["luhn_check('8112189876')", true],
+    (args, _, call) => overText(call, native.luhnCheck, args, BOOLEAN),
+    { nullable: "always" },
   ),
 ];
+
+/** Whether a delimiter starts with what it ends with. */
+function overlaps(d: string): boolean {
+  for (let i = 1; i < d.length; i++) if (d.startsWith(d.slice(i))) return true;
+  return false;
+}
+
+function trim(name: string, example: readonly [string, unknown]): FunctionDef {
+  return fn(name, [string, opt(string)], STRING, example, ([a, b]) =>
+    b === undefined ? `${name}(${a}, ' ')` : `${name}(${b}, ${a})`,
+  );
+}
+
+function padding(name: "lpad" | "rpad", example: readonly [string, unknown]): FunctionDef {
+  return fn(
+    name,
+    [text, int, opt(text)],
+    typeOf(0),
+    example,
+    ([s, n, p], { args: [t] }) => pad(name, s!, n!, p, isBinary(t)),
+    {
+      coerce: ([a, , c]) =>
+        isBinary(a) && (c === undefined || isBinary(c))
+          ? []
+          : [STRING, undefined, c === undefined ? undefined : STRING],
+    },
+  );
+}
+
+/** Whether one text or binary stands in another. */
+function inside(name: string, own: string, example: readonly [string, unknown]): FunctionDef {
+  return fn(
+    name,
+    [text, text],
+    BOOLEAN,
+    example,
+    ([s, p], { args: [t] }, call) => {
+      if (!isBinary(t)) return `${own}(${s}, ${p})`;
+      if (name !== "contains") return `${own}(hex(${s}), hex(${p}))`;
+      const args = [s!, p!].map((sql) => ({ sql, type: BINARY }));
+      return call(native.containsBytes, args, BOOLEAN);
+    },
+    { coerce: sameText },
+  );
+}

@@ -174,7 +174,8 @@ export function commonTypeOf(types: readonly DataType[]): DataType | undefined {
 export function canImplicitlyCast(from: DataType, to: DataType): boolean {
   if (sameType(from, to) || from.kind === "null") return true;
   if (from.kind === "string") return isAtomic(to);
-  if (to.kind === "string") return isAtomic(from) && from.kind !== "binary";
+  if (to.kind === "string") return isAtomic(from);
+  // Any number may stand for any other; what does not fit fails at run time.
   if (isNumeric(from) && isNumeric(to)) return true;
   if (isDatetime(from) && isDatetime(to)) return true;
   if (isInterval(from) && from.kind === to.kind) return true;

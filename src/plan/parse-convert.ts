@@ -147,7 +147,8 @@ export class AstConverter {
       case "Trim": {
         const name = v.trim_where === "Leading" ? "ltrim" : v.trim_where === "Trailing" ? "rtrim" : "trim";
         const what = v.trim_what ?? v.trim_characters?.[0];
-        return call(name, this.expr(v.expr), ...(what ? [this.expr(what)] : []));
+        // The characters come first, as in the functions' own names.
+        return call(name, ...(what ? [this.expr(what)] : []), this.expr(v.expr));
       }
       case "Position":
         return call("locate", this.expr(v.expr), this.expr(v.in));
@@ -274,12 +275,18 @@ export class AstConverter {
   #like(name: "like" | "ilike", v: Ast): Expr {
     const x = this.expr(v.expr);
     const mark = v.escape_char?.value;
-    const one = (pattern: Ast): Expr => call(name, x, this.expr(pattern), ...(mark ? [this.#value(mark)] : []));
-    const e =
-      v.any && v.pattern.Tuple
-        ? v.pattern.Tuple.map(one).reduce((a: Expr, b: Expr) => call("or", a, b))
-        : one(v.pattern);
-    return negate(v.negated, e);
+    const one = (pattern: Ast): Expr => {
+      const e = call(name, x, this.expr(pattern), ...(mark ? [this.#value(mark)] : []));
+      return negate(v.negated, e);
+    };
+    const patterns: Ast[] | undefined = v.any ? v.pattern.Tuple : undefined;
+    if (patterns) return patterns.map(one).reduce((a, b) => call("or", a, b));
+    const all = v.pattern.Function;
+    if (all?.name?.[0]?.Identifier?.value?.toLowerCase() === "all" && all.args?.List) {
+      const list: Ast[] = all.args.List.args.map((a: Ast) => a.Unnamed.Expr);
+      return list.map(one).reduce((a, b) => call("and", a, b));
+    }
+    return one(v.pattern);
   }
 
   #case(v: Ast): Expr {

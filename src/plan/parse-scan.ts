@@ -156,6 +156,15 @@ export function scan(text: string): Scanned {
         i += word[0].length;
         continue;
       }
+      // TRIM(LEADING FROM x) trims spaces.
+      if (/^(?:both|leading|trailing)$/i.test(word[0])) {
+        const from = /^\s+from\b/i.exec(text.slice(i + word[0].length));
+        if (from !== null) {
+          replace(`${word[0]} ' '`, i, i + word[0].length);
+          i += word[0].length;
+          continue;
+        }
+      }
       // exists(array, lambda) is a function; EXISTS (SELECT ...) is not.
       if (/^exists$/i.test(word[0]) && /^\s*\(\s*(?!select\b|with\b|values\b)/i.test(text.slice(i + word[0].length))) {
         replace(`\`${word[0]}\``, i, i + word[0].length);

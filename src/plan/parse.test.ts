@@ -29,7 +29,7 @@ describe("Spark's expression grammar", () => {
     ["r'\\d+'", "\\d+"],
     ["extract(year from ts)", "extract(Year, ts)"],
     ["substring(a from 2 for 3)", "substring(a, 2, 3)"],
-    ["trim(leading 'x' from a)", "ltrim(a, x)"],
+    ["trim(leading 'x' from a)", "ltrim(x, a)"],
     ["count(distinct a, b)", "count(DISTINCT a, b)"],
     ["sum(x) filter (where y)", "sum(if(y, x, NULL))"],
     ["exists(xs, x -> x > 1)", "exists(xs, lambdafunction((x > 1), x))"],
