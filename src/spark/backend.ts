@@ -7,7 +7,7 @@ import { decodeArrow } from "./arrow.ts";
 import { SparkConnectClient } from "./client/client.ts";
 import { decodeSchema, encodeRelation, scriptRows } from "./encode.ts";
 import { sparkSink } from "./formats.ts";
-import type { FunctionShipper } from "./functions/shipper.ts";
+import { createFunctionShipper, type FunctionShipper } from "./functions/shipper.ts";
 import { LocalCache } from "./local-cache.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
 import { SessionConf } from "./session-conf.ts";
@@ -32,7 +32,7 @@ export interface SparkBackendOptions {
  */
 export async function createSparkBackend(options: SparkBackendOptions): Promise<SparkBackend> {
   const client = await SparkConnectClient.connect(options.url);
-  const backend = new SparkBackend(client);
+  const backend = new SparkBackend(client, createFunctionShipper(client));
   try {
     await backend.applyConf(options.conf ?? {});
   } catch (error) {
@@ -42,21 +42,73 @@ export async function createSparkBackend(options: SparkBackendOptions): Promise<
   return backend;
 }
 
-/** The `Backend` of one session on a Spark server. */
-export class SparkBackend implements Backend, SparkSessionParts {
-  readonly name = "spark";
+/** What a backend takes besides its first client. */
+export interface SparkBackendParts {
+  /** How TypeScript functions travel over a client's session. */
+  readonly functions?: (client: SparkConnectClient) => FunctionShipper;
+  /** Makes another client when the session was lost. Without it streaming queries end with their server. */
+  readonly connect?: () => Promise<SparkConnectClient>;
+}
+
+/** What lives as long as a session on the server. */
+class ServerSession {
   readonly client: SparkConnectClient;
   readonly functions: FunctionShipper | undefined;
-  readonly #conf: SessionConf;
-  readonly #local: LocalCache;
+  readonly conf: SessionConf;
+  readonly local: LocalCache;
+
+  constructor(client: SparkConnectClient, parts: SparkBackendParts) {
+    this.client = client;
+    this.functions = parts.functions?.(client);
+    this.conf = new SessionConf(client);
+    this.local = new LocalCache(client);
+  }
+}
+
+/** The `Backend` on a Spark server: of one session there, and of another when a streaming query has to outlive it. */
+export class SparkBackend implements Backend, SparkSessionParts {
+  readonly name = "spark";
+  readonly #parts: SparkBackendParts;
+  #session: ServerSession;
+  /** The session is gone: whoever asks for a client next makes another. */
+  #lost = false;
+  #renewal: Promise<SparkConnectClient> | undefined;
   /** Encoding goes one after the other: the session's settings are shared. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(client: SparkConnectClient, functions?: FunctionShipper) {
-    this.client = client;
-    this.functions = functions;
-    this.#conf = new SessionConf(client);
-    this.#local = new LocalCache(client);
+  constructor(client: SparkConnectClient, parts: SparkBackendParts = {}) {
+    this.#parts = parts;
+    this.#session = new ServerSession(client, parts);
+  }
+
+  get client(): SparkConnectClient {
+    return this.#session.client;
+  }
+
+  get functions(): FunctionShipper | undefined {
+    return this.#session.functions;
+  }
+
+  lost(client: SparkConnectClient): void {
+    if (client === this.client && this.#parts.connect !== undefined) this.#lost = true;
+  }
+
+  async connected(): Promise<SparkConnectClient> {
+    if (!this.#lost) return this.client;
+    this.#renewal ??= this.#renew().finally(() => {
+      this.#renewal = undefined;
+    });
+    return this.#renewal;
+  }
+
+  async #renew(): Promise<SparkConnectClient> {
+    const client = await this.#parts.connect!();
+    const before = this.#session.client;
+    this.#session = new ServerSession(client, this.#parts);
+    this.#lost = false;
+    // its server may be there still, as when only the connection was cut for long: what runs there ends
+    void before.close();
+    return client;
   }
 
   /** The version of the server, such as `4.2.0`. */
@@ -65,7 +117,7 @@ export class SparkBackend implements Backend, SparkSessionParts {
   }
 
   async applyConf(conf: Conf): Promise<void> {
-    await this.#conf.apply(conf);
+    await this.#session.conf.apply(conf);
   }
 
   encode(plan: Relation, conf: Conf): Promise<pb.Relation> {
@@ -78,7 +130,7 @@ export class SparkBackend implements Backend, SparkSessionParts {
   }
 
   async #encode(plan: Relation, conf: Conf): Promise<pb.Relation> {
-    await this.functions?.prepare(plan);
+    await this.functions?.prepare(plan, conf);
     await this.#conf.apply({ ...this.functions?.conf(plan), ...conf });
     await this.#local.prepare(plan);
     return encodeRelation(plan, {
@@ -163,8 +215,9 @@ export class SparkBackend implements Backend, SparkSessionParts {
     );
   }
 
-  async stream(_plan: Relation, _target: StreamTarget, _conf: Conf): Promise<StreamingQueryHandle> {
-    throw new MillraceError("UNSUPPORTED_FEATURE", "Streaming queries on Spark are not there yet.");
+  async stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle> {
+    const { startStream } = await import("./streaming/start.ts");
+    return startStream(this, plan, target, conf);
   }
 
   async explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string> {

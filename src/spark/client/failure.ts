@@ -1,5 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { type ErrorCode, MillraceError, SPARK_ERROR_CLASSES } from "../../errors.ts";
+import { functionError } from "../functions/report.ts";
 import { ErrorInfoSchema } from "../proto/google-rpc_pb.ts";
 import type { FetchErrorDetailsResponse, FetchErrorDetailsResponse_Error } from "../proto/spark-connect_pb.ts";
 import { fromServer, nodeCodes } from "./retry.ts";
@@ -46,6 +47,10 @@ const CLASSES: ReadonlySet<string> = new Set(SPARK_ERROR_CLASSES);
  */
 export function sparkError(summary: ErrorSummary, details?: FetchErrorDetailsResponse): MillraceError {
   const errors = details?.errors ?? [];
+  for (const message of [...errors.map((e) => e.message), summary.message]) {
+    const failed = functionError(message);
+    if (failed !== undefined) return failed;
+  }
   const root = details?.rootErrorIdx === undefined ? undefined : errors[details.rootErrorIdx];
   const thrown = firstThrowable(root, errors);
   const errorClass = thrown?.errorClass ?? summary.errorClass;

@@ -1,10 +1,24 @@
+import { serialize } from "node:v8";
+import { create } from "@bufbuild/protobuf";
+import type { Conf } from "../../backend.ts";
+import { MillraceError } from "../../errors.ts";
 import type { UserFunction } from "../../plan/expr.ts";
+import { parseIntervalMicros } from "../../plan/interval.ts";
 import type { Relation } from "../../plan/relation.ts";
 import type { DataType } from "../../types/data-type.ts";
-import type * as pb from "../proto/spark-connect_pb.ts";
+import type { SparkConnectClient } from "../client/client.ts";
+import { encodeType } from "../encode-type.ts";
+import * as pb from "../proto/spark-connect_pb.ts";
+import { type CapturedFunction, captureFunctions } from "./capture.ts";
+import { EVAL_TYPE } from "./eval-type.ts";
+import { nodeArtifact } from "./node-artifact.ts";
+import type { FunctionPackage, FunctionUse } from "./package.ts";
+import { pickleCommand, pythonData, pythonModule } from "./pickle.ts";
+import { type WorkerFacts, workerFacts } from "./probe.ts";
+import { packed, shortHash, type WorkerRuntime, workerRuntime } from "./runtime.ts";
 
-type MapRows = Extract<Relation, { kind: "map_rows" }>;
-type TransformWithState = Extract<Relation, { kind: "transform_with_state" }>;
+export type MapRows = Extract<Relation, { kind: "map_rows" }>;
+export type TransformWithState = Extract<Relation, { kind: "transform_with_state" }>;
 
 /**
  * TypeScript functions on their way to a Spark server. `prepare` carries what a plan needs; the other methods give the messages
@@ -17,7 +31,7 @@ export interface FunctionShipper {
    *
    * @throws MillraceError FUNCTION_NOT_PORTABLE, DEPENDENCY_MISSING (a worker without pyarrow or without Node)
    */
-  prepare(plan: Relation): Promise<void>;
+  prepare(plan: Relation, conf?: Conf): Promise<void>;
   /** The call of a scalar function; `args` are encoded already. */
   udf(fn: UserFunction, returnType: DataType, args: readonly pb.Expression[]): pb.Expression;
   /** `map`, `flatMap`, `mapBatch` and `filter` over the encoded input. */
@@ -26,4 +40,240 @@ export interface FunctionShipper {
   transformWithState(node: TransformWithState, input: pb.Relation, grouping: readonly pb.Expression[]): pb.Relation;
   /** Settings that a plan's functions need of the session, such as the state store of `transformWithState`. */
   conf(plan: Relation): Readonly<Record<string, string>>;
+}
+
+/** The shipper of a session. */
+export function createFunctionShipper(client: SparkConnectClient): FunctionShipper {
+  return new Shipper(client);
+}
+
+/** After so long without an answer a function is taken for one that never returns. */
+const DEFAULT_TIMEOUT = "10 minutes";
+
+class Shipper implements FunctionShipper {
+  readonly #client: SparkConnectClient;
+  readonly #captured = new Map<Function, CapturedFunction>();
+  #runtime: WorkerRuntime | undefined;
+  #facts: WorkerFacts | undefined;
+  #artifact: string | undefined;
+  #conf: Conf = {};
+
+  constructor(client: SparkConnectClient) {
+    this.#client = client;
+  }
+
+  async prepare(plan: Relation, conf: Conf = {}): Promise<void> {
+    this.#conf = conf;
+    const functions = functionsOf(plan);
+    if (functions.size === 0) return;
+    this.#runtime = await workerRuntime();
+    const nodePath = conf["spark.millrace.node.path"];
+    const facts = await workerFacts(this.#client, nodePath);
+    if (facts.pyarrow === null) {
+      throw new MillraceError("DEPENDENCY_MISSING", "The Python of the Spark workers has no pyarrow.", {
+        hint: "Install it on every worker: pip install pyarrow.",
+        parameters: { dependency: "pyarrow" },
+      });
+    }
+    this.#facts = facts;
+    this.#artifact = await nodeArtifact(this.#client, facts, nodePath);
+    const missing = [...functions].filter(([fn]) => !this.#captured.has(fn));
+    if (missing.length === 0) return;
+    const captured = await captureFunctions(missing.map(([fn, name]) => ({ name, fn })));
+    missing.forEach(([fn], i) => {
+      this.#captured.set(fn, captured[i]!);
+    });
+  }
+
+  udf(fn: UserFunction, returnType: DataType, args: readonly pb.Expression[]): pb.Expression {
+    return this.#scalar(fn, { kind: "scalar", type: returnType }, returnType, args);
+  }
+
+  #scalar(fn: UserFunction, use: FunctionUse, type: DataType, args: readonly pb.Expression[]): pb.Expression {
+    this.#needs41(`The function \`${fn.name}\``);
+    // Spark hands no rows to a function without arguments.
+    const some = args.length > 0 ? [...args] : [nullLiteral()];
+    return create(pb.ExpressionSchema, {
+      exprType: {
+        case: "commonInlineUserDefinedFunction",
+        value: {
+          functionName: fn.name,
+          deterministic: fn.deterministic,
+          arguments: some,
+          function: {
+            case: "pythonUdf",
+            value: this.#pythonUdf(fn.name, fn.call, use, "scalar", EVAL_TYPE.scalarArrow, type),
+          },
+        },
+      },
+    });
+  }
+
+  mapRows(node: MapRows, input: pb.Relation): pb.Relation {
+    const { fn, op, schema } = node;
+    if (op === "filter") {
+      // A condition, not mapInArrow: the rows stay in Spark, and a watermark stays with its column.
+      const row = wholeRow();
+      const condition = this.#scalar(fn, { kind: "filter" }, { kind: "boolean" }, [row]);
+      return create(pb.RelationSchema, { relType: { case: "filter", value: { input, condition } } });
+    }
+    const udf = this.#pythonUdf(
+      fn.name,
+      fn.call,
+      { kind: op, schema: schema! },
+      "map_rows",
+      EVAL_TYPE.mapArrowIter,
+      schema!,
+    );
+    // Spark drops the columns that the function's arguments do not name. As one struct they need not be known here.
+    const rows = alias(wholeRow(), ROW_COLUMN);
+    return create(pb.RelationSchema, {
+      relType: {
+        case: "mapPartitions",
+        value: {
+          input: { relType: { case: "project", value: { input, expressions: [rows] } } },
+          func: {
+            functionName: fn.name,
+            deterministic: fn.deterministic,
+            arguments: [{ exprType: { case: "unresolvedAttribute", value: { unparsedIdentifier: ROW_COLUMN } } }],
+            function: { case: "pythonUdf", value: udf },
+          },
+        },
+      },
+    });
+  }
+
+  transformWithState(node: TransformWithState, _input: pb.Relation, _grouping: readonly pb.Expression[]): pb.Relation {
+    throw new MillraceError(
+      "UNSUPPORTED_FEATURE",
+      `The stateful processor ${node.processor.name} cannot run on Spark.`,
+    );
+  }
+
+  conf(plan: Relation): Readonly<Record<string, string>> {
+    return hasState(plan) ? ROCKSDB : {};
+  }
+
+  #pythonUdf(
+    name: string,
+    call: Function,
+    use: FunctionUse,
+    python: string,
+    evalType: number,
+    type: DataType,
+    more: unknown = {},
+  ) {
+    const captured = this.#captured.get(call);
+    if (captured === undefined || this.#runtime === undefined || this.#facts === undefined) {
+      throw new MillraceError("INTERNAL", `The function ${name} was not prepared for Spark.`);
+    }
+    const wire: FunctionPackage = { ...captured, name, use };
+    const body = serialize(wire);
+    const packaged = { id: shortHash(body), name, body: packed(body), ...(more as object) };
+    const module = pythonModule(`millrace_worker_${this.#runtime.hash}`, this.#runtime.python);
+    const expression = `${module}.${python}(${pythonData(packaged)}, ${pythonData(this.#options())})`;
+    return create(pb.PythonUDFSchema, {
+      outputType: encodeType(type),
+      evalType,
+      command: pickleCommand(expression, type),
+      pythonVer: this.#facts.python,
+    });
+  }
+
+  #options() {
+    const timeout = this.#conf["spark.millrace.function.timeout"] ?? DEFAULT_TIMEOUT;
+    const micros = parseIntervalMicros(timeout, "spark.millrace.function.timeout");
+    return {
+      node: this.#conf["spark.millrace.node.path"] ?? null,
+      artifact: this.#artifact ?? null,
+      limit: Number(micros) / 1e6,
+      hash: this.#runtime!.hash,
+      runtime: this.#runtime!.text,
+    };
+  }
+
+  #needs41(what: string): void {
+    if (this.#client.isAtLeast(4, 1)) return;
+    throw new MillraceError(
+      "UNSUPPORTED_FEATURE",
+      `${what} needs Spark 4.1; the server is Spark ${this.#client.serverVersion}.`,
+      {
+        hint: "Use `map`, `flatMap` or `mapBatch`, which Spark 4.0 has, or a newer server.",
+      },
+    );
+  }
+}
+
+const ROCKSDB = {
+  "spark.sql.streaming.stateStore.providerClass":
+    "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider",
+};
+function nullLiteral(): pb.Expression {
+  return create(pb.ExpressionSchema, {
+    exprType: {
+      case: "literal",
+      value: { literalType: { case: "null", value: { kind: { case: "null", value: {} } } } },
+    },
+  });
+}
+
+const ROW_COLUMN = "millrace_row";
+
+function alias(expr: pb.Expression, name: string): pb.Expression {
+  return create(pb.ExpressionSchema, { exprType: { case: "alias", value: { expr, name: [name] } } });
+}
+
+/** All columns as one struct. */
+function wholeRow(): pb.Expression {
+  return create(pb.ExpressionSchema, {
+    exprType: {
+      case: "unresolvedFunction",
+      value: { functionName: "struct", arguments: [{ exprType: { case: "unresolvedStar", value: {} } }] },
+    },
+  });
+}
+
+/** The TypeScript functions of a plan with their names. */
+function functionsOf(plan: Relation): Map<Function, string> {
+  const found = new Map<Function, string>();
+  walk(plan, (node) => {
+    if (node.kind === "udf" || node.kind === "map_rows") {
+      const { call, name } = node.fn as UserFunction;
+      found.set(call, name);
+    } else if (node.kind === "transform_with_state") {
+      const { create: make, name } = (node as unknown as TransformWithState).processor;
+      found.set(make, name);
+    }
+  });
+  return found;
+}
+
+function hasState(plan: Relation): boolean {
+  let found = false;
+  walk(plan, (node) => {
+    if (node.kind === "transform_with_state") found = true;
+  });
+  return found;
+}
+
+interface PlanNode {
+  readonly kind?: string;
+  readonly [key: string]: unknown;
+}
+
+/** Calls `visit` for every object of a plan but rows; a part that is used twice is visited once. */
+function walk(plan: Relation, visit: (node: PlanNode) => void): void {
+  const seen = new Set<unknown>();
+  const go = (value: unknown): void => {
+    if (typeof value !== "object" || value === null || seen.has(value)) return;
+    seen.add(value);
+    if (Array.isArray(value)) {
+      for (const item of value) go(item);
+      return;
+    }
+    if (Object.getPrototypeOf(value) !== Object.prototype) return;
+    visit(value as PlanNode);
+    for (const [key, child] of Object.entries(value)) if (key !== "rows") go(child);
+  };
+  go(plan);
 }
