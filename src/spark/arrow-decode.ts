@@ -3,7 +3,6 @@ import { type DataType as ArrowType, type Batch, IntervalUnit, type Table, TimeU
 import { toDecimalString } from "../duckdb/decimal.ts";
 import { MillraceError } from "../errors.ts";
 import type { AnyRow, DataType, StructField, StructType } from "../types/data-type.ts";
-import { sqlName } from "../types/ddl.ts";
 import { type ValueMode, valueMode } from "../types/schema.ts";
 
 /** How values are to stand in TypeScript. */
@@ -49,6 +48,7 @@ export function columnsOfTable(table: Table, batch: number, schema: StructType, 
 
 function readField(column: Raw, field: StructField, options: DecodeOptions, outer?: ValueMode): unknown[] {
   const mode = options.modes ? (valueMode(field) ?? outer) : undefined;
+  if (field.type.kind === "interval") throw noForm("an interval of months, days and microseconds", field.name);
   return readColumn(column, field.type, options, mode);
 }
 
@@ -98,11 +98,7 @@ function readColumn(c: Raw, type: DataType, options: DecodeOptions, mode: ValueM
     case "interval_year_month":
       return direct(c, c.values);
     case "interval":
-      throw new MillraceError(
-        "UNSUPPORTED_DATATYPE",
-        `A column holds an interval of the type "${sqlName(type)}", which Arrow cannot carry to or from Spark.`,
-        { hint: 'Cast it to a string: col("...").cast("string").' },
-      );
+      throw noForm("an interval of months, days and microseconds");
     case "array": {
       const items = readColumn(c.children![0]!, type.elementType, options, mode);
       const at = offsetsOf(c);
@@ -302,12 +298,13 @@ export function typeOfArrow(type: ArrowType, name: string): DataType {
       };
   }
   const known = `the Arrow type ${Object.entries(Type).find(([, id]) => id === type.typeId)?.[0] ?? type.typeId}`;
-  throw new MillraceError(
-    "UNSUPPORTED_DATATYPE",
-    `The column \`${name}\` has ${known}, which has no form in TypeScript.`,
-    {
-      hint: 'Cast it to a string: col("...").cast("string").',
-      parameters: { typeName: known },
-    },
-  );
+  throw noForm(known, name);
+}
+
+function noForm(what: string, column?: string): MillraceError {
+  const where = column === undefined ? "A column" : `The column \`${column}\``;
+  return new MillraceError("UNSUPPORTED_DATATYPE", `${where} has ${what}, which has no form in TypeScript.`, {
+    hint: `Cast it to a string: col("${column ?? "..."}").cast("string").`,
+    parameters: { typeName: what },
+  });
 }

@@ -59,6 +59,7 @@ export function sparkSource(
   if (connector.source === undefined) {
     throw new MillraceError("UNSUPPORTED_OPERATION", `Format \`${connector.name}\` cannot be read, only written.`);
   }
+  if (connector.name === "postgres") return jdbc(options, environment);
   if (!ON_SPARK[connector.name]?.includes("source")) {
     throw new MillraceError(
       "UNSUPPORTED_FEATURE",
@@ -127,6 +128,37 @@ function translated(
     options,
     paths: root === undefined ? paths : paths.map((path) => below(root, path)),
   };
+}
+
+/** A table of PostgreSQL by Spark's own `jdbc`, which needs PostgreSQL's driver on the server. */
+function jdbc(given: Readonly<Record<string, string>>, environment: Environment): SparkFormat {
+  const options: Record<string, string> = { driver: "org.postgresql.Driver" };
+  for (const [name, value] of Object.entries(given)) options[name] = value;
+  const urlName = Object.keys(options).find((n) => n.toLowerCase() === "url") ?? "url";
+  const address = options[urlName] ?? environment.MILLRACE_POSTGRES;
+  if (address === undefined || address === "") {
+    throw new MillraceError("MISSING_OPTION", "Format `postgres` needs the option `url`.", {
+      hint: 'Set it with .option("url", ...) or the environment variable MILLRACE_POSTGRES.',
+      parameters: { option: "url", format: "postgres" },
+    });
+  }
+  if (address.startsWith("jdbc:")) return { format: "jdbc", options: { ...options, [urlName]: address }, paths: [] };
+  let url: URL;
+  try {
+    url = new URL(address);
+  } catch {
+    throw new MillraceError("INVALID_OPTION", "The option `url` of format `postgres` is no address.", {
+      hint: "Write postgres://user:password@host:5432/database.",
+      parameters: { option: "url", format: "postgres" },
+    });
+  }
+  delete options[urlName];
+  const known = new Set(Object.keys(options).map((n) => n.toLowerCase()));
+  if (url.username !== "" && !known.has("user")) options.user = decodeURIComponent(url.username);
+  if (url.password !== "" && !known.has("password")) options.password = decodeURIComponent(url.password);
+  for (const [name, value] of url.searchParams) if (!known.has(name.toLowerCase())) options[name] = value;
+  options.url = `jdbc:postgresql://${url.host}${url.pathname}`;
+  return { format: "jdbc", options, paths: [] };
 }
 
 function defaultOf(spec: OptionSpec, side: Side, environment: Environment): string | undefined {
