@@ -1,7 +1,8 @@
-// npm test [-- --quick | --crash | FILE...]
-//   (nothing)  type check, lint and every test; the crash test in its short form
+// npm test [-- --quick | --crash | --real | FILE...]
+//   (nothing)  type check, lint and every test; the crash test and the tests on real servers in their short form
 //   --quick    type check, lint and the unit tests: under a minute
 //   --crash    only the crash test, in its long form
+//   --real     as without arguments, with the tests on real servers in their long form
 //   FILE...    only these test files; other arguments go to vitest
 // The last line is `N passed, N failed, N skipped`; the type check and the lint count as one test each.
 
@@ -13,7 +14,8 @@ import { install, root, run } from "./launch.mjs";
 const given = process.argv.slice(2);
 const quick = given.includes("--quick");
 const crash = given.includes("--crash");
-const rest = given.filter((a) => a !== "--quick" && a !== "--crash");
+const real = given.includes("--real");
+const rest = given.filter((a) => !["--quick", "--crash", "--real"].includes(a));
 
 install();
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -43,7 +45,7 @@ const code = await run(
     "--reporter=json",
     `--outputFile.json=${report}`,
   ],
-  { cwd: root, env: crash ? { MILLRACE_CRASH: "full" } : {} },
+  { cwd: root, env: { ...(crash && { MILLRACE_CRASH: "full" }), ...(real && { MILLRACE_REAL: "full" }) } },
 );
 let counted = 0;
 try {

@@ -40,12 +40,23 @@ const PING_INTERVAL_MS = 330_000;
 /** Bytes that a server may send ahead on one connection: gRPC's default of 64 KiB halts large results at every round trip. */
 const WINDOW = 8 << 20;
 
-/** Widens the window of each connection; the settings widen only that of each stream. */
-class WideSessionManager extends Http2SessionManager {
+const closedEarly = (): Error =>
+  Object.assign(new Error("the connection was closed before there was an answer"), { code: "ECONNRESET" });
+
+/** Widens the window of each connection; the settings widen only that of each stream. Sees to it that every call ends. */
+class SessionManager extends Http2SessionManager {
   readonly #wide = new WeakSet<ClientHttp2Session>();
 
   override async request(...args: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
     const stream = await super.request(...args);
+    // A connection that ends in good order closes its streams without an error, and a call that waits for its answer would wait forever.
+    let answered = false;
+    stream.once("response", () => {
+      answered = true;
+    });
+    stream.once("close", () => {
+      if (!answered && stream.rstCode === 0) stream.emit("error", closedEarly());
+    });
     const session = stream.session as ClientHttp2Session | undefined;
     if (session !== undefined && !this.#wide.has(session)) {
       this.#wide.add(session);
@@ -66,7 +77,7 @@ export class Channel {
   readonly #background = new Set<Promise<void>>();
   #serverSession: string | undefined;
   #lost: MillraceError | undefined;
-  #closed = false;
+  readonly #closed = new AbortController();
   #lastCall: number;
 
   constructor(options: ChannelOptions) {
@@ -77,7 +88,7 @@ export class Channel {
     this.sessionId = address.sessionId ?? randomUUID();
     this.#lastCall = options.clock.now();
     const baseUrl = `${address.tls ? "https" : "http"}://${address.authority}`;
-    this.#manager = new WideSessionManager(
+    this.#manager = new SessionManager(
       baseUrl,
       { pingIntervalMs: PING_INTERVAL_MS },
       { ...(options.tls as object), settings: { initialWindowSize: WINDOW, enablePush: false } },
@@ -118,7 +129,7 @@ export class Channel {
 
   check(): void {
     if (this.#lost !== undefined) throw this.#lost;
-    if (this.#closed) {
+    if (this.#closed.signal.aborted) {
       throw new MillraceError("STOPPED", `The session on the Spark server at ${this.address.authority} is closed.`, {
         hint: "Build a new SparkSession.",
       });
@@ -137,7 +148,7 @@ export class Channel {
   }
 
   backoff(withinMs?: number): Backoff {
-    return new Backoff(this.#options.retry, this.clock, withinMs);
+    return new Backoff(this.#options.retry, this.clock, this.#closed.signal, withinMs);
   }
 
   /** One call with one answer: tried again while that may help. `call` builds its request anew from the head at every try. */
@@ -203,7 +214,7 @@ export class Channel {
 
   /** Ends the connection; calls under way fail. */
   close(): void {
-    this.#closed = true;
+    this.#closed.abort();
     this.#manager.abort();
   }
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MillraceError } from "../../errors.ts";
 import {
@@ -213,6 +214,8 @@ export class SparkConnectClient {
     clearInterval(this.#keepAlive);
     const channel = this.#channel;
     try {
+      // What is still to be released; a server that does not answer is not waited for.
+      await Promise.race([channel.drain(), pause(2_000, undefined, { ref: false })]);
       if (!keepSession) {
         await channel.unary(
           ({ clientObservedServerSideSessionId: _, ...head }, signal) =>

@@ -87,23 +87,21 @@ export async function* execute(
       const stop = new AbortController();
       const onAbort = (): void => stop.abort();
       signal?.addEventListener("abort", onAbort, { once: true });
-      let silent = false;
-      const watch = setTimeout(() => {
-        silent = true;
-        stop.abort();
-      }, limits.silenceMs);
-      watch.unref();
+      const watch = new Watch(limits.silenceMs, () => stop.abort());
       let broken: ConnectError | undefined;
       let responses = 0;
       const iterator = open(stop.signal)[Symbol.asyncIterator]();
       try {
         while (!complete) {
           let next: IteratorResult<ExecutePlanResponse>;
+          watch.start();
           try {
             next = await iterator.next();
           } catch (error) {
             broken = ConnectError.from(error);
             break;
+          } finally {
+            watch.stop();
           }
           if (next.done) break;
           const response = next.value;
@@ -117,24 +115,18 @@ export async function* execute(
             onProgress?.(progressOf(response.responseType.value));
           } else {
             const whole = batches.add(response);
-            if (whole !== undefined) {
-              // The caller may take its time; the server's stream is not silent meanwhile.
-              clearTimeout(watch);
-              yield whole;
-            }
+            if (whole !== undefined) yield whole;
           }
-          watch.refresh();
           if (!complete) release.until(lastResponseId);
         }
       } finally {
-        clearTimeout(watch);
         signal?.removeEventListener("abort", onAbort);
         stop.abort();
       }
       if (complete) break;
       if (signal?.aborted) throw stopped(signal);
 
-      if (silent) broken = new ConnectError("the server was silent for too long", Code.Unavailable);
+      if (watch.rang) broken = new ConnectError("the server was silent for too long", Code.Unavailable);
       if (broken === undefined) {
         // The server ends long streams in good order; one that ends with nothing in it must not be asked for in a tight loop.
         if (responses > 0) continue;
@@ -152,7 +144,7 @@ export async function* execute(
       }
       // Our own earlier request arrived after all, behind the question whether it had.
       if (sent > 1 && errorClass === "INVALID_HANDLE.OPERATION_ALREADY_EXISTS") continue;
-      if ((silent || isRetryable(broken) || isConnectionFailure(broken)) && (await backoff.again(broken, signal)))
+      if ((watch.rang || isRetryable(broken) || isConnectionFailure(broken)) && (await backoff.again(broken, signal)))
         continue;
       throw await channel.failure(broken);
     }
@@ -163,6 +155,31 @@ export async function* execute(
   } finally {
     // Also when the caller stopped early: the server then ends the operation.
     if (sent > 0) release.all();
+  }
+}
+
+/** Rings when a stream gives nothing for too long. */
+class Watch {
+  readonly #ms: number;
+  readonly #ring: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  rang = false;
+
+  constructor(ms: number, ring: () => void) {
+    this.#ms = ms;
+    this.#ring = ring;
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => {
+      this.rang = true;
+      this.#ring();
+    }, this.#ms);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 }
 

@@ -103,13 +103,15 @@ export function nodeCodes(error: unknown): string[] {
 export class Backoff {
   readonly #policy: RetryPolicy;
   readonly #clock: RetryClock;
+  readonly #closed: AbortSignal;
   readonly #deadline: number;
   #tries = 0;
 
-  /** No try starts later than `withinMs` from now. */
-  constructor(policy: RetryPolicy, clock: RetryClock, withinMs = Number.POSITIVE_INFINITY) {
+  /** No try starts later than `withinMs` from now, and no wait outlasts `closed`. */
+  constructor(policy: RetryPolicy, clock: RetryClock, closed: AbortSignal, withinMs = Number.POSITIVE_INFINITY) {
     this.#policy = policy;
     this.#clock = clock;
+    this.#closed = closed;
     this.#deadline = clock.now() + withinMs;
   }
 
@@ -129,7 +131,8 @@ export class Backoff {
     if (wait >= policy.jitterFromMs) wait += this.#clock.random() * policy.jitterMs;
     const left = this.#deadline - this.#clock.now();
     if (left <= 0) return false;
-    await this.#clock.sleep(Math.min(wait, left), signal);
+    const wake = signal === undefined ? this.#closed : AbortSignal.any([signal, this.#closed]);
+    await this.#clock.sleep(Math.min(wait, left), wake);
     return true;
   }
 }
