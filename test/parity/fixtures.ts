@@ -13,24 +13,19 @@ export class Fixtures {
   static async write(spark: SparkLane): Promise<Fixtures> {
     const fixtures = new Fixtures();
     await spark.conf({ "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS" });
-    for (const [name, table] of Object.entries(TABLES)) {
-      await spark.command({
-        opType: {
-          case: "command",
+    await Promise.all(
+      Object.entries(TABLES).map(([name, table]) =>
+        spark.command({
+          case: "writeOperation",
           value: {
-            commandType: {
-              case: "writeOperation",
-              value: {
-                input: { relType: { case: "sql", value: { query: tableSql(table) } } },
-                source: "parquet",
-                saveType: { case: "path", value: fixtures.path(name as TableName) },
-                mode: 2,
-              },
-            },
+            input: { relType: { case: "sql", value: { query: tableSql(table) } } },
+            source: "parquet",
+            saveType: { case: "path", value: fixtures.path(name as TableName) },
+            mode: 2,
           },
-        },
-      });
-    }
+        }),
+      ),
+    );
     return fixtures;
   }
 
@@ -47,15 +42,8 @@ export class Fixtures {
   async views(spark: SparkLane): Promise<void> {
     for (const name of Object.keys(TABLES) as TableName[]) {
       await spark.command({
-        opType: {
-          case: "command",
-          value: {
-            commandType: {
-              case: "createDataframeView",
-              value: { input: this.#scan(name), name, replace: true },
-            },
-          },
-        },
+        case: "createDataframeView",
+        value: { input: this.#scan(name), name, replace: true },
       });
     }
   }

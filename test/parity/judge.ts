@@ -41,7 +41,8 @@ export function judge(
   for (const lane of JUDGED) {
     const other = outcomes.get(lane);
     if (other === undefined || other === spark) continue;
-    const found = difference(spark, other, options);
+    // A name that Spark makes up shows how the expression reached it; values, types and nullability are what our encoder answers for.
+    const found = difference(spark, other, lane === "encoded" ? { ...options, names: false } : options);
     if (found === undefined) continue;
     const pair = { lane, kind: found.kind, difference: found.text, spark: told(spark), other: told(other) };
     if (lane === "embedded" && (other.ok || !other.crash)) {

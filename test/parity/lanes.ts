@@ -4,7 +4,7 @@ import type { Relation } from "../../src/plan/relation.ts";
 import type { StructType, Value } from "../../src/types/data-type.ts";
 import { EmbeddedLane } from "./embedded-lane.ts";
 import { Fixtures } from "./fixtures.ts";
-import { failure, type Outcome } from "./outcome.ts";
+import type { Outcome } from "./outcome.ts";
 import { type RelationInit, SparkLane } from "./spark-lane.ts";
 import { expressionText, localRelation, namedTable } from "./spark-messages.ts";
 import type { TableName } from "./tables.ts";
@@ -60,7 +60,7 @@ export class Lanes {
   }
 
   static async open(options: LanesOptions): Promise<Lanes> {
-    const sessions = Array.from({ length: options.jobs }, () => new SparkLane(options.url));
+    const sessions = await Promise.all(Array.from({ length: options.jobs }, () => SparkLane.connect(options.url)));
     await Promise.all(sessions.map((s) => s.conf(BASE_CONF)));
     const fixtures = await Fixtures.write(sessions[0]!);
     await Promise.all(sessions.map((s) => fixtures.views(s)));
@@ -89,7 +89,7 @@ export class Lanes {
 
   async query(lane: LaneName, sql: string): Promise<Outcome> {
     if (lane === "text") return this.spark({ relType: { case: "sql", value: { query: sql } } });
-    return failure(new Error("SQL queries have no plan yet"));
+    return this.plan(lane, () => ({ kind: "sql", query: sql }));
   }
 
   async plan(lane: LaneName, plan: () => Relation): Promise<Outcome> {
@@ -97,14 +97,18 @@ export class Lanes {
   }
 
   /** A plan of ours as our encoder sends it. */
-  async encoded(_plan: () => Relation): Promise<Outcome> {
-    return failure(new Error("no encoder"));
+  async encoded(plan: () => Relation): Promise<Outcome> {
+    return this.#session((s) => s.encoded(plan));
   }
 
   async spark(relation: RelationInit): Promise<Outcome> {
+    return this.#session((s) => s.run(relation));
+  }
+
+  async #session<T>(use: (s: SparkLane) => Promise<T>): Promise<T> {
     const session = this.#free.pop() ?? (await new Promise<SparkLane>((resolve) => this.#waiting.push(resolve)));
     try {
-      return await session.run(relation);
+      return await use(session);
     } finally {
       const next = this.#waiting.shift();
       if (next) next(session);

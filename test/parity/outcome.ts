@@ -59,6 +59,8 @@ export function failure(error: unknown): Failure {
 export interface CompareOptions {
   readonly ordered?: boolean | undefined;
   readonly tolerance?: number | undefined;
+  /** Any two failures on values count as the same: which of several an engine meets first is its own affair. */
+  readonly anyRuntimeError?: boolean | undefined;
   /** Column names; left out where a query gives its own. Default true. */
   readonly names?: boolean;
 }
@@ -75,7 +77,10 @@ export interface Difference {
 export function difference(spark: Outcome, other: Outcome, options: CompareOptions = {}): Difference | undefined {
   if (!other.ok && other.crash) return { kind: "crash", text: `${other.code}: ${other.message}` };
   if (!spark.ok || !other.ok) {
-    if (!spark.ok && !other.ok && sameClass(spark.code, other.code)) return undefined;
+    if (!spark.ok && !other.ok) {
+      if (sameClass(spark.code, other.code)) return undefined;
+      if (options.anyRuntimeError === true && spark.runtime && other.runtime) return undefined;
+    }
     return { kind: spark.ok === other.ok ? "error" : "value", text: `${told(spark)} <> ${told(other)}` };
   }
   const value = valueDifference(spark, other, options);
@@ -105,7 +110,7 @@ function valueDifference(spark: Rows, other: Rows, options: CompareOptions): str
     a.sort();
     b.sort();
   }
-  const at = a.findIndex((row, i) => !sameText(row, b[i]!, options.tolerance));
+  const at = a.findIndex((row, i) => !sameText(row, b[i]!, options));
   if (at < 0) return undefined;
   if (options.ordered === true || options.tolerance !== undefined) return `${a[at]} <> ${b[at]}`;
   // As multisets: what only one of them has.
@@ -136,9 +141,11 @@ function sameClass(spark: string, ours: string): boolean {
 
 const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 
-function sameText(a: string, b: string, tolerance: number | undefined): boolean {
+function sameText(a: string, b: string, { tolerance, anyRuntimeError }: CompareOptions): boolean {
   const errors = [/^(.*) \| !(\S+)/.exec(a), /^(.*) \| !(\S+)/.exec(b)] as const;
-  if (errors[0] && errors[1]) return errors[0][1] === errors[1][1] && sameClass(errors[0][2]!, errors[1][2]!);
+  if (errors[0] && errors[1]) {
+    return errors[0][1] === errors[1][1] && (anyRuntimeError === true || sameClass(errors[0][2]!, errors[1][2]!));
+  }
   if (a === b) return true;
   if (tolerance === undefined || a.replace(NUMBER, "#") !== b.replace(NUMBER, "#")) return false;
   const x = a.match(NUMBER)!.map(Number);

@@ -4,6 +4,7 @@ import { writtenCases } from "./cases/index.ts";
 import { exampleCases } from "./examples.ts";
 import { byConf, type Expression, judgeExpressions, judgeQueries, type Verdict } from "./judge.ts";
 import { type LaneName, Lanes } from "./lanes.ts";
+import { judgeRandomExpressions } from "./random/run.ts";
 
 // npm run parity [-- --family F] [--filter TEXT] [--random N] [--seed S] [--kind K] [--json] [--jobs N]
 //   Runs the cases on real Spark and embedded and compares the results. Without --family and --filter, all of them.
@@ -40,7 +41,7 @@ const lanes = await Lanes.open({
   url: process.env.SPARK_REMOTE || "sc://localhost:15002",
   jobs: Number(options.jobs),
 });
-const names: LaneName[] = ["text", "embedded"];
+const names: readonly LaneName[] = ["text", "encoded", "embedded"];
 log(`tables written, ${options.jobs} sessions of Spark (${seconds()} s)`);
 
 const verdicts: Verdict[] = [];
@@ -64,6 +65,12 @@ try {
     await lanes.withConf(group[0]!.conf, async () => {
       verdicts.push(...(await judgeExpressions(lanes, names, group, done)));
     });
+  }
+  const random = Number(options.random);
+  if (random > 0) {
+    const seed = options.seed === undefined ? Date.now() % 1_000_000 : Number(options.seed);
+    log(`${random} random cases, seed ${seed}`);
+    verdicts.push(...(await judgeRandomExpressions(lanes, names, random, seed, done)));
   }
   for (const group of byConf<QueryCase>(of("query"))) {
     await lanes.withConf(group[0]!.conf, async () => {

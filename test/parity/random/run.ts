@@ -1,0 +1,114 @@
+import { evaluate } from "../expressions.ts";
+import { judge, type Verdict } from "../judge.ts";
+import type { LaneName, Lanes } from "../lanes.ts";
+import { listedDifferences } from "../shape.ts";
+import { schemaOfTable, type TableName } from "../tables.ts";
+import { ExpressionMaker, smaller, sqlOf, type Tree } from "./expression.ts";
+import { tapes } from "./tape.ts";
+
+/** Mostly the table that has a column of every type. */
+const INPUTS: readonly TableName[] = ["mixed", "mixed", "mixed", "mixed", "numbers", "strings", "times", "nested"];
+
+/** Two sums of the same numbers in another order. */
+const TOLERANCE = 1e-9;
+const RULES = { names: false, anyRuntimeError: true, tolerance: TOLERANCE } as const;
+
+/** How many differing cases are made smaller; each takes some queries. */
+const SHRUNK = 25;
+
+interface Made {
+  readonly index: number;
+  readonly tree: Tree;
+  readonly sql: string;
+  readonly on: TableName;
+}
+
+/** Makes and judges `count` random expressions; the same seed gives the same ones. */
+export async function judgeRandomExpressions(
+  lanes: Lanes,
+  names: readonly LaneName[],
+  count: number,
+  seed: number,
+  done: (verdicts: readonly Verdict[]) => void,
+): Promise<Verdict[]> {
+  const made: Made[] = [];
+  for (const [index, tape] of tapes(seed, count).entries()) {
+    const on = tape.pick(INPUTS);
+    const schema = schemaOfTable(on);
+    const maker = new ExpressionMaker(tape, schema);
+    const kind = tape.next(100);
+    // What the function table lists as different is left out: another is made in its place.
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const tree = kind < 80 ? maker.scalar() : kind < 92 ? maker.aggregate() : maker.windowed();
+      const sql = sqlOf(tree);
+      if (listedDifferences(sql, schema).length > 0) continue;
+      made.push({ index, tree, sql, on });
+      break;
+    }
+  }
+  const verdicts: Verdict[] = [];
+  let toShrink = SHRUNK;
+  for (const on of new Set(INPUTS)) {
+    const list = made.filter((m) => m.on === on);
+    for (let at = 0; at < list.length; at += 200) {
+      const part = list.slice(at, at + 200);
+      const found = await judgeTrees(lanes, names, part, seed);
+      for (const [i, v] of found.entries()) {
+        if (v.status === "unexpected" && toShrink-- > 0) {
+          found[i] = { ...v, shrunk: await shrink(lanes, names, part[i]!, v, seed) };
+        }
+      }
+      verdicts.push(...found);
+      done(found);
+    }
+  }
+  return verdicts;
+}
+
+async function judgeTrees(
+  lanes: Lanes,
+  names: readonly LaneName[],
+  list: readonly Made[],
+  seed: number,
+): Promise<Verdict[]> {
+  const first = list[0];
+  if (first === undefined) return [];
+  const evaluated = await evaluate(
+    lanes,
+    names,
+    list.map((m) => m.sql),
+    first.on,
+  );
+  return list.map((m, i) =>
+    judge(
+      { family: "random", label: `${m.sql}  [${m.on}, seed ${seed}, case ${m.index}]` },
+      evaluated[i]!.outcomes,
+      RULES,
+      () => [],
+    ),
+  );
+}
+
+/** The smallest form found that differs in the same way; candidates of one size are asked together. */
+async function shrink(
+  lanes: Lanes,
+  names: readonly LaneName[],
+  from: Made,
+  verdict: Verdict,
+  seed: number,
+): Promise<string> {
+  const schema = schemaOfTable(from.on);
+  let best = from;
+  let told = verdict;
+  for (let round = 0; round < 8; round++) {
+    const candidates = smaller(best.tree, schema)
+      .map((tree): Made => ({ ...from, tree, sql: sqlOf(tree) }))
+      .filter((m) => listedDifferences(m.sql, schema).length === 0);
+    const found = await judgeTrees(lanes, names, candidates, seed);
+    const at = found.findIndex((v) => v.status === "unexpected" && v.kind === verdict.kind);
+    if (at < 0) break;
+    best = candidates[at]!;
+    told = found[at]!;
+  }
+  return best === from ? "" : `${best.sql}: ${told.difference}`;
+}
