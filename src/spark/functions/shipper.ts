@@ -234,7 +234,7 @@ function wholeRow(): pb.Expression {
 }
 
 /** The TypeScript functions of a plan with their names. */
-function functionsOf(plan: Relation): Map<Function, string> {
+export function functionsOf(plan: Relation): Map<Function, string> {
   const found = new Map<Function, string>();
   walk(plan, (node) => {
     if (node.kind === "udf" || node.kind === "map_rows") {
