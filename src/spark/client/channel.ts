@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
-import { type Client, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import type { SecureClientSessionOptions } from "node:http2";
+import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { MillraceError } from "../../errors.ts";
 import { SparkConnectService } from "../proto/spark-connect_pb.ts";
+import { Connection } from "./connection.ts";
 import { isSessionLost, sessionLost, sparkError, summaryOf, transportError } from "./failure.ts";
 import { Backoff, fromServer, isRetryable, type RetryClock, type RetryPolicy } from "./retry.ts";
 import type { ConnectAddress } from "./url.ts";
@@ -32,40 +33,6 @@ export interface RequestHead {
   readonly clientObservedServerSideSessionId?: string;
 }
 
-/**
- * A server that gets pings more often than this closes the connection (gRPC's default). They find a dead peer while a call is open.
- */
-const PING_INTERVAL_MS = 330_000;
-
-/** Bytes that a server may send ahead on one connection: gRPC's default of 64 KiB halts large results at every round trip. */
-const WINDOW = 8 << 20;
-
-const closedEarly = (): Error =>
-  Object.assign(new Error("the connection was closed before there was an answer"), { code: "ECONNRESET" });
-
-/** Widens the window of each connection; the settings widen only that of each stream. Sees to it that every call ends. */
-class SessionManager extends Http2SessionManager {
-  readonly #wide = new WeakSet<ClientHttp2Session>();
-
-  override async request(...args: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
-    const stream = await super.request(...args);
-    // A connection that ends in good order closes its streams without an error, and a call that waits for its answer would wait forever.
-    let answered = false;
-    stream.once("response", () => {
-      answered = true;
-    });
-    stream.once("close", () => {
-      if (!answered && stream.rstCode === 0) stream.emit("error", closedEarly());
-    });
-    const session = stream.session as ClientHttp2Session | undefined;
-    if (session !== undefined && !this.#wide.has(session)) {
-      this.#wide.add(session);
-      session.setLocalWindowSize(WINDOW);
-    }
-    return stream;
-  }
-}
-
 /** The connection to a server and the session on it: makes calls, tries them again, and turns failures into our errors. */
 export class Channel {
   readonly address: ConnectAddress;
@@ -73,7 +40,7 @@ export class Channel {
   readonly stub: Client<typeof SparkConnectService>;
   readonly clock: RetryClock;
   readonly #options: ChannelOptions;
-  readonly #manager: Http2SessionManager;
+  readonly #connection: Connection;
   readonly #background = new Set<Promise<void>>();
   #serverSession: string | undefined;
   #lost: MillraceError | undefined;
@@ -88,11 +55,7 @@ export class Channel {
     this.sessionId = address.sessionId ?? randomUUID();
     this.#lastCall = options.clock.now();
     const baseUrl = `${address.tls ? "https" : "http"}://${address.authority}`;
-    this.#manager = new SessionManager(
-      baseUrl,
-      { pingIntervalMs: PING_INTERVAL_MS },
-      { ...(options.tls as object), settings: { initialWindowSize: WINDOW, enablePush: false } },
-    );
+    this.#connection = new Connection(baseUrl, { ...options.tls } as SecureClientSessionOptions);
     const headers: Interceptor = (next) => async (request) => {
       for (const [name, value] of Object.entries(address.headers)) request.header.set(name, value);
       if (address.token !== undefined) request.header.set("authorization", `Bearer ${address.token}`);
@@ -102,7 +65,7 @@ export class Channel {
       SparkConnectService,
       createGrpcTransport({
         baseUrl,
-        sessionManager: this.#manager,
+        sessionManager: this.#connection,
         readMaxBytes: address.maxMessageSize,
         writeMaxBytes: address.maxMessageSize,
         interceptors: [headers],
@@ -159,8 +122,8 @@ export class Channel {
     const backoff = this.backoff(options.withinMs);
     for (;;) {
       const head = this.head();
+      const timeout = options.withinMs === undefined ? undefined : AbortSignal.timeout(options.withinMs);
       try {
-        const timeout = options.withinMs === undefined ? undefined : AbortSignal.timeout(options.withinMs);
         const signals = [options.signal, timeout].filter((s) => s !== undefined);
         const response = await call(head, signals.length === 0 ? undefined : AbortSignal.any(signals));
         this.observe(response);
@@ -168,7 +131,9 @@ export class Channel {
       } catch (error) {
         if (error instanceof MillraceError) throw error;
         if (options.signal?.aborted) throw stopped(options.signal);
-        const failure = ConnectError.from(error);
+        const failure = timeout?.aborted
+          ? new ConnectError("no answer in time", Code.DeadlineExceeded)
+          : ConnectError.from(error);
         if (isRetryable(failure) && (await backoff.again(failure, options.signal))) continue;
         if (options.signal?.aborted) throw stopped(options.signal);
         throw await this.failure(failure);
@@ -179,7 +144,7 @@ export class Channel {
   /** Our error for a failed call. Asks the server for the details that it keeps. */
   async failure(error: ConnectError): Promise<MillraceError> {
     const summary = summaryOf(error);
-    if (!fromServer(error)) return transportError(error, this.address);
+    if (!fromServer(error)) return transportError(error, this.address, this.#serverSession !== undefined);
     if (isSessionLost(summary.errorClass)) {
       this.#lost ??= sessionLost(this.address, "the server was restarted, or the session ended", sparkError(summary));
       return this.#lost;
@@ -198,7 +163,7 @@ export class Channel {
 
   #plain(error: ConnectError): MillraceError {
     // A status without Spark's details: of a proxy, of the gRPC library, or of the service's own checks.
-    const spoken = transportError(error, this.address);
+    const spoken = transportError(error, this.address, this.#serverSession !== undefined);
     return spoken.code === "SPARK_UNREACHABLE" && !isRetryable(error) ? sparkError(summaryOf(error)) : spoken;
   }
 
@@ -215,7 +180,7 @@ export class Channel {
   /** Ends the connection; calls under way fail. */
   close(): void {
     this.#closed.abort();
-    this.#manager.abort();
+    this.#connection.close();
   }
 }
 

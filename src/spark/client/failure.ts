@@ -3,7 +3,7 @@ import { type ErrorCode, MillraceError, SPARK_ERROR_CLASSES } from "../../errors
 import { functionError } from "../functions/report.ts";
 import { ErrorInfoSchema } from "../proto/google-rpc_pb.ts";
 import type { FetchErrorDetailsResponse, FetchErrorDetailsResponse_Error } from "../proto/spark-connect_pb.ts";
-import { fromServer, nodeCodes } from "./retry.ts";
+import { fromServer, isConnectionFailure, nodeCodes } from "./retry.ts";
 import type { ConnectAddress } from "./url.ts";
 
 /** What the status of a failed call says by itself. */
@@ -140,8 +140,10 @@ export function sessionLost(address: ConnectAddress, why: string, cause?: unknow
   );
 }
 
-/** A call that did not come to an answer of Spark's: where, why, and what to do. */
-export function transportError(error: ConnectError, address: ConnectAddress): MillraceError {
+/**
+ * A call that did not come to an answer of Spark's: where, why, and what to do. `met` says whether the server answered any call before.
+ */
+export function transportError(error: ConnectError, address: ConnectAddress, met: boolean): MillraceError {
   const at = address.authority;
   const codes = nodeCodes(error);
   const has = (pattern: RegExp): boolean => codes.some((code) => pattern.test(code));
@@ -225,11 +227,15 @@ export function transportError(error: ConnectError, address: ConnectAddress): Mi
       },
     );
   }
-  if (!address.tls && has(/^(ERR_HTTP2|ECONNRESET|EPIPE|HPE_)/)) {
-    return unreachable(
-      `what answers there does not speak Spark Connect (${error.rawMessage})`,
-      "Check the port (15002 by default, not the master's 7077 and not the web page's 4040). If the server is behind TLS, add ;use_ssl=true.",
-    );
+  const port =
+    "Check the port: Spark Connect's is 15002 by default, the master's (7077) and the web page's (4040) are others.";
+  if (has(/^(ERR_HTTP2_ERROR|HPE_)/) || /^HTTP \d|unsupported content type/.test(error.rawMessage)) {
+    const hint = `${port}${address.tls ? "" : " If the server is behind TLS, add ;use_ssl=true."}`;
+    return unreachable(`what answers there is no Spark Connect server (${error.rawMessage})`, hint, false);
+  }
+  if (!met && isConnectionFailure(error)) {
+    const hint = address.tls ? port : `If it is behind TLS, add ;use_ssl=true to the address. ${port}`;
+    return unreachable("it closes the connection without an answer", hint);
   }
   return unreachable(error.rawMessage, "Look at the server's log, then try again.");
 }
