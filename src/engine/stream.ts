@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Conf, StreamingQueryHandle, StreamTarget } from "../backend.ts";
 import type { Connector } from "../connectors/connector.ts";
@@ -15,7 +15,7 @@ import type { ResolvedRelation } from "../plan/resolved.ts";
 import { stateShape } from "../plan/state-shape.ts";
 import { checkStreaming } from "../plan/streaming-rules.ts";
 import { type Clock, systemClock } from "../streaming/clock.ts";
-import { confBoolean, confNumber, streamConf } from "../streaming/conf.ts";
+import { confBoolean, duckdbLimits, streamConf } from "../streaming/conf.ts";
 import { iso, ProgressLog } from "../streaming/progress.ts";
 import { restartPolicy } from "../streaming/restart.ts";
 import { type ResolvedSink, resolveSinks } from "../streaming/sinks.ts";
@@ -96,9 +96,7 @@ export async function startStreamingQuery(
       shape: stateShape(plan).filter((line) => !/^(source|watermark)/.test(line)),
       plan: () => planStream(plan, target.outputMode),
       parts: (connection, streamPlan) => deps.parts(connection, streamPlan, conf),
-      memoryLimit: conf["millrace.engine.memoryLimit"] ?? defaultMemory(),
-      threads: confNumber(conf, "millrace.engine.threads", availableParallelism()),
-      timeZone: conf["spark.sql.session.timeZone"] ?? "UTC",
+      ...duckdbLimits(conf),
       engineVersion: ENGINE_VERSION,
     };
     const first = await openFirst(setup, restartPolicy(conf).enabled);
@@ -184,11 +182,6 @@ function localPath(location: string): string {
     });
   }
   return resolve(location);
-}
-
-/** A quarter of the machine, at least half a gigabyte: several queries share it. */
-function defaultMemory(): string {
-  return `${Math.max(512, Math.floor(totalmem() / 4 / 1024 / 1024))}MiB`;
 }
 
 function describe(plan: StreamPlan): string {

@@ -9,6 +9,7 @@ import { decodeSchema, encodeRelation, scriptRows } from "./encode.ts";
 import { sparkSink } from "./formats.ts";
 import { createFunctionShipper, type FunctionShipper } from "./functions/shipper.ts";
 import { LocalCache } from "./local-cache.ts";
+import { namingMissingPackage } from "./missing-package.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
 import { SessionConf } from "./session-conf.ts";
 import type { SparkSessionParts } from "./session-parts.ts";
@@ -31,8 +32,9 @@ export interface SparkBackendOptions {
  * await backend.close();
  */
 export async function createSparkBackend(options: SparkBackendOptions): Promise<SparkBackend> {
-  const client = await SparkConnectClient.connect(options.url);
-  const backend = new SparkBackend(client, createFunctionShipper(client));
+  const connect = (): Promise<SparkConnectClient> => SparkConnectClient.connect(options.url);
+  const client = await connect();
+  const backend = new SparkBackend(client, { functions: createFunctionShipper, connect });
   try {
     await backend.applyConf(options.conf ?? {});
   } catch (error) {
@@ -70,6 +72,7 @@ export class SparkBackend implements Backend, SparkSessionParts {
   readonly name = "spark";
   readonly #parts: SparkBackendParts;
   #session: ServerSession;
+  readonly #before: SparkConnectClient[] = [];
   /** The session is gone: whoever asks for a client next makes another. */
   #lost = false;
   #renewal: Promise<SparkConnectClient> | undefined;
@@ -103,11 +106,10 @@ export class SparkBackend implements Backend, SparkSessionParts {
 
   async #renew(): Promise<SparkConnectClient> {
     const client = await this.#parts.connect!();
-    const before = this.#session.client;
+    // other queries may not have noticed yet, and its server may be there still
+    this.#before.push(this.#session.client);
     this.#session = new ServerSession(client, this.#parts);
     this.#lost = false;
-    // its server may be there still, as when only the connection was cut for long: what runs there ends
-    void before.close();
     return client;
   }
 
@@ -130,13 +132,11 @@ export class SparkBackend implements Backend, SparkSessionParts {
   }
 
   async #encode(plan: Relation, conf: Conf): Promise<pb.Relation> {
-    await this.functions?.prepare(plan, conf);
-    await this.#conf.apply({ ...this.functions?.conf(plan), ...conf });
-    await this.#local.prepare(plan);
-    return encodeRelation(plan, {
-      cached: this.#local,
-      ...(this.functions && { functions: this.functions }),
-    });
+    const { functions, conf: settings, local } = this.#session;
+    await functions?.prepare(plan, conf);
+    await settings.apply({ ...functions?.conf(plan), ...conf });
+    await local.prepare(plan);
+    return encodeRelation(plan, { cached: local, ...(functions && { functions }) });
   }
 
   async schema(plan: Relation, conf: Conf): Promise<StructType> {
@@ -144,10 +144,9 @@ export class SparkBackend implements Backend, SparkSessionParts {
   }
 
   async #schemaOf(root: pb.Relation): Promise<StructType> {
-    const answer = await this.client.analyze({
-      case: "schema",
-      value: { plan: { opType: { case: "root", value: root } } },
-    });
+    const answer = await this.#named(() =>
+      this.client.analyze({ case: "schema", value: { plan: { opType: { case: "root", value: root } } } }),
+    );
     if (answer.result.case !== "schema") throw noAnswer("schema");
     return decodeSchema(answer.result.value.schema);
   }
@@ -171,11 +170,23 @@ export class SparkBackend implements Backend, SparkSessionParts {
   async *#arrow(root: pb.Relation): AsyncGenerator<ArrowPart, void, undefined> {
     const plan = create(pb.PlanSchema, { opType: { case: "root", value: root } });
     let schema: StructType | undefined;
-    for await (const response of this.client.execute(plan)) {
-      if (response.schema !== undefined) schema = decodeSchema(response.schema);
-      if (response.responseType.case !== "arrowBatch") continue;
-      const { data, rowCount } = response.responseType.value;
-      if (rowCount > 0n) yield { schema, data, rowCount: Number(rowCount) };
+    try {
+      for await (const response of this.client.execute(plan)) {
+        if (response.schema !== undefined) schema = decodeSchema(response.schema);
+        if (response.responseType.case !== "arrowBatch") continue;
+        const { data, rowCount } = response.responseType.value;
+        if (rowCount > 0n) yield { schema, data, rowCount: Number(rowCount) };
+      }
+    } catch (error) {
+      throw namingMissingPackage(error, this.version);
+    }
+  }
+
+  async #named<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw namingMissingPackage(error, this.version);
     }
   }
 
@@ -193,26 +204,25 @@ export class SparkBackend implements Backend, SparkSessionParts {
     const { path, ...options } = sink.options;
     const to = sink.paths[0] ?? path;
     const modes = pb.WriteOperation_SaveMode;
-    await this.client.command(
-      create(pb.CommandSchema, {
-        commandType: {
-          case: "writeOperation",
-          value: {
-            input,
-            source: sink.format,
-            ...(to !== undefined && { saveType: { case: "path", value: to } }),
-            mode: {
-              append: modes.APPEND,
-              overwrite: modes.OVERWRITE,
-              error: modes.ERROR_IF_EXISTS,
-              ignore: modes.IGNORE,
-            }[target.mode],
-            partitioningColumns: [...target.partitionBy],
-            options,
-          },
+    const command = create(pb.CommandSchema, {
+      commandType: {
+        case: "writeOperation",
+        value: {
+          input,
+          source: sink.format,
+          ...(to !== undefined && { saveType: { case: "path", value: to } }),
+          mode: {
+            append: modes.APPEND,
+            overwrite: modes.OVERWRITE,
+            error: modes.ERROR_IF_EXISTS,
+            ignore: modes.IGNORE,
+          }[target.mode],
+          partitioningColumns: [...target.partitionBy],
+          options,
         },
-      }),
-    );
+      },
+    });
+    await this.#named(() => this.client.command(command));
   }
 
   async stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle> {
@@ -223,19 +233,21 @@ export class SparkBackend implements Backend, SparkSessionParts {
   async explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string> {
     const root = await this.encode(plan, conf);
     const modes = pb.AnalyzePlanRequest_Explain_ExplainMode;
-    const answer = await this.client.analyze({
-      case: "explain",
-      value: {
-        plan: { opType: { case: "root", value: root } },
-        explainMode: { simple: modes.SIMPLE, extended: modes.EXTENDED, formatted: modes.FORMATTED }[mode],
-      },
-    });
+    const answer = await this.#named(() =>
+      this.client.analyze({
+        case: "explain",
+        value: {
+          plan: { opType: { case: "root", value: root } },
+          explainMode: { simple: modes.SIMPLE, extended: modes.EXTENDED, formatted: modes.FORMATTED }[mode],
+        },
+      }),
+    );
     if (answer.result.case !== "explain") throw noAnswer("explain");
     return answer.result.value.explainString;
   }
 
   async close(): Promise<void> {
-    await this.client.close();
+    await Promise.all([this.client, ...this.#before].map((client) => client.close()));
   }
 }
 

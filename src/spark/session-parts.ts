@@ -16,4 +16,8 @@ export interface SparkSessionParts {
   encode(plan: Relation, conf: Conf): Promise<pb.Relation>;
   /** The plan's schema as the server sees it. */
   schema(plan: Relation, conf: Conf): Promise<StructType>;
+  /** The client; another one, with another session, when the last one's session was lost. All who ask at the same time share it. */
+  connected(): Promise<SparkConnectClient>;
+  /** Says that the session of this client is gone, or its server. */
+  lost(client: SparkConnectClient): void;
 }

@@ -1,3 +1,4 @@
+import { availableParallelism, totalmem } from "node:os";
 import type { Conf } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 
@@ -46,4 +47,18 @@ export function confNumber(conf: Conf, name: string, fallback: number): number {
   const time = /^(\d+)\s*(ms|s|min|m|h)$/.exec(value);
   if (time) return Number(time[1]) * { ms: 1, s: 1000, min: 60_000, m: 60_000, h: 3_600_000 }[time[2] as "ms"];
   throw new MillraceError("INVALID_OPTION", `${name} is ${JSON.stringify(conf[name])}; it must be a whole number.`);
+}
+
+/** What DuckDB may use in a query: `millrace.engine.memoryLimit`, `millrace.engine.threads`, and the session's time zone. */
+export function duckdbLimits(conf: Conf): { memoryLimit: string; threads: number; timeZone: string } {
+  return {
+    memoryLimit: conf["millrace.engine.memoryLimit"] ?? defaultMemory(),
+    threads: confNumber(conf, "millrace.engine.threads", availableParallelism()),
+    timeZone: conf["spark.sql.session.timeZone"] ?? "UTC",
+  };
+}
+
+/** A quarter of the machine, at least half a gigabyte: several queries share it. */
+function defaultMemory(): string {
+  return `${Math.max(512, Math.floor(totalmem() / 4 / 1024 / 1024))}MiB`;
 }

@@ -1,0 +1,229 @@
+import { createHash, randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Conf, StreamingQueryHandle, StreamTarget } from "../../backend.ts";
+import { connectorFor } from "../../connectors/index.ts";
+import { lockDirectory } from "../../dir-lock.ts";
+import { MillraceError } from "../../errors.ts";
+import { publish } from "../../events.ts";
+import { writtenTree } from "../../plan/explain.ts";
+import type { Relation } from "../../plan/relation.ts";
+import { streamConf } from "../../streaming/conf.ts";
+import { iso, ProgressLog } from "../../streaming/progress.ts";
+import { restartPolicy } from "../../streaming/restart.ts";
+import { type ResolvedSink, resolveSinks } from "../../streaming/sinks.ts";
+import type { StructType } from "../../types/data-type.ts";
+import { bridgeAddress } from "../bridge/address.ts";
+import { Bridge } from "../bridge/bridge.ts";
+import { foreachBatchCommand } from "../bridge/command.ts";
+import type { SparkConnectClient } from "../client/client.ts";
+import { scriptRows } from "../encode.ts";
+import { workerFacts } from "../functions/probe.ts";
+import type { SparkSessionParts } from "../session-parts.ts";
+import { analysedModes, withModes } from "../value-modes.ts";
+import { ListenerBus } from "./listener-bus.ts";
+import { ServerQuery, type ServerSink, startOnServer } from "./messages.ts";
+import { SparkStreamingQuery } from "./query.ts";
+import { ServerRun } from "./run.ts";
+import { chooseSinks } from "./sink-choice.ts";
+
+/**
+ * Starts a streaming query on a Spark server. A sole sink that Spark has is Spark's own; the rows for all others come through the bridge to
+ * this process (`chooseSinks`). Resolves when the query runs there and its sinks are open here, or one of them could not be reached and the
+ * query starts again.
+ *
+ * @throws MillraceError Spark's own errors, SPARK_*, and what sinks, options and checkpoint are refused with, as embedded
+ */
+export async function startStream(
+  session: SparkSessionParts,
+  plan: Relation,
+  target: StreamTarget,
+  conf: Conf,
+): Promise<StreamingQueryHandle> {
+  const settings = streamConf(conf);
+  const restart = restartPolicy(conf);
+  const choices = chooseSinks(target, conf);
+  const { plan: rows } = scriptRows(plan);
+  const checkpoint = await checkpointOf(session, target, conf);
+  const bridge = choices.by === "spark" ? undefined : await openBridge(session, plan, target, conf, checkpoint);
+  const log = new ProgressLog(settings.recentProgressUpdates);
+  let identity: { readonly id: string; readonly runId: string } | undefined;
+
+  const open = async (): Promise<ServerRun> => {
+    const client = await session.connected();
+    const input = await session.encode(rows, conf);
+    await ListenerBus.of(client).ready();
+    const bridged = bridge?.begin();
+    try {
+      const sink: ServerSink =
+        bridged === undefined
+          ? { kind: "native", format: choices.native!, partitionBy: target.sinks[0]!.partitionBy }
+          : {
+              kind: "function",
+              command: foreachBatchCommand(bridged.call),
+              pythonVersion: (await workerFacts(client)).python,
+            };
+      const started = await startOnServer(client, input, target, sink, checkpoint);
+      identity ??= started;
+      const query = new ServerQuery(client, started);
+      try {
+        await bridged?.started(started.id);
+      } catch (error) {
+        await query.stop(AbortSignal.timeout(STOP_MS)).catch(() => undefined);
+        throw error;
+      }
+      return new ServerRun(query, {
+        id: identity.id,
+        runId: identity.runId,
+        name: target.queryName,
+        trigger: target.trigger,
+        log,
+        sinks: choices.sinks,
+        bridged,
+        lost: () => session.lost(client),
+      });
+    } catch (error) {
+      await bridged?.end(error as Error);
+      if (error instanceof MillraceError && isGone(error)) session.lost(client);
+      throw error;
+    }
+  };
+
+  let first: ServerRun | MillraceError;
+  try {
+    try {
+      first = await open();
+    } catch (error) {
+      // a query that has no id yet was never started: there is nothing to start again
+      if (!restart.enabled || identity === undefined) throw error;
+      if (!(error instanceof MillraceError) || !error.retryable) throw error;
+      first = error;
+    }
+  } catch (error) {
+    await bridge?.close();
+    throw error;
+  }
+  const { id, runId } = identity!;
+  publish("query.started", { id, runId, name: target.queryName, timestamp: iso(Date.now()) });
+  return new SparkStreamingQuery(
+    {
+      id,
+      runId,
+      name: target.queryName,
+      trigger: target.trigger,
+      log,
+      restart,
+      // without a checkpoint a new start would begin again from the first record
+      open: checkpoint === undefined ? undefined : open,
+      finish: async () => bridge?.close(),
+      plan: `== Parsed Logical Plan ==\n${writtenTree(plan)}`,
+    },
+    first,
+  );
+}
+
+const STOP_MS = 15_000;
+
+function isGone(error: MillraceError): boolean {
+  return error.code === "SPARK_SESSION_LOST" || error.code === "SPARK_UNREACHABLE";
+}
+
+/** As Spark: `checkpointLocation`, else a folder below `spark.sql.streaming.checkpointLocation`, else a temporary one of the server's. */
+async function checkpointOf(session: SparkSessionParts, target: StreamTarget, conf: Conf): Promise<string | undefined> {
+  if (target.checkpointLocation !== undefined) return target.checkpointLocation;
+  const name = "spark.sql.streaming.checkpointLocation";
+  const root = conf[name] ?? (await session.client.conf.getOption(name));
+  return root === undefined ? undefined : `${root.replace(/\/+$/, "")}/${target.queryName ?? randomUUID()}`;
+}
+
+async function openBridge(
+  session: SparkSessionParts,
+  plan: Relation,
+  target: StreamTarget,
+  conf: Conf,
+  checkpoint: string | undefined,
+): Promise<Bridge> {
+  const schema = await schemaForSinks(session, plan, conf);
+  const sinks = resolveSinks(target, schema, connectorFor);
+  refuseWithoutCheckpoint(sinks, checkpoint);
+  const { client } = session;
+  const facts = await workerFacts(client);
+  if (facts.pyarrow === null) {
+    throw new MillraceError("DEPENDENCY_MISSING", "The Python of the Spark workers has no pyarrow.", {
+      hint: `Install it on every worker (pip install pyarrow): the rows for ${sinks.map((sink) => sink.name).join(", ")} travel with it.`,
+      parameters: { dependency: "pyarrow" },
+    });
+  }
+  const address = await bridgeAddress(conf, client.authority);
+  const temporary = checkpoint === undefined;
+  const folder = temporary
+    ? mkdtempSync(join(tmpdir(), "millrace-bridge-"))
+    : join(resolve(conf["spark.millrace.bridge.dir"] ?? ".millrace/bridge"), folderName(client, checkpoint));
+  const lock = await lockBridge(folder, checkpoint);
+  try {
+    return await Bridge.open({
+      sinks,
+      schema,
+      outputMode: target.outputMode,
+      queryName: target.queryName,
+      checkpoint: checkpoint ?? null,
+      conf,
+      address,
+      folder,
+      leave: async () => {
+        await lock.release();
+        if (temporary) rmSync(folder, { recursive: true, force: true });
+      },
+    });
+  } catch (error) {
+    await lock.release();
+    if (temporary) rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The schema of the rows that come here; a lone function of the user's gets values in the forms that its schema asks for. */
+async function schemaForSinks(session: SparkSessionParts, plan: Relation, conf: Conf): Promise<StructType> {
+  const { plan: rows, modes } = scriptRows(plan);
+  const schema = await session.schema(rows, conf);
+  if (!modes) return schema;
+  return withModes(schema, await analysedModes(rows, conf, (leaf) => session.schema(leaf, conf)));
+}
+
+function refuseWithoutCheckpoint(sinks: readonly ResolvedSink[], checkpoint: string | undefined): void {
+  const durable = sinks.find(({ factory }) => (factory.durability ?? "durable") === "durable");
+  if (checkpoint !== undefined || durable === undefined) return;
+  throw new MillraceError("MISSING_OPTION", `The sink ${durable.name} needs a checkpointLocation.`, {
+    hint: 'Set it with .option("checkpointLocation", "..."), or spark.sql.streaming.checkpointLocation for all queries.',
+    parameters: { option: "checkpointLocation" },
+  });
+}
+
+/** One folder for each checkpoint. A path without a scheme is one of the server's. */
+function folderName(client: SparkConnectClient, checkpoint: string): string {
+  const own = !/^[a-z][a-z0-9+.-]*:/i.test(checkpoint) || /^file:/i.test(checkpoint);
+  const place = own ? `${client.authority} ${checkpoint}` : checkpoint;
+  const readable = checkpoint
+    .replace(/[^A-Za-z0-9]+/g, "-")
+    .slice(-40)
+    .replace(/^-+|-+$/g, "");
+  return `${readable}-${createHash("sha256").update(place).digest("hex").slice(0, 12)}`;
+}
+
+async function lockBridge(folder: string, checkpoint: string | undefined) {
+  try {
+    return await lockDirectory(folder);
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== "DIRECTORY_IN_USE") throw error;
+    throw new MillraceError(
+      "CHECKPOINT_IN_USE",
+      `The checkpoint ${checkpoint} is in use by another query${error.parameters.pid === String(process.pid) ? " of this process" : ` (process ${error.parameters.pid})`}.`,
+      {
+        cause: error,
+        hint: "Stop that query, or give each query a checkpointLocation of its own.",
+        parameters: { ...error.parameters },
+      },
+    );
+  }
+}
