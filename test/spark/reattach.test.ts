@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import fc from "fast-check";
-import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { MillraceError } from "../../src/errors.ts";
 import { type RetryClock, SparkConnectClient, type SparkConnectOptions } from "../../src/spark/client/client.ts";
 import { type Plan, PlanSchema } from "../../src/spark/proto/spark-connect_pb.ts";
@@ -275,8 +275,4 @@ describe("a request", () => {
     expect(server.requests[0]!.tags).toEqual(["a", "b"]);
     expect((await failed(client.command({} as never, { tags: ["a,b"] }))).code).toBe("INVALID_ARGUMENT");
   });
-});
-
-afterEach(() => {
-  expect.hasAssertions();
 });

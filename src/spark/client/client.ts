@@ -217,11 +217,8 @@ export class SparkConnectClient {
       // What is still to be released; a server that does not answer is not waited for.
       await Promise.race([channel.drain(), pause(2_000, undefined, { ref: false })]);
       if (!keepSession) {
-        await channel.unary(
-          ({ clientObservedServerSideSessionId: _, ...head }, signal) =>
-            channel.stub.releaseSession({ ...head, allowReconnect: false }, { ...(signal && { signal }) }),
-          { withinMs: 5_000 },
-        );
+        const { clientObservedServerSideSessionId: _, ...head } = channel.head();
+        await channel.stub.releaseSession({ ...head, allowReconnect: false }, { timeoutMs: 5_000 });
       }
     } catch {
       // A server that cannot be told ends the session when it has been idle for long enough.
