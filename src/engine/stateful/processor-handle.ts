@@ -1,10 +1,15 @@
-import { MillraceError } from "../../errors.ts";
+import {
+  declareState,
+  invalidStateCall,
+  noTimers,
+  type StateTimeMode,
+  timerTime,
+} from "../../types/state-declaration.ts";
 import type { ListState, MapState, StatefulProcessorHandle, StateType, ValueState } from "../../types/stateful.ts";
 import {
   type KeyCursor,
   ListVariable,
   MapVariable,
-  typeOfState,
   ValueVariable,
   type Variable,
   type VariableDeclaration,
@@ -15,14 +20,14 @@ export class ProcessorHandle implements StatefulProcessorHandle, KeyCursor {
   readonly variables = new Map<string, Variable>();
   key = -1;
   nowMs = 0;
-  readonly #timeMode: "none" | "processing_time" | "event_time";
+  readonly #timeMode: StateTimeMode;
   readonly #timers = new Map<number, Set<number>>();
   readonly #timersChanged = new Set<number>();
   #deleted: string[] = [];
   #open = true;
   #info = { queryId: "", runId: "", batchId: -1 };
 
-  constructor(timeMode: "none" | "processing_time" | "event_time") {
+  constructor(timeMode: StateTimeMode) {
     this.#timeMode = timeMode;
   }
 
@@ -45,11 +50,8 @@ export class ProcessorHandle implements StatefulProcessorHandle, KeyCursor {
 
   registerTimer(expiryTimeMs: number): void {
     const key = this.#timerKey("registerTimer");
-    if (!Number.isSafeInteger(expiryTimeMs) || expiryTimeMs < 0) {
-      throw new MillraceError("INVALID_ARGUMENT", `registerTimer takes milliseconds since 1970, not ${expiryTimeMs}.`);
-    }
     const timers = this.#timers.get(key) ?? new Set();
-    this.#timers.set(key, timers.add(expiryTimeMs));
+    this.#timers.set(key, timers.add(timerTime(expiryTimeMs)));
     this.#timersChanged.add(key);
   }
 
@@ -63,7 +65,7 @@ export class ProcessorHandle implements StatefulProcessorHandle, KeyCursor {
   }
 
   deleteIfExists(name: string): void {
-    if (!this.#open) throw invalidState(`deleteIfExists(${JSON.stringify(name)})`);
+    if (!this.#open) throw invalidStateCall(`deleteIfExists(${JSON.stringify(name)})`);
     if (this.variables.delete(name)) this.#deleted.push(name);
   }
 
@@ -127,14 +129,8 @@ export class ProcessorHandle implements StatefulProcessorHandle, KeyCursor {
   }
 
   #timerKey(method: string): number {
-    if (this.#timeMode === "none") {
-      throw new MillraceError(
-        "STATEFUL_PROCESSOR_CANNOT_PERFORM_OPERATION_WITH_INVALID_HANDLE_STATE",
-        `${method} needs a time mode: this operator has timeMode none.`,
-        { hint: 'Call transformWithState with timeMode "processing_time" or "event_time".' },
-      );
-    }
-    if (this.key < 0) throw invalidState(method);
+    if (this.#timeMode === "none") throw noTimers(method);
+    if (this.key < 0) throw invalidStateCall(method);
     return this.key;
   }
 
@@ -146,47 +142,9 @@ export class ProcessorHandle implements StatefulProcessorHandle, KeyCursor {
     options: { readonly ttlMs?: number } | undefined,
     make: (declaration: VariableDeclaration) => V,
   ): V {
-    if (!this.#open) throw invalidState(`declaring the state variable ${name}`);
-    if (!/^[A-Za-z_]\w*$/.test(name)) {
-      throw new MillraceError("INVALID_ARGUMENT", `${JSON.stringify(name)} cannot be the name of a state variable.`, {
-        hint: "Use letters, digits and underscores.",
-      });
-    }
-    if ([...this.variables.keys()].some((known) => known.toLowerCase() === name.toLowerCase())) {
-      throw new MillraceError(
-        "STATEFUL_PROCESSOR_DUPLICATE_STATE_VARIABLE_DEFINED",
-        `The state variable ${name} is declared twice.`,
-      );
-    }
-    const ttlMs = options?.ttlMs;
-    if (ttlMs !== undefined && !(ttlMs > 0)) {
-      throw new MillraceError(
-        "INVALID_ARGUMENT",
-        `The ttlMs of the state variable ${name} is ${ttlMs}; it must be above 0.`,
-      );
-    }
-    if (ttlMs !== undefined && this.#timeMode !== "processing_time") {
-      throw new MillraceError(
-        "INVALID_ARGUMENT",
-        `The state variable ${name} has a ttlMs, which needs timeMode processing_time.`,
-      );
-    }
-    const variable = make({
-      kind,
-      name,
-      type: typeOfState(type),
-      keyType: keyType === undefined ? undefined : typeOfState(keyType),
-      ttlMs,
-    });
+    if (!this.#open) throw invalidStateCall(`declaring the state variable ${name}`);
+    const variable = make(declareState(this.variables.keys(), this.#timeMode, kind, name, type, keyType, options));
     this.variables.set(name, variable);
     return variable;
   }
-}
-
-function invalidState(what: string): MillraceError {
-  return new MillraceError(
-    "STATEFUL_PROCESSOR_CANNOT_PERFORM_OPERATION_WITH_INVALID_HANDLE_STATE",
-    `${what} is not possible at this point.`,
-    { hint: "Declare state variables in init; use them and timers in handleInputRows and handleExpiredTimer." },
-  );
 }

@@ -1,6 +1,6 @@
-import { MillraceError } from "../../errors.ts";
-import type { DataType, StructType } from "../../types/data-type.ts";
-import type { ListState, MapState, StateType, ValueState } from "../../types/stateful.ts";
+import type { StructType } from "../../types/data-type.ts";
+import { heldValue, noKeyAtHand, type StateDeclaration, stateIdentity } from "../../types/state-declaration.ts";
+import type { ListState, MapState, ValueState } from "../../types/stateful.ts";
 
 /** Where a variable finds the key that the processor is working on. */
 export interface KeyCursor {
@@ -10,13 +10,7 @@ export interface KeyCursor {
   readonly nowMs: number;
 }
 
-export interface VariableDeclaration {
-  readonly kind: "value" | "list" | "map";
-  readonly name: string;
-  readonly type: DataType;
-  readonly keyType: DataType | undefined;
-  readonly ttlMs: number | undefined;
-}
+export type VariableDeclaration = StateDeclaration;
 
 /**
  * One state variable of a processor. The rows of a batch's keys are loaded together, changed in memory and written back together. Stored
@@ -52,10 +46,7 @@ export abstract class Variable {
 
   protected key(): number {
     if (this.cursor.key >= 0) return this.cursor.key;
-    throw new MillraceError(
-      "STATEFUL_PROCESSOR_CANNOT_PERFORM_OPERATION_WITH_INVALID_HANDLE_STATE",
-      `The state variable ${this.declaration.name} can only be used while a key is handled.`,
-    );
+    throw noKeyAtHand(this.declaration.name);
   }
 
   protected expiry(): bigint | null {
@@ -64,12 +55,7 @@ export abstract class Variable {
   }
 
   protected given<T>(value: T): T {
-    if (value === null || value === undefined) {
-      throw new MillraceError("INVALID_VALUE", `The state variable ${this.declaration.name} cannot hold ${value}.`, {
-        hint: "Use clear() to remove a value.",
-      });
-    }
-    return value;
+    return heldValue(this.declaration.name, value);
   }
 }
 
@@ -207,7 +193,7 @@ export class MapVariable extends Variable implements MapState<any, any> {
   readonly #cells = new Map<number, MapCell>();
 
   load(key: number, [mapKey, value, expires]: readonly unknown[]): void {
-    this.#cell(key).entries.set(identity(mapKey), { key: mapKey, value, expires: expires as bigint | null });
+    this.#cell(key).entries.set(stateIdentity(mapKey), { key: mapKey, value, expires: expires as bigint | null });
   }
 
   exists(): boolean {
@@ -215,17 +201,17 @@ export class MapVariable extends Variable implements MapState<any, any> {
   }
 
   getValue(mapKey: unknown): any {
-    return this.#cells.get(this.key())?.entries.get(identity(mapKey))?.value ?? null;
+    return this.#cells.get(this.key())?.entries.get(stateIdentity(mapKey))?.value ?? null;
   }
 
   containsKey(mapKey: unknown): boolean {
-    return this.#cells.get(this.key())?.entries.has(identity(mapKey)) ?? false;
+    return this.#cells.get(this.key())?.entries.has(stateIdentity(mapKey)) ?? false;
   }
 
   updateValue(mapKey: unknown, value: unknown): void {
     const cell = this.#cell(this.key());
     const entry = { key: this.given(mapKey), value: this.given(value), expires: this.expiry() };
-    cell.entries.set(identity(mapKey), entry);
+    cell.entries.set(stateIdentity(mapKey), entry);
     cell.changed = true;
   }
 
@@ -243,7 +229,7 @@ export class MapVariable extends Variable implements MapState<any, any> {
 
   removeKey(mapKey: unknown): void {
     const cell = this.#cells.get(this.key());
-    if (cell?.entries.delete(identity(mapKey))) cell.changed = true;
+    if (cell?.entries.delete(stateIdentity(mapKey))) cell.changed = true;
   }
 
   clear(): void {
@@ -281,25 +267,4 @@ export class MapVariable extends Variable implements MapState<any, any> {
     }
     return cell;
   }
-}
-
-/** A text that is the same for equal values of one type and differs for others. */
-function identity(value: unknown): string {
-  if (value === null || value === undefined) return "n";
-  if (value instanceof Date) return `d${value.getTime()}`;
-  if (value instanceof Uint8Array) return `b${Buffer.from(value).toString("base64")}`;
-  if (value instanceof Map) return `m{${[...value].map(([k, v]) => `${identity(k)}:${identity(v)}`).join(",")}}`;
-  if (Array.isArray(value)) return `[${value.map(identity).join(",")}]`;
-  // -0 and 0 are one key, as in Spark
-  if (typeof value === "number") return `f${value === 0 ? 0 : value}`;
-  if (typeof value === "object") {
-    return `{${Object.entries(value)
-      .map(([name, item]) => `${JSON.stringify(name)}:${identity(item)}`)
-      .join(",")}}`;
-  }
-  return typeof value === "string" ? JSON.stringify(value) : `${typeof value}${String(value)}`;
-}
-
-export function typeOfState(type: StateType<unknown>): DataType {
-  return "dataType" in type ? type.dataType : type;
 }
