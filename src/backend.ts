@@ -1,6 +1,6 @@
 import type { OutputMode } from "./connectors/connector.ts";
 import type { Relation } from "./plan/relation.ts";
-import type { AnyRow, StructType } from "./types/data-type.ts";
+import type { AnyRow, StructType, Value } from "./types/data-type.ts";
 
 /**
  * The seam between the API and an engine. `engine/` (DuckDB, embedded) and `spark/` (Spark Connect) implement it and never see each
@@ -16,8 +16,67 @@ export interface Backend {
   /** Starts a streaming query; resolves once it is running, after `onQueryStarted`. */
   stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle>;
   explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string>;
+  /** The session's tables and views. */
+  readonly catalog: BackendCatalog;
   close(): Promise<void>;
 }
+
+/** Tables, views and commands of one session. Plans are named by `named_table` relations. */
+export interface BackendCatalog {
+  /** Runs a command in SQL, as `CREATE TABLE` is one; gives the rows that Spark shows for it. */
+  command(sql: Extract<Relation, { kind: "sql" }>, conf: Conf): Promise<CommandResult>;
+  /** Names a plan for this session, or as `global_temp.name` for all of them. */
+  createView(plan: Relation, view: ViewTarget, conf: Conf): Promise<void>;
+  writeTable(plan: Relation, target: TableTarget, conf: Conf): Promise<void>;
+  /** What `spark.catalog` asks and does. The rows are Spark's: one of one column for a single answer, none for a deed. */
+  ask(question: CatalogQuestion, conf: Conf): Promise<readonly AnyRow[]>;
+}
+
+export interface CommandResult {
+  readonly schema: StructType;
+  readonly rows: readonly (readonly Value[])[];
+}
+
+export interface ViewTarget {
+  readonly name: string;
+  readonly global: boolean;
+  readonly replace: boolean;
+}
+
+/** `saveAsTable` (columns by name, makes the table) and `insertInto` (by position, into one that is there). */
+export interface TableTarget extends Omit<BatchTarget, "format" | "path"> {
+  readonly name: string;
+  readonly method: "save_as_table" | "insert_into";
+  /** Undefined: `spark.sql.sources.default`. */
+  readonly format: string | undefined;
+  /** Where the files of an external table lie. */
+  readonly path: string | undefined;
+}
+
+/** Spark Connect's catalog messages (`spark/connect/catalog.proto`) as data. */
+export type CatalogQuestion =
+  | { readonly kind: "currentDatabase" | "currentCatalog" | "clearCache" }
+  | { readonly kind: "setCurrentDatabase" | "getDatabase" | "databaseExists"; readonly dbName: string }
+  | { readonly kind: "setCurrentCatalog"; readonly catalogName: string }
+  | { readonly kind: "listDatabases" | "listCatalogs"; readonly pattern?: string }
+  | { readonly kind: "listTables" | "listFunctions"; readonly dbName?: string; readonly pattern?: string }
+  | { readonly kind: "listColumns" | "getTable" | "tableExists"; readonly tableName: string; readonly dbName?: string }
+  | { readonly kind: "getFunction" | "functionExists"; readonly functionName: string; readonly dbName?: string }
+  | {
+      readonly kind: "createTable";
+      readonly tableName: string;
+      readonly path?: string;
+      readonly source?: string;
+      readonly description?: string;
+      readonly schema?: StructType;
+      readonly options: Readonly<Record<string, string>>;
+    }
+  | { readonly kind: "dropTempView" | "dropGlobalTempView"; readonly viewName: string }
+  | {
+      readonly kind: "recoverPartitions" | "isCached" | "cacheTable" | "uncacheTable" | "refreshTable";
+      readonly tableName: string;
+    }
+  | { readonly kind: "refreshByPath"; readonly path: string };
 
 /** `spark.conf`: names and values as in Spark. */
 export type Conf = Readonly<Record<string, string>>;
@@ -45,6 +104,8 @@ export interface SinkTarget {
   readonly options: Readonly<Record<string, string>>;
   readonly path: string | undefined;
   readonly partitionBy: readonly string[];
+  /** A table of the catalog, made where it is not there: `toTable`. It decides format and path then. */
+  readonly table?: string;
   /** Only for format `foreachBatch`: gets the rows as plain objects and the batch id. */
   readonly foreachBatch?: (rows: readonly AnyRow[], batchId: number) => unknown;
 }

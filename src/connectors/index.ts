@@ -51,4 +51,5 @@ export function connectorFor(format: string): Connector {
   });
 }
 
+export { memoryTable } from "./memory.ts";
 export { redactOptions, resolveOptions } from "./options.ts";

@@ -12,6 +12,7 @@ import type { ResolvedRelation } from "../plan/resolved.ts";
 import { checkBatch } from "../plan/streaming-rules.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
+import { EmbeddedCatalog } from "./catalog/catalog.ts";
 import { outputSelect } from "./compile.ts";
 import { pathsOf, prepare } from "./execute.ts";
 import { expandPlan } from "./expand.ts";
@@ -64,6 +65,7 @@ class EmbeddedBackend implements EmbeddedEngine {
   /** Schemas of readers, asked for once: a DataFrame keeps the schema it was made with, as in Spark. */
   readonly #schemas = new WeakMap<Read, Promise<StructType>>();
   readonly #queries = new Set<StreamingQueryHandle>();
+  readonly catalog: EmbeddedCatalog = new EmbeddedCatalog(this);
 
   constructor(options: EmbeddedBackendOptions) {
     this.#options = options;
@@ -171,7 +173,8 @@ class EmbeddedBackend implements EmbeddedEngine {
   async stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle> {
     const resolved = await this.analyze(plan, conf);
     const { startStreamingQuery } = await import("./stream.ts");
-    const query = await startStreamingQuery(resolved, target, conf, {
+    const sinks = await Promise.all(target.sinks.map((s) => this.catalog.sink(s, plan, conf)));
+    const query = await startStreamingQuery(resolved, { ...target, sinks }, conf, {
       connectorFor,
       parts: (connection, streamPlan, c) => runnerParts(connection, streamPlan, timeZoneOf(c)),
       explain: (p, extended) => explainPlan(undefined, p, extended ? "extended" : "simple", explainContext(conf)),
@@ -196,7 +199,7 @@ class EmbeddedBackend implements EmbeddedEngine {
 
   /** Looks the schemas of sources up, which may need I/O, then analyses, which is pure. */
   async analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation> {
-    const { meaning, reads } = await expandPlan(plan, async () => undefined);
+    const { meaning, reads } = await expandPlan(plan, (table) => this.catalog.relation(table, conf));
     const schemas = new Map<Read, StructType>();
     for (const read of reads) schemas.set(read, await this.#schemaOfRead(read));
     return analyze(plan, {

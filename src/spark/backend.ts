@@ -1,9 +1,18 @@
 import { create } from "@bufbuild/protobuf";
-import type { Backend, BatchTarget, Conf, ExplainMode, StreamingQueryHandle, StreamTarget } from "../backend.ts";
+import type {
+  Backend,
+  BackendCatalog,
+  BatchTarget,
+  Conf,
+  ExplainMode,
+  StreamingQueryHandle,
+  StreamTarget,
+} from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import type { Relation } from "../plan/relation.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { decodeArrow } from "./arrow.ts";
+import { createSparkCatalog } from "./catalog.ts";
 import { SparkConnectClient } from "./client/client.ts";
 import { decodeSchema, encodeRelation, scriptRows } from "./encode.ts";
 import { sparkSink } from "./formats.ts";
@@ -70,6 +79,7 @@ class ServerSession {
 /** The `Backend` on a Spark server: of one session there, and of another when a streaming query has to outlive it. */
 export class SparkBackend implements Backend, SparkSessionParts {
   readonly name = "spark";
+  readonly catalog: BackendCatalog = createSparkCatalog(this);
   readonly #parts: SparkBackendParts;
   #session: ServerSession;
   readonly #before: SparkConnectClient[] = [];
