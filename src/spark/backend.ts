@@ -15,6 +15,7 @@ import { decodeArrow } from "./arrow.ts";
 import { createSparkCatalog } from "./catalog.ts";
 import { SparkConnectClient } from "./client/client.ts";
 import { decodeSchema, encodeRelation, scriptRows } from "./encode.ts";
+import type { EncodeContext } from "./encode-context.ts";
 import { sparkSink } from "./formats.ts";
 import { createFunctionShipper, type FunctionShipper } from "./functions/shipper.ts";
 import { LocalCache } from "./local-cache.ts";
@@ -143,10 +144,11 @@ export class SparkBackend implements Backend, SparkSessionParts {
 
   async #encode(plan: Relation, conf: Conf): Promise<pb.Relation> {
     const { functions, conf: settings, local } = this.#session;
-    await functions?.prepare(plan, conf);
     await settings.apply({ ...functions?.conf(plan), ...conf });
     await local.prepare(plan);
-    return encodeRelation(plan, { cached: local, ...(functions && { functions }) });
+    const context: EncodeContext = { cached: local, ...(functions && { functions }) };
+    await functions?.prepare(plan, conf, (part) => this.#schemaOf(encodeRelation(part, context)));
+    return encodeRelation(plan, context);
   }
 
   async schema(plan: Relation, conf: Conf): Promise<StructType> {

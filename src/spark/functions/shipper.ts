@@ -4,15 +4,17 @@ import type { Conf } from "../../backend.ts";
 import { MillraceError } from "../../errors.ts";
 import type { UserFunction } from "../../plan/expr.ts";
 import { parseIntervalMicros } from "../../plan/interval.ts";
+import { nameParts } from "../../plan/names.ts";
 import type { Relation } from "../../plan/relation.ts";
-import type { DataType } from "../../types/data-type.ts";
+import type { DataType, StructType } from "../../types/data-type.ts";
 import type { SparkConnectClient } from "../client/client.ts";
 import { encodeType } from "../encode-type.ts";
 import * as pb from "../proto/spark-connect_pb.ts";
 import { type CapturedFunction, captureFunctions } from "./capture.ts";
+import { arrowSchema, type DeclaredState, declaredState } from "./declarations.ts";
 import { EVAL_TYPE } from "./eval-type.ts";
 import { nodeArtifact } from "./node-artifact.ts";
-import type { FunctionPackage, FunctionUse } from "./package.ts";
+import type { FunctionPackage, FunctionUse, StatefulUse } from "./package.ts";
 import { pickleCommand, pythonData, pythonModule } from "./pickle.ts";
 import { type WorkerFacts, workerFacts } from "./probe.ts";
 import { packed, shortHash, type WorkerRuntime, workerRuntime } from "./runtime.ts";
@@ -31,7 +33,7 @@ export interface FunctionShipper {
    *
    * @throws MillraceError FUNCTION_NOT_PORTABLE, DEPENDENCY_MISSING (a worker without pyarrow or without Node)
    */
-  prepare(plan: Relation, conf?: Conf): Promise<void>;
+  prepare(plan: Relation, conf: Conf, schemaOf: SchemaOf): Promise<void>;
   /** The call of a scalar function; `args` are encoded already. */
   udf(fn: UserFunction, returnType: DataType, args: readonly pb.Expression[]): pb.Expression;
   /** `map`, `flatMap`, `mapBatch` and `filter` over the encoded input. */
@@ -41,6 +43,9 @@ export interface FunctionShipper {
   /** Settings that a plan's functions need of the session, such as the state store of `transformWithState`. */
   conf(plan: Relation): Readonly<Record<string, string>>;
 }
+
+/** The schema of a part of a plan as the server sees it, whose functions are prepared. */
+export type SchemaOf = (part: Relation) => Promise<StructType>;
 
 /** The shipper of a session. */
 export function createFunctionShipper(client: SparkConnectClient): FunctionShipper {
@@ -53,6 +58,7 @@ const DEFAULT_TIMEOUT = "10 minutes";
 class Shipper implements FunctionShipper {
   readonly #client: SparkConnectClient;
   readonly #captured = new Map<Function, CapturedFunction>();
+  readonly #stateful = new WeakMap<TransformWithState, { readonly state: DeclaredState; readonly use: StatefulUse }>();
   #runtime: WorkerRuntime | undefined;
   #facts: WorkerFacts | undefined;
   #artifact: string | undefined;
@@ -62,7 +68,7 @@ class Shipper implements FunctionShipper {
     this.#client = client;
   }
 
-  async prepare(plan: Relation, conf: Conf = {}): Promise<void> {
+  async prepare(plan: Relation, conf: Conf, schemaOf: SchemaOf): Promise<void> {
     this.#conf = conf;
     const functions = functionsOf(plan);
     if (functions.size === 0) return;
@@ -78,11 +84,18 @@ class Shipper implements FunctionShipper {
     this.#facts = facts;
     this.#artifact = await nodeArtifact(this.#client, facts, nodePath);
     const missing = [...functions].filter(([fn]) => !this.#captured.has(fn));
-    if (missing.length === 0) return;
-    const captured = await captureFunctions(missing.map(([fn, name]) => ({ name, fn })));
-    missing.forEach(([fn], i) => {
-      this.#captured.set(fn, captured[i]!);
-    });
+    if (missing.length > 0) {
+      const captured = await captureFunctions(missing.map(([fn, name]) => ({ name, fn })));
+      missing.forEach(([fn], i) => {
+        this.#captured.set(fn, captured[i]!);
+      });
+    }
+    // From the inside out: the schema of an outer one's input may rest on an inner one.
+    for (const node of statefulNodes(plan).reverse()) {
+      if (this.#stateful.has(node)) continue;
+      const state = declaredState(node.processor, node.timeMode);
+      this.#stateful.set(node, { state, use: statefulUse(node, await schemaOf(node.input)) });
+    }
   }
 
   udf(fn: UserFunction, returnType: DataType, args: readonly pb.Expression[]): pb.Expression {
@@ -135,7 +148,7 @@ class Shipper implements FunctionShipper {
           func: {
             functionName: fn.name,
             deterministic: fn.deterministic,
-            arguments: [{ exprType: { case: "unresolvedAttribute", value: { unparsedIdentifier: ROW_COLUMN } } }],
+            arguments: [column(ROW_COLUMN)],
             function: { case: "pythonUdf", value: udf },
           },
         },
@@ -143,15 +156,50 @@ class Shipper implements FunctionShipper {
     });
   }
 
-  transformWithState(node: TransformWithState, _input: pb.Relation, _grouping: readonly pb.Expression[]): pb.Relation {
-    throw new MillraceError(
-      "UNSUPPORTED_FEATURE",
-      `The stateful processor ${node.processor.name} cannot run on Spark.`,
+  transformWithState(node: TransformWithState, input: pb.Relation, grouping: readonly pb.Expression[]): pb.Relation {
+    const { processor, schema, timeMode, outputMode, eventTimeColumn } = node;
+    this.#needs41(`The stateful processor ${processor.name}`);
+    const known = this.#stateful.get(node);
+    if (known === undefined) throw notPrepared(processor.name);
+    const { state, use } = known;
+    const keyFields = use.keys.map((name) => use.input.fields.find((f) => f.name === name)!);
+    const more = {
+      stateful: { ...state, timeMode, input: arrowSchema(use.input.fields), keys: arrowSchema(keyFields) },
+    };
+    const udf = this.#pythonUdf(
+      processor.name,
+      processor.create,
+      use,
+      "stateful",
+      EVAL_TYPE.transformWithStateRow,
+      schema,
+      more,
     );
+    return create(pb.RelationSchema, {
+      relType: {
+        case: "groupMap",
+        value: {
+          input,
+          groupingExpressions: [...grouping],
+          outputMode: outputMode === "append" ? "Append" : "Update",
+          func: {
+            functionName: processor.name,
+            deterministic: true,
+            arguments: use.input.fields.map((f) => column(f.name)),
+            function: { case: "pythonUdf", value: udf },
+          },
+          transformWithStateInfo: {
+            timeMode: { none: "None", processing_time: "ProcessingTime", event_time: "EventTime" }[timeMode],
+            eventTimeColumnName: eventTimeColumn ?? "",
+            outputSchema: encodeType(schema),
+          },
+        },
+      },
+    });
   }
 
   conf(plan: Relation): Readonly<Record<string, string>> {
-    return hasState(plan) ? ROCKSDB : {};
+    return statefulNodes(plan).length > 0 ? ROCKSDB : {};
   }
 
   #pythonUdf(
@@ -165,7 +213,7 @@ class Shipper implements FunctionShipper {
   ) {
     const captured = this.#captured.get(call);
     if (captured === undefined || this.#runtime === undefined || this.#facts === undefined) {
-      throw new MillraceError("INTERNAL", `The function ${name} was not prepared for Spark.`);
+      throw notPrepared(name);
     }
     const wire: FunctionPackage = { ...captured, name, use };
     const body = serialize(wire);
@@ -217,6 +265,15 @@ function nullLiteral(): pb.Expression {
   });
 }
 
+function column(name: string): pb.Expression {
+  const unparsedIdentifier = `\`${name.replaceAll("`", "``")}\``;
+  return create(pb.ExpressionSchema, { exprType: { case: "unresolvedAttribute", value: { unparsedIdentifier } } });
+}
+
+function notPrepared(name: string): MillraceError {
+  return new MillraceError("INTERNAL", `The function ${name} was not prepared for Spark.`);
+}
+
 const ROW_COLUMN = "millrace_row";
 
 function alias(expr: pb.Expression, name: string): pb.Expression {
@@ -248,12 +305,30 @@ export function functionsOf(plan: Relation): Map<Function, string> {
   return found;
 }
 
-function hasState(plan: Relation): boolean {
-  let found = false;
+function statefulNodes(plan: Relation): TransformWithState[] {
+  const found: TransformWithState[] = [];
   walk(plan, (node) => {
-    if (node.kind === "transform_with_state") found = true;
+    if (node.kind === "transform_with_state") found.push(node as unknown as TransformWithState);
   });
   return found;
+}
+
+function statefulUse(node: TransformWithState, input: StructType): StatefulUse {
+  const fieldOf = (name: string): string => {
+    const field = input.fields.find((f) => f.name.toLowerCase() === name.toLowerCase());
+    if (field !== undefined) return field.name;
+    throw new MillraceError("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", `There is no column \`${name}\`.`, {
+      parameters: { objectName: name },
+    });
+  };
+  const keys = node.grouping.map((g) => {
+    if (g.kind === "attribute") return fieldOf(nameParts(g.name).at(-1)!);
+    throw new MillraceError("UNSUPPORTED_FEATURE", "On Spark the keys of a stateful processor are columns.", {
+      hint: "Compute the key with withColumn first.",
+    });
+  });
+  const { schema, timeMode, processor } = node;
+  return { kind: "stateful", schema, input, keys, timeMode, orderBy: (processor.orderBy ?? []).map(fieldOf) };
 }
 
 interface PlanNode {

@@ -12,6 +12,7 @@ import { evaluateCapsule } from "./evaluate.ts";
 import { reportOf } from "./failure.ts";
 import { Frames } from "./frames.ts";
 import { callFilter, callScalar, mapRows } from "./rows.ts";
+import { StatefulFunction } from "./stateful.ts";
 
 /** A function that is ready to be called: gives the frames of its results. */
 type Ready = (payload: Buffer) => AsyncIterable<Uint8Array> | Promise<Uint8Array> | Uint8Array | Promise<void>;
@@ -27,7 +28,7 @@ async function main(): Promise<void> {
     const id = frame.payload.toString("latin1", 0, ID_LENGTH);
     const payload = frame.payload.subarray(ID_LENGTH);
     try {
-      if (frame.type === FRAME.define) functions.set(id, await prepare(payload));
+      if (frame.type === FRAME.define) functions.set(id, await prepare(payload, frames));
       else {
         const results = functions.get(id)!(payload);
         if (Symbol.asyncIterator in results) for await (const part of results) frames.write(FRAME.rows, part);
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-async function prepare(bytes: Buffer): Promise<Ready> {
+async function prepare(bytes: Buffer, frames: Frames): Promise<Ready> {
   const { name, use, capsule, imports } = deserialize(bytes) as FunctionPackage;
   let call: Function;
   try {
@@ -62,8 +63,10 @@ async function prepare(bytes: Buffer): Promise<Ready> {
       return (payload) => callScalar(fn, use.type, payload);
     case "filter":
       return (payload) => callFilter(fn, payload);
-    case "stateful":
-      throw new MillraceError("UNSUPPORTED_FEATURE", `The stateful processor ${name} cannot run on Spark.`);
+    case "stateful": {
+      const stateful = new StatefulFunction(name, call, use, frames);
+      return (payload) => stateful.call(payload);
+    }
     default:
       return (payload) => mapRows(use.kind, fn, use.schema, payload);
   }
