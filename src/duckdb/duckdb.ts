@@ -444,6 +444,11 @@ export function toMillraceError(
     });
   }
   if (/^Out of Range Error/.test(raw) || /Overflow in/.test(raw)) {
+    const type = /Overflow in \w+ of (INT8|INT16|DECIMAL)\b/.exec(detail)?.[1];
+    if (type !== undefined) {
+      const code = type === "DECIMAL" ? "NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION" : "BINARY_ARITHMETIC_OVERFLOW";
+      return new MillraceError(code, detail, { cause: error });
+    }
     return new MillraceError("ARITHMETIC_OVERFLOW", detail, { cause: error });
   }
   if (/Malformed JSON|CSV Error|Error when sniffing file/i.test(raw)) {

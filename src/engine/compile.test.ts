@@ -369,7 +369,7 @@ describe("values and names", () => {
 
   test("errors of a value say which", async () => {
     const divide = project(people, as(call("%", col("age"), lit(0)), "x"));
-    await expect(collect(divide)).rejects.toMatchObject({ code: "DIVIDE_BY_ZERO" });
+    await expect(collect(divide)).rejects.toMatchObject({ code: "REMAINDER_BY_ZERO" });
     const big = local("x BIGINT", [2n ** 62n]);
     await expect(collect(project(big, as(call("*", col("x"), lit(4n, "long")), "y")))).rejects.toMatchObject({
       code: "ARITHMETIC_OVERFLOW",

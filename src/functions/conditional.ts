@@ -1,18 +1,47 @@
-import { commonTypeOf } from "../plan/coercion.ts";
+import { MillraceError } from "../errors.ts";
+import { commonTypeOf, isNumeric, isOrderable } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
-import { type FunctionDef, family } from "./define.ts";
-import { any, BOOLEAN, boolean, common, differing, double, NULL, orderable, rest, typeOf } from "./params.ts";
+import { sqlName } from "../types/ddl.ts";
+import { sqlType } from "../types/duckdb-types.ts";
+import { type FunctionDef, family, type Options, unexpectedType } from "./define.ts";
+import { any, BOOLEAN, common, differing, double, INT, LONG, NULL, param, rest, typeOf } from "./params.ts";
 
 const fn = family("conditional");
 
 /** Conditions at even places become boolean, results at odd places and the default their common type. */
 function whenTypes(types: readonly DataType[]): DataType[] {
+  for (const [i, t] of types.entries()) {
+    if (i % 2 === 0 && i + 1 < types.length && t.kind !== "boolean")
+      throw unexpectedType("CASE WHEN", i, '"BOOLEAN"', t);
+  }
   const isResult = (i: number): boolean => i % 2 === 1 || (i === types.length - 1 && types.length % 2 === 1);
   const results = types.filter((_, i) => isResult(i));
   const type = commonTypeOf(results);
   if (type === undefined) throw differing("CASE WHEN", results);
   return types.map((_, i) => (isResult(i) ? type : BOOLEAN));
 }
+
+/** A condition; text is none. */
+const condition = param('"BOOLEAN"', ({ type }) =>
+  type.kind === "boolean" || type.kind === "null" ? BOOLEAN : undefined,
+);
+
+/** The common type of all, in which text does not become a number, and which has an order. */
+const orderedCommon =
+  (name: string): NonNullable<Options["coerce"]> =>
+  (types) => {
+    const texts = types.filter((t) => t.kind === "string").length;
+    const type =
+      texts > 0 && types.some((t) => t.kind !== "string" && t.kind !== "null") ? undefined : commonTypeOf(types);
+    if (type === undefined) throw differing(name, types);
+    if (!isOrderable(type)) {
+      throw new MillraceError(
+        "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE",
+        `Cannot resolve "${name}" due to data type mismatch: it does not support ordering on the type "${sqlName(type)}".`,
+      );
+    }
+    return types.map(() => type);
+  };
 
 export const conditionalFunctions: readonly FunctionDef[] = [
   fn("coalesce", [any, rest(any)], typeOf(0), ["coalesce(NULL, 1, NULL)", 1], {
@@ -21,7 +50,7 @@ export const conditionalFunctions: readonly FunctionDef[] = [
   }),
   fn(
     "if",
-    [boolean, any, any],
+    [condition, any, any],
     typeOf(1),
     ["if(1 < 2, 'a', 'b')", "a"],
     ([c, a, b]) => `CASE WHEN ${c} THEN ${a} ELSE ${b} END`,
@@ -42,11 +71,65 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     },
     {
       coerce: whenTypes,
-      nullable: (args) =>
-        args.length % 2 === 0 || args.some((a, i) => a.nullable && (i % 2 === 1 || i === args.length - 1)),
+      nullable: (args) => {
+        // What stands behind a condition that always holds is never reached.
+        const certain = args.findIndex((a, i) => i % 2 === 0 && i + 1 < args.length && a.literal === true);
+        const reached = certain < 0 ? args : args.slice(0, certain + 2);
+        const otherwise = certain < 0 && args.length % 2 === 1 ? args.at(-1) : undefined;
+        if (certain < 0 && otherwise === undefined) return true;
+        return otherwise?.nullable === true || reached.some((a, i) => i % 2 === 1 && a.nullable);
+      },
     },
   ),
-  fn("nullif", [any, any], typeOf(0), ["nullif(2, 2)", null], { coerce: common("nullif"), nullable: "always" }),
+  fn(
+    "nullif",
+    [any, any],
+    typeOf(0),
+    ["nullif(2, 2)", null],
+    ([a, b], { args: [x, y] }) =>
+      `CASE WHEN CAST(${a} AS ${sqlType(y!.kind === "null" ? x! : y!)}) = ${b} THEN NULL ELSE ${a} END`,
+    {
+      // The result is of the first type; only the comparison is of the common one.
+      coerce: ([a, b]) => {
+        const type = commonTypeOf([a!, b!]);
+        if (type === undefined) throw differing("nullif", [a!, b!]);
+        return [undefined, type];
+      },
+      nullable: "always",
+    },
+  ),
+  fn(
+    "nullifzero",
+    [any],
+    typeOf(0),
+    ["nullifzero(0)", null],
+    ([a], { args: [t] }) => `CASE WHEN ${isNumeric(t!) ? a : `CAST(${a} AS BIGINT)`} = 0 THEN NULL ELSE ${a} END`,
+    {
+      nullable: "always",
+    },
+  ),
+  fn(
+    "zeroifnull",
+    [any],
+    ([t]) => (t!.kind === "null" ? INT : t!),
+    ["zeroifnull(NULL)", 0],
+    ([a], { result }) => `coalesce(${a}, CAST(0 AS ${sqlType(result)}))`,
+    {
+      coerce: ([t]) => [t!.kind === "null" ? INT : t!.kind === "string" ? LONG : undefined],
+      nullable: "never",
+    },
+  ),
+  fn(
+    "equal_null",
+    [any, any],
+    BOOLEAN,
+    ["equal_null(NULL, NULL)", true],
+    ([a, b]) => `(${a} IS NOT DISTINCT FROM ${b})`,
+    {
+      coerce: common("equal_null"),
+      nullable: "never",
+    },
+  ),
   fn("nvl", [any, any], typeOf(0), ["nvl(NULL, 'x')", "x"], ([a, b]) => `coalesce(${a}, ${b})`, {
     aliases: ["ifnull"],
     coerce: common("nvl"),
@@ -63,12 +146,12 @@ export const conditionalFunctions: readonly FunctionDef[] = [
       nullable: ([, b, c]) => b!.nullable || c!.nullable,
     },
   ),
-  fn("greatest", [orderable, orderable, rest(orderable)], typeOf(0), ["greatest(10, 9, 2, 4, 3)", 10], {
-    coerce: common("greatest"),
+  fn("greatest", [any, any, rest(any)], typeOf(0), ["greatest(10, 9, 2, 4, 3)", 10], {
+    coerce: orderedCommon("greatest"),
     nullable: (args) => args.every((a) => a.nullable),
   }),
-  fn("least", [orderable, orderable, rest(orderable)], typeOf(0), ["least(10, 9, 2, 4, 3)", 2], {
-    coerce: common("least"),
+  fn("least", [any, any, rest(any)], typeOf(0), ["least(10, 9, 2, 4, 3)", 2], {
+    coerce: orderedCommon("least"),
     nullable: (args) => args.every((a) => a.nullable),
   }),
   fn("isnan", [double], BOOLEAN, ["isnan(cast('NaN' as double))", true], ([a]) => `coalesce(isnan(${a}), false)`, {

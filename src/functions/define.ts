@@ -209,7 +209,7 @@ function wrongArity(name: string, params: readonly Param[], min: number, given: 
 }
 
 /** DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE for argument `index` (0-based). */
-function unexpectedType(name: string, index: number, wanted: string, given: DataType): MillraceError {
+export function unexpectedType(name: string, index: number, wanted: string, given: DataType): MillraceError {
   const ordinal = ["first", "second", "third", "fourth", "fifth", "sixth"][index] ?? `${index + 1}th`;
   return new MillraceError(
     "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",

@@ -1,8 +1,13 @@
 import type { FunctionCatalog } from "../plan/resolved.ts";
 import { aggregateFunctions } from "./aggregate.ts";
+import { bitwiseFunctions } from "./bitwise.ts";
 import { collectionFunctions } from "./collection.ts";
 import { conditionalFunctions } from "./conditional.ts";
 import { datetimeFunctions } from "./datetime.ts";
+import { extractFunctions } from "./datetime-extract.ts";
+import { formatFunctions } from "./datetime-format.ts";
+import { makeFunctions } from "./datetime-make.ts";
+import { zoneFunctions } from "./datetime-zone.ts";
 import type { FunctionDef } from "./define.ts";
 import { generatorFunctions } from "./generator.ts";
 import { hashFunctions } from "./hash.ts";
@@ -21,6 +26,7 @@ import { windowFunctions } from "./window.ts";
 const families: readonly (readonly FunctionDef[])[] = [
   operators,
   predicateFunctions,
+  bitwiseFunctions,
   conditionalFunctions,
   mathFunctions,
   randomFunctions,
@@ -28,6 +34,10 @@ const families: readonly (readonly FunctionDef[])[] = [
   textFormatFunctions,
   regexFunctions,
   datetimeFunctions,
+  extractFunctions,
+  formatFunctions,
+  makeFunctions,
+  zoneFunctions,
   collectionFunctions,
   mapFunctions,
   higherOrderFunctions,

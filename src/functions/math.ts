@@ -1,8 +1,10 @@
 import { MillraceError } from "../errors.ts";
-import { boundedDecimal, commonType, decimalOf, isIntegral, isInterval, isNumeric } from "../plan/coercion.ts";
+import { boundedDecimal, commonType, isIntegral, isInterval, isNumeric } from "../plan/coercion.ts";
+import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
+import { operandDecimal } from "./decimal-arithmetic.ts";
 import { type FunctionDef, family, nativeFunction, type Options, raise } from "./define.ts";
 import { overflow, roundingFunctions } from "./math-round.ts";
 import { attempt } from "./math-try.ts";
@@ -55,7 +57,7 @@ const conv = nativeFunction("conv", (text: string, from: number, to: number): st
 });
 
 /** The common type of two numbers, decimals each in their own. */
-function numbers(name: string, a: DataType, b: DataType): DataType[] {
+function numbers(name: string, a: DataType, b: DataType, given?: readonly ArgumentType[]): DataType[] {
   const type = commonType(a, b);
   if (type?.kind === "null") return [DOUBLE, DOUBLE];
   if (type === undefined || !isNumeric(type)) {
@@ -64,7 +66,8 @@ function numbers(name: string, a: DataType, b: DataType): DataType[] {
       `Cannot resolve "${name}" due to data type mismatch: its arguments have the incompatible types "${sqlName(a)}" and "${sqlName(b)}".`,
     );
   }
-  return type.kind === "decimal" ? [decimalOf(a) ?? type, decimalOf(b) ?? type] : [type, type];
+  if (type.kind !== "decimal") return [type, type];
+  return [operandDecimal(given?.[0], a) ?? type, operandDecimal(given?.[1], b) ?? type];
 }
 
 const remainderByZero = raise(
@@ -213,7 +216,7 @@ export const mathFunctions: readonly FunctionDef[] = [
     ["pmod(-10, 3)", 2],
     ([a, b], { result: r }) =>
       `CASE WHEN ${b} = 0 THEN ${remainderByZero} ELSE CAST(CASE WHEN ${a} % ${b} < 0 THEN (${a} % ${b} + ${b}) % ${b} ELSE ${a} % ${b} END AS ${sqlType(r)}) END`,
-    { coerce: ([a, b]) => numbers("pmod", a!, b!), nullable: "always" },
+    { coerce: ([a, b], given) => numbers("pmod", a!, b!, given), nullable: "always" },
   ),
   fn(
     "bin",

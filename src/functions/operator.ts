@@ -1,34 +1,21 @@
 import { MillraceError } from "../errors.ts";
-import { boundedDecimal, commonType, decimalOf, isIntegral, isNumeric, isOrderable } from "../plan/coercion.ts";
+import { commonType, isIntegral, isNumeric, isOrderable, sameType } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
+import {
+  type Decimal,
+  type DecimalOperator,
+  decimalResult,
+  decimalSql,
+  operandDecimal,
+  wholeQuotient,
+} from "./decimal-arithmetic.ts";
 import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
 import { temporalRule } from "./interval-arithmetic.ts";
 import { any, BOOLEAN, boolean, DOUBLE, LONG, numericOrInterval, typeOf } from "./params.ts";
 
 const fn = family("operator");
-
-type Decimal = Extract<DataType, { kind: "decimal" }>;
-type DecimalRule = (a: Decimal, b: Decimal) => Decimal;
-
-/** Spark's result types of decimal arithmetic, https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html */
-const DECIMAL: Record<string, DecimalRule> = {
-  "+": (a, b) => {
-    const s = Math.max(a.scale, b.scale);
-    return boundedDecimal(Math.max(a.precision - a.scale, b.precision - b.scale) + s + 1, s);
-  },
-  "*": (a, b) => boundedDecimal(a.precision + b.precision + 1, a.scale + b.scale),
-  "/": (a, b) => {
-    const s = Math.max(6, a.scale + b.precision + 1);
-    return boundedDecimal(a.precision - a.scale + b.scale + s, s);
-  },
-  "%": (a, b) => {
-    const s = Math.max(a.scale, b.scale);
-    return boundedDecimal(Math.min(a.precision - a.scale, b.precision - b.scale) + s, s);
-  },
-};
-DECIMAL["-"] = DECIMAL["+"]!;
 
 function mismatch(name: string, a: DataType, b: DataType): MillraceError {
   return new MillraceError(
@@ -38,18 +25,28 @@ function mismatch(name: string, a: DataType, b: DataType): MillraceError {
   );
 }
 
+/** Two operands of one type that the operator does not take. */
+function wrongType(name: string, type: DataType): MillraceError {
+  return new MillraceError(
+    "DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE",
+    `Cannot resolve "(a ${name} b)" due to data type mismatch: the binary operator does not take the type "${sqlName(type)}".`,
+    { parameters: { actualDataType: `"${sqlName(type)}"` } },
+  );
+}
+
 /** Casts of the two operands of an arithmetic operator. */
 const arithmetic =
   (name: string): NonNullable<Options["coerce"]> =>
-  ([a, b]) => {
+  ([a, b], given) => {
     const x = a!;
     const y = b!;
     const temporal = temporalRule(name, x, y);
     if (temporal) return temporal.casts;
     const type = commonType(x, y);
     if (type?.kind === "null") return [DOUBLE, DOUBLE];
+    if (type !== undefined && !isNumeric(type) && sameType(x, y)) throw wrongType(name, type);
     if (type === undefined || !isNumeric(type)) throw mismatch(name, x, y);
-    if (type.kind === "decimal") return [decimalOf(x) ?? type, decimalOf(y) ?? type];
+    if (type.kind === "decimal") return [operandDecimal(given[0], x) ?? type, operandDecimal(given[1], y) ?? type];
     return name === "/" ? [DOUBLE, DOUBLE] : [type, type];
   };
 
@@ -58,7 +55,7 @@ const arithmeticResult =
   ([a, b]) => {
     const x = a!;
     const y = b!;
-    if (x.kind === "decimal" && y.kind === "decimal") return DECIMAL[name]!(x, y);
+    if (x.kind === "decimal" && y.kind === "decimal") return decimalResult(name as DecimalOperator, x, y);
     const temporal = temporalRule(name, x, y);
     if (temporal) return temporal.type;
     return x;
@@ -72,12 +69,48 @@ const divideByZero = raise(
 const isZero = (b: string, then: string, otherwise: string): string =>
   `CASE WHEN ${b} = 0 THEN ${then} ELSE ${otherwise} END`;
 
+const remainderByZero = raise(
+  "REMAINDER_BY_ZERO",
+  "Remainder by zero. Use `try_mod` to tolerate divisor being 0 and return NULL instead.",
+);
+
+/** A literal has the width of its type, so that it is there that it overflows. */
+const binary =
+  (op: string): NonNullable<FunctionDef["sql"]> =>
+  (args, { result: r, literals }) => {
+    const [a, b] = args.map((x, i) => (isIntegral(r) && literals?.[i] !== undefined ? cast(x, r) : x));
+    return cast(`(${a} ${op} ${b})`, r);
+  };
+
+function unorderable(name: string, type: DataType): MillraceError {
+  return new MillraceError(
+    "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE",
+    `Cannot resolve "${name}" due to data type mismatch: it does not support ordering on the type "${sqlName(type)}".`,
+    { parameters: { functionName: name, dataType: `"${sqlName(type)}"` } },
+  );
+}
+
+/** AND and OR take conditions, and text that says one. */
+const logical =
+  (name: string): NonNullable<Options["coerce"]> =>
+  ([a, b]) => {
+    const isCondition = (t: DataType): boolean => ["boolean", "null", "string"].includes(t.kind);
+    if (isCondition(a!) && isCondition(b!) && commonType(a!, b!)?.kind !== "string") return [BOOLEAN, BOOLEAN];
+    throw sameType(a!, b!) ? wrongType(name, a!) : mismatch(name, a!, b!);
+  };
+
 /** Both operands of a comparison are cast to their common type, which must have an order. */
 const comparison =
   (name: string): NonNullable<Options["coerce"]> =>
-  ([a, b]) => {
-    const type = commonType(a!, b!);
-    if (type === undefined || !isOrderable(type)) throw mismatch(name, a!, b!);
+  ([a, b], given) => {
+    // A literal beside a decimal takes no more digits than it has.
+    const [x, y]: readonly (DataType | undefined)[] =
+      a!.kind === "decimal" || b!.kind === "decimal"
+        ? [operandDecimal(given[0], a!), operandDecimal(given[1], b!)]
+        : [];
+    const type = x && y ? commonType(x, y) : commonType(a!, b!);
+    if (type !== undefined && !isOrderable(type)) throw unorderable(name, type);
+    if (type === undefined) throw mismatch(name, a!, b!);
     return [type, type];
   };
 
@@ -100,20 +133,29 @@ const arith = (
     [any, any],
     arithmeticResult(name),
     example,
-    (args, types, native) =>
-      temporalRule(name, types.args[0]!, types.args[1]!)?.sql(args[0]!, args[1]!, types) ?? sql(args, types, native),
+    (args, types, native) => {
+      const [x, y] = types.args;
+      const r = types.result;
+      if (r.kind === "decimal" && x?.kind === "decimal" && y?.kind === "decimal") {
+        const [a, b] = args as [string, string];
+        const result = decimalSql(name as DecimalOperator, a, b, x, y, r, native);
+        return name === "/" || name === "%" ? isZero(b, name === "/" ? divideByZero : remainderByZero, result) : result;
+      }
+      return temporalRule(name, x!, y!)?.sql(args[0]!, args[1]!, types) ?? sql(args, types, native);
+    },
     { coerce: arithmetic(name), ...o },
   );
 
 export const operators: readonly FunctionDef[] = [
-  arith("+", ["1 + 2", 3], ([a, b], { result: r }) => cast(`(${a} + ${b})`, r)),
-  arith("-", ["5 - 3", 2], ([a, b], { result: r }) => cast(`(${a} - ${b})`, r)),
-  arith("*", ["2 * 3", 6], ([a, b], { result: r }) => cast(`(${a} * ${b})`, r)),
+  arith("+", ["1 + 2", 3], binary("+")),
+  arith("-", ["5 - 3", 2], binary("-")),
+  arith("*", ["2 * 3", 6], binary("*")),
   arith("/", ["3 / 2", 1.5], ([a, b], { result: r }) => isZero(b!, divideByZero, cast(`(${a} / ${b})`, r)), {
-    nullable: "args",
+    nullable: "always",
   }),
-  arith("%", ["7 % 3", 1], ([a, b], { result: r }) => isZero(b!, divideByZero, cast(`(${a} % ${b})`, r)), {
+  arith("%", ["7 % 3", 1], ([a, b], { result: r }) => isZero(b!, remainderByZero, cast(`(${a} % ${b})`, r)), {
     aliases: ["mod"],
+    nullable: "always",
   }),
   fn("negative", [numericOrInterval], typeOf(0), ["negative(1)", -1], ([a], { result: r }) =>
     r.kind === "interval_day_time"
@@ -128,8 +170,8 @@ export const operators: readonly FunctionDef[] = [
   compare("<=", "<=", ["2 <= 2", true]),
   compare(">", ">", ["2 > 1", true]),
   compare(">=", ">=", ["2 >= 1", true]),
-  fn("and", [boolean, boolean], BOOLEAN, ["true and false", false], ([a, b]) => `(${a} AND ${b})`),
-  fn("or", [boolean, boolean], BOOLEAN, ["true or false", true], ([a, b]) => `(${a} OR ${b})`),
+  fn("and", [any, any], BOOLEAN, ["true and false", false], ([a, b]) => `(${a} AND ${b})`, { coerce: logical("and") }),
+  fn("or", [any, any], BOOLEAN, ["true or false", true], ([a, b]) => `(${a} OR ${b})`, { coerce: logical("or") }),
   fn("not", [boolean], BOOLEAN, ["not true", false], ([a]) => `(NOT ${a})`, { aliases: ["!"] }),
   fn("isnull", [any], BOOLEAN, ["isnull(1)", false], ([a]) => `(${a} IS NULL)`, { nullable: "never" }),
   fn("isnotnull", [any], BOOLEAN, ["isnotnull(1)", true], ([a]) => `(${a} IS NOT NULL)`, { nullable: "never" }),
@@ -139,14 +181,29 @@ export const operators: readonly FunctionDef[] = [
     LONG,
     ["7 div 2", 3n],
     // Toward zero, as Java divides.
-    ([a, b], { args: [t] }) =>
-      isZero(b!, divideByZero, isIntegral(t!) ? `(${a} // ${b})` : `CAST(trunc(${a} / ${b}) AS BIGINT)`),
-    { coerce: integralDivision },
+    ([a, b], { args: [x, y] }, native) => {
+      if (isIntegral(x!)) return isZero(b!, divideByZero, `(${a} // ${b})`);
+      // The whole part of the exact quotient.
+      const r = { kind: "decimal", precision: 38, scale: 0 } as const;
+      return isZero(
+        b!,
+        divideByZero,
+        `CAST(${wholeQuotient(a!, b!, x as Decimal, y as Decimal, r, native)} AS BIGINT)`,
+      );
+    },
+    { coerce: integralDivision, nullable: "always" },
   ),
 ];
 
-function integralDivision([a, b]: readonly DataType[]): DataType[] {
+function integralDivision(
+  [a, b]: readonly DataType[],
+  given: Parameters<NonNullable<Options["coerce"]>>[1],
+): DataType[] {
   const type = commonType(a!, b!);
-  if (type === undefined || !isNumeric(type)) throw mismatch("div", a!, b!);
-  return isIntegral(type) ? [LONG, LONG] : [type, type];
+  if (type?.kind === "null") return [LONG, LONG];
+  if (type === undefined || (!isIntegral(type) && type.kind !== "decimal")) {
+    throw sameType(a!, b!) ? wrongType("div", a!) : mismatch("div", a!, b!);
+  }
+  if (isIntegral(type)) return [LONG, LONG];
+  return [operandDecimal(given[0], a!) ?? type, operandDecimal(given[1], b!) ?? type];
 }

@@ -1,30 +1,12 @@
-import { commonTypeOf, isIntegral } from "../plan/coercion.ts";
+import { MillraceError } from "../errors.ts";
+import { commonTypeOf, isOrderable } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
-import { sqlType } from "../types/duckdb-types.ts";
+import { sqlName } from "../types/ddl.ts";
+import { intervalFields } from "../types/interval-type.ts";
 import { type FunctionDef, family } from "./define.ts";
-import {
-  any,
-  BOOLEAN,
-  boolean,
-  differing,
-  INT,
-  int,
-  integral,
-  LONG,
-  opt,
-  rest,
-  STRING,
-  string,
-  typeOf,
-} from "./params.ts";
+import { any, BOOLEAN, boolean, differing, opt, rest, STRING, string } from "./params.ts";
 
 const fn = family("predicate");
-const bits = (types: readonly DataType[]): DataType[] => {
-  const t = commonTypeOf(types);
-  if (t === undefined || !isIntegral(t)) throw differing("bitwise operator", types);
-  return [t, t];
-};
-
 export const predicateFunctions: readonly FunctionDef[] = [
   fn(
     "in",
@@ -36,38 +18,23 @@ export const predicateFunctions: readonly FunctionDef[] = [
       coerce: (types) => {
         const type = commonTypeOf(types);
         if (type === undefined) throw differing("in", types);
+        if (!isOrderable(type)) {
+          throw new MillraceError(
+            "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE",
+            `Cannot resolve "in" due to data type mismatch: it does not support ordering on the type "${sqlName(type)}".`,
+          );
+        }
         return types.map(() => type);
       },
     },
   ),
-  fn("&", [integral, integral], typeOf(0), ["3 & 5", 1], ([a, b]) => `(${a} & ${b})`, { coerce: bits }),
-  fn("|", [integral, integral], typeOf(0), ["3 | 5", 7], ([a, b]) => `(${a} | ${b})`, { coerce: bits }),
-  fn("^", [integral, integral], typeOf(0), ["3 ^ 5", 6], ([a, b]) => `xor(${a}, ${b})`, { coerce: bits }),
-  fn("~", [integral], typeOf(0), ["~ 0", -1], ([a]) => `(~${a})`),
-  fn(
-    "shiftleft",
-    [integral, int],
-    typeOf(0),
-    ["shiftleft(2, 1)", 4],
-    ([a, n], { result }) => `CAST(${a} * CAST(pow(2, ${n}) AS BIGINT) AS ${sqlType(result)})`,
-    { coerce: ([a]) => [a!.kind === "long" ? LONG : INT, INT] },
-  ),
-  fn(
-    "shiftright",
-    [integral, int],
-    typeOf(0),
-    ["shiftright(4, 1)", 2],
-    ([a, n], { result }) => `CAST(floor(${a} / pow(2, ${n})) AS ${sqlType(result)})`,
-    { coerce: ([a]) => [a!.kind === "long" ? LONG : INT, INT] },
-  ),
-  fn("bit_count", [integral], INT, ["bit_count(7)", 3], ([a]) => `CAST(bit_count(CAST(${a} AS BIGINT)) AS INTEGER)`),
   fn(
     "assert_true",
     [boolean, opt(string)],
     { kind: "null" },
     ["assert_true(0 < 1)", null],
     ([c, m]) =>
-      `CASE WHEN ${c} THEN NULL ELSE error('[USER_FUNCTION_FAILED] ' || ${m ?? "'The condition of assert_true does not hold.'"}) END`,
+      `CASE WHEN ${c} THEN NULL ELSE error('[USER_RAISED_EXCEPTION] ' || ${m === undefined ? "'The condition of assert_true does not hold.'" : `coalesce(${m}, 'null')`}) END`,
     { nullable: "always" },
   ),
   fn(
@@ -75,7 +42,7 @@ export const predicateFunctions: readonly FunctionDef[] = [
     [string],
     STRING,
     ["coalesce('fine', raise_error('not reached'))", "fine"],
-    ([m]) => `error('[USER_FUNCTION_FAILED] ' || ${m})`,
+    ([m]) => `error('[USER_RAISED_EXCEPTION] ' || coalesce(${m}, 'null'))`,
     { nullable: "always" },
   ),
   fn("typeof", [any], STRING, ["typeof(1)", "int"], (_, { args: [t] }) => `'${typeName(t!)}'`, { nullable: "never" }),
@@ -101,6 +68,9 @@ function typeName(type: DataType): string {
       return `map<${typeName(type.keyType)},${typeName(type.valueType)}>`;
     case "struct":
       return `struct<${type.fields.map((f) => `${f.name}:${typeName(f.type)}`).join(",")}>`;
+    case "interval_day_time":
+    case "interval_year_month":
+      return `interval ${intervalFields(type)}`;
     default:
       return type.kind;
   }

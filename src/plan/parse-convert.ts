@@ -34,6 +34,7 @@ const OPERATORS: Readonly<Record<string, string>> = {
 };
 
 /** Functions whose first of three arguments is a bare unit, `dateadd(day, 1, d)`. */
+const UNIT = /^(?:year|quarter|month|week|day|dayofyear|hour|minute|second|millisecond|microsecond)$/i;
 const UNIT_FIRST = new Set(["dateadd", "date_add", "datediff", "date_diff", "timestampadd", "timestampdiff"]);
 
 const STRING: DataType = { kind: "string" };
@@ -94,6 +95,10 @@ export class AstConverter {
         return this.#binary(v);
       case "UnaryOp":
         return this.#unary(v);
+      case "IsUnknown":
+        return call("isnull", this.expr(v));
+      case "IsNotUnknown":
+        return call("isnotnull", this.expr(v));
       case "IsNull":
         return call("isnull", this.expr(v));
       case "IsNotNull":
@@ -306,9 +311,9 @@ export class AstConverter {
     if (type.kind === "date" && /^\d{4}-\d{2}-\d{2}$/.test(text.trim())) {
       const date = new Date(`${text.trim()}T00:00:00Z`);
       if (!Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.trim())) return lit(date, type);
-      throw this.#error(`the date '${text}' does not exist`);
+      throw new MillraceError("INVALID_TYPED_LITERAL", `The value of the typed literal "DATE" is invalid: '${text}'.`);
     }
-    return { kind: "cast", child: lit(text, STRING), type, mode: "ansi" };
+    return { kind: "cast", child: lit(text, STRING), type, mode: "ansi", typed: true };
   }
 
   #interval(v: Ast): Expr {
@@ -331,7 +336,7 @@ export class AstConverter {
       if (x === "Wildcard") return { kind: "star" };
       if (x.QualifiedWildcard)
         return { kind: "star", target: x.QualifiedWildcard.map((p: Ast) => part(p.Identifier)).join(".") };
-      if (i === 0 && given.length === 3 && UNIT_FIRST.has(lower) && x.Expr?.Identifier) {
+      if (i === 0 && given.length === 3 && UNIT_FIRST.has(lower) && UNIT.test(x.Expr?.Identifier?.value ?? "")) {
         return lit(x.Expr.Identifier.value, STRING);
       }
       return this.expr(x.Expr);
