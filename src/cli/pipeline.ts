@@ -20,6 +20,16 @@ export function findPipeline(file: string): URL {
   return pathToFileURL(path);
 }
 
+/** Imports the module, which runs it until it has settled. */
+export async function loadPipeline(module: URL): Promise<void> {
+  const registered = useThisPackage();
+  try {
+    await import(module.href);
+  } finally {
+    registered.deregister();
+  }
+}
+
 /** Imports the module, which runs it. */
 export function startPipeline(module: URL): Pipeline {
   const registered = useThisPackage();

@@ -75,6 +75,7 @@ function build(done: (code: number) => void): Command {
       "after",
       examples(
         ["millrace dev pipeline.ts", "start the embedded servers and run a pipeline against them"],
+        ["millrace plan pipeline.ts", "check a pipeline without data"],
         ["millrace topics", "list the topics"],
         ["millrace peek flights -n 3", "show three records of a topic"],
       ),
@@ -112,6 +113,21 @@ function build(done: (code: number) => void): Command {
     .action(async (file: string, options) => {
       const { run } = await import("./commands/run.ts");
       done(await run(file, options));
+    });
+
+  common(program.command("plan"))
+    .argument("<file>", "The pipeline, a TypeScript or JavaScript module.")
+    .description("Check a pipeline without data: its queries, what each engine runs of them, and what it would refuse.")
+    .addHelpText(
+      "after",
+      examples(
+        ["millrace plan pipeline.ts", "columns, steps, state, sinks and their promises"],
+        ["millrace plan pipeline.ts --json | jq .queries[].engines.spark.refusals", "what Spark would refuse"],
+      ),
+    )
+    .action(async (file: string, options) => {
+      const { plan } = await import("./commands/plan.ts");
+      done(await plan(file, options));
     });
 
   topics(program, done);

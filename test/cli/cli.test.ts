@@ -48,6 +48,7 @@ describe("help and mistakes", () => {
     [["--help"]],
     [["dev", "--help"]],
     [["run", "--help"]],
+    [["plan", "--help"]],
     [["peek", "--help"]],
     [["topics", "--help"]],
     [["topics", "create", "--help"]],
@@ -60,7 +61,7 @@ describe("help and mistakes", () => {
 
   test("every command of every help example exists, with its options", async () => {
     const pages = await Promise.all(
-      [[], ["dev"], ["run"], ["peek"], ["topics"], ["topics", "create"]].map(
+      [[], ["dev"], ["run"], ["plan"], ["peek"], ["topics"], ["topics", "create"]].map(
         async (c) => (await run([...c, "--help"])).stdout,
       ),
     );
