@@ -198,9 +198,14 @@ export function toLocal(sql: string, timeZone: string): string {
   return isUtc(timeZone) ? `make_timestamp(epoch_us(${sql}))` : `timezone(${sqlString(timeZone)}, ${sql})`;
 }
 
-/** The instant of a wall-clock TIMESTAMP. */
+/** The instant of a wall-clock TIMESTAMP; where clocks are set back and a time is there twice, the earlier one, as in Spark. */
 function fromLocal(sql: string, timeZone: string): string {
-  return isUtc(timeZone) ? `make_timestamptz(epoch_us(${sql}))` : `timezone(${sqlString(timeZone)}, ${sql})`;
+  if (isUtc(timeZone)) return `make_timestamptz(epoch_us(${sql}))`;
+  const zone = sqlString(timeZone);
+  const late = `timezone(${zone}, ${sql})`;
+  const before = `(${late} - to_microseconds(10800000000))`;
+  const early = `make_timestamptz(epoch_us(${sql}) - (epoch_us(timezone(${zone}, ${before})) - epoch_us(${before})))`;
+  return `CASE WHEN timezone(${zone}, ${early}) = ${sql} THEN ${early} ELSE ${late} END`;
 }
 
 /** `yyyy`, `yyyy-[m]m`, `yyyy-[m]m-[d]d`, and the last followed by `T` or a space and anything. */
@@ -218,7 +223,7 @@ function stringToTimestamp(sql: string, timeZone: string): string {
   const withZone = `TRY_CAST(${text} AS TIMESTAMP WITH TIME ZONE)`;
   const local = isUtc(timeZone)
     ? `CASE WHEN regexp_matches(${sql}, ':.*[-+A-Ya-y]') THEN ${withZone} ELSE make_timestamptz(epoch_us(TRY_CAST(${text} AS TIMESTAMP))) END`
-    : withZone;
+    : `CASE WHEN regexp_matches(${sql}, ':.*[-+A-Za-z]') THEN ${withZone} ELSE ${fromLocal(`TRY_CAST(${text} AS TIMESTAMP)`, timeZone)} END`;
   return `CASE WHEN strlen(${sql}) >= 10 THEN ${local} WHEN regexp_full_match(${text}, '[0-9]{4}(-[0-9]{1,2}(-[0-9]{1,2})?)?') THEN ${fromLocal(`CAST((${stringToDate(sql)}) AS TIMESTAMP)`, timeZone)} END`;
 }
 

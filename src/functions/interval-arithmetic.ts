@@ -29,6 +29,10 @@ const micros = (x: string): string => `epoch_us(${x})`;
 const onCalendar = (x: string): string =>
   `(to_days(CAST(${micros(x)} // ${DAY_US} AS INTEGER)) + to_microseconds(${micros(x)} % ${DAY_US}))`;
 
+/** A timestamp and so many microseconds, whole days on the calendar. */
+export const plusMicros = (t: string, us: string): string =>
+  `(${t} + (to_days(CAST(${us} // ${DAY_US} AS INTEGER)) + to_microseconds(${us} % ${DAY_US})))`;
+
 /** The rule for two types, undefined where plain numbers are added. Throws where an interval stands beside what it cannot go with. */
 export function temporalRule(name: string, a: DataType, b: DataType): TemporalRule | undefined {
   switch (name) {
@@ -89,12 +93,14 @@ function sum(op: "+" | "-", a: DataType, b: DataType): TemporalRule | undefined 
     const int: DataType = { kind: "integer" };
     return rule(a, int, DATE, (d, n) => `CAST(${d} ${op} to_days(${n}) AS DATE)`);
   }
+  if (a.kind === "date" && b.kind === "long") throw unfit(op, a, b);
   return undefined;
 }
 
 function difference(a: DataType, b: DataType): TemporalRule | undefined {
-  if (a.kind === "date" && b.kind === "date") {
-    return { casts: [a, b], type: DAYS, sql: (x, y) => `to_days(CAST(${x} - ${y} AS INTEGER))` };
+  const isDate = (t: DataType): boolean => t.kind === "date";
+  if ((isDate(a) && (isDate(b) || b.kind === "string")) || (a.kind === "string" && isDate(b))) {
+    return { casts: [DATE, DATE], type: DAYS, sql: (x, y) => `to_days(CAST(${x} - ${y} AS INTEGER))` };
   }
   if (isTime(a) || isTime(b)) {
     const fits = (t: DataType): boolean => isTime(t) || t.kind === "date" || t.kind === "string" || t.kind === "null";

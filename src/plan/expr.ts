@@ -24,7 +24,14 @@ export type Expr =
       readonly name: string;
       readonly metadata?: Readonly<Record<string, unknown>>;
     }
-  | { readonly kind: "cast"; readonly child: Expr; readonly type: DataType; readonly mode: "ansi" | "try" }
+  /** `typed`: a literal of SQL such as `TIMESTAMP '2020-01-01'`, which is never null. */
+  | {
+      readonly kind: "cast";
+      readonly child: Expr;
+      readonly type: DataType;
+      readonly mode: "ansi" | "try";
+      readonly typed?: true;
+    }
   | {
       readonly kind: "sort_order";
       readonly child: Expr;

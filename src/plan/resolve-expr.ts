@@ -68,6 +68,7 @@ export class ExprResolver {
       case "alias":
         return this.resolve(e.child);
       case "cast":
+        if (e.typed) return { ...castExpr(this.resolve(e.child), e.type, e.mode, () => exprText(e)), nullable: false };
         return castExpr(this.resolve(e.child), e.type, e.mode, () => exprText(e));
       case "call":
         return this.#call(e);
@@ -328,6 +329,11 @@ export class ExprResolver {
       );
     }
     if (lower === "struct") return this.#struct(e.args);
+    // Without a pattern these are casts that give null.
+    if (lower === "try_to_timestamp" && e.args.length === 1)
+      return castExpr(this.resolve(e.args[0]!), { kind: "timestamp" }, "try", () => exprText(e));
+    if (lower === "try_to_date" && e.args.length === 1)
+      return castExpr(this.resolve(e.args[0]!), { kind: "date" }, "try", () => exprText(e));
     if (lower === SCRIPT_VALUE) {
       const value = this.resolve(e.args[0]!);
       return scriptValue(this.#hooks.catalog, value, this.#hooks.metadata?.(value));
