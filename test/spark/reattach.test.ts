@@ -161,6 +161,18 @@ describe("retries", () => {
     expect(clock.waits).toEqual([50, 200, 800, 3_450, 13_050, 51_450, ...Array(9).fill(60_250)]);
   });
 
+  test("of a connection that is refused are two seconds apart, for as long as the others together", async () => {
+    const clock = instant();
+    const { server, client } = await session({}, { clock });
+    await server.stop();
+    const error = await failed(client.conf.getOption("a"));
+    expect(error.code).toBe("SPARK_UNREACHABLE");
+    expect(clock.waits.slice(0, 4)).toEqual([50, 200, 800, 2_250]);
+    expect(clock.waits.slice(4).every((wait) => wait === 2_250)).toBe(true);
+    expect(clock.now()).toBeGreaterThan(600_000);
+    expect(clock.now()).toBeLessThan(620_000);
+  });
+
   test("end with the first success", async () => {
     const { client } = await session({
       unary: (method, call) => (method === "config" && call < 3 ? down() : undefined),

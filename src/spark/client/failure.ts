@@ -159,7 +159,7 @@ export function transportError(error: ConnectError, address: ConnectAddress, met
       case Code.PermissionDenied:
         return new MillraceError(
           "SPARK_AUTHENTICATION",
-          `The Spark server at ${at} refused the token: ${error.rawMessage}.`,
+          `The Spark server at ${at} refused ${address.token === undefined ? "a client without a token" : "the token"}: ${error.rawMessage}.`,
           {
             hint:
               address.token === undefined

@@ -99,13 +99,20 @@ export function nodeCodes(error: unknown): string[] {
   return codes;
 }
 
-/** Counts the tries of one call and says how long to wait before the next. */
+/** The longest wait while nothing listens at the address: to ask again costs nobody anything, and a server that is started anew is found soon. */
+const REFUSED_BACKOFF_MS = 2_000;
+
+/**
+ * Counts the tries of one call and says how long to wait before the next. While the connection itself is refused, waits are short and it is
+ * the time that counts: as long as the policy's waits are together.
+ */
 export class Backoff {
   readonly #policy: RetryPolicy;
   readonly #clock: RetryClock;
   readonly #closed: AbortSignal;
   readonly #deadline: number;
   #tries = 0;
+  #refusedSince: number | undefined;
 
   /** No try starts later than `withinMs` from now, and no wait outlasts `closed`. */
   constructor(policy: RetryPolicy, clock: RetryClock, closed: AbortSignal, withinMs = Number.POSITIVE_INFINITY) {
@@ -118,14 +125,22 @@ export class Backoff {
   /** After progress: later failures are counted anew. */
   reset(): void {
     this.#tries = 0;
+    this.#refusedSince = undefined;
   }
 
   /** Waits for the next try; false when there is none. */
   async again(error: ConnectError, signal?: AbortSignal): Promise<boolean> {
     const policy = this.#policy;
-    if (this.#tries >= policy.maxRetries) return false;
-    let wait = Math.min(policy.initialBackoffMs * policy.backoffMultiplier ** this.#tries, policy.maxBackoffMs);
-    this.#tries++;
+    const refused = nodeCodes(error).includes("ECONNREFUSED");
+    if (refused) this.#refusedSince ??= this.#clock.now();
+    else this.#refusedSince = undefined;
+    const over = refused
+      ? this.#clock.now() - this.#refusedSince! >= totalWait(policy)
+      : this.#tries >= policy.maxRetries;
+    if (over) return false;
+    let wait = backoffOf(policy, this.#tries);
+    if (refused) wait = Math.min(wait, REFUSED_BACKOFF_MS);
+    this.#tries = Math.min(this.#tries + 1, policy.maxRetries);
     const asked = serverDelayMs(error);
     if (asked !== undefined) wait = Math.max(wait, Math.min(asked, policy.maxServerDelayMs));
     if (wait >= policy.jitterFromMs) wait += this.#clock.random() * policy.jitterMs;
@@ -135,6 +150,14 @@ export class Backoff {
     await this.#clock.sleep(Math.min(wait, left), wake);
     return true;
   }
+}
+
+function backoffOf(policy: RetryPolicy, tries: number): number {
+  return Math.min(policy.initialBackoffMs * policy.backoffMultiplier ** tries, policy.maxBackoffMs);
+}
+
+function totalWait(policy: RetryPolicy): number {
+  return Array.from({ length: policy.maxRetries }, (_, i) => backoffOf(policy, i)).reduce((a, b) => a + b, 0);
 }
 
 function serverDelayMs(error: ConnectError): number | undefined {
