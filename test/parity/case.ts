@@ -44,18 +44,23 @@ export interface PlanCase extends Common {
 }
 
 /**
- * A streaming query over batches given row by row: both engines read batch after batch, and every batch's output, watermark and
- * dropped rows are compared. Rows are values in the order of the schema; timestamps are ISO text.
+ * A streaming query over batches given row by row: both engines read batch after batch, and every batch's output, watermark, state and
+ * dropped rows are compared; or both refuse to start, with the same error class. Rows are values in the order of the schema; timestamps
+ * are ISO text.
  */
 export interface StreamCase extends Common {
   readonly kind: "stream";
   readonly family: string;
   readonly name: string;
   readonly schema: string;
-  readonly batches: readonly (readonly (readonly unknown[])[])[];
+  readonly batches: StreamBatches;
+  /** A second stream, its batches beside those of the first. */
+  readonly other?: { readonly schema: string; readonly batches: StreamBatches };
   readonly outputMode: "append" | "update" | "complete";
-  readonly build: (input: DataFrame<any>, spark: SparkSession) => DataFrame<any>;
+  readonly build: (input: DataFrame<any>, spark: SparkSession, other: DataFrame<any>) => DataFrame<any>;
 }
+
+export type StreamBatches = readonly (readonly (readonly unknown[])[])[];
 
 /** Many expressions over one table: `...expressions("math", "numbers", ["abs(i)", ["pmod(i, 3)", { known: "..." }]])`. */
 export function expressions(

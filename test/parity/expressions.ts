@@ -20,6 +20,7 @@ export async function evaluate(
   names: readonly LaneName[],
   exprs: readonly string[],
   on: Ask["on"],
+  options: { readonly rowWise?: readonly LaneName[] } = {},
 ): Promise<Evaluated[]> {
   const results = exprs.map((sql) => ({ sql, outcomes: new Map<LaneName, Outcome>() }));
   const rowIds = typeof on === "string" ? TABLES[on].rows.map((r) => Number(r[0])) : [];
@@ -43,8 +44,9 @@ export async function evaluate(
 
   const failing = keyed ? groups.scalar.filter((i) => [...results[i]!.outcomes.values()].some(isRuntime)) : [];
   if (failing.length === 0) return results;
+  const inRows = options.rowWise ?? names;
   const rowwise = new Map<number, Map<LaneName, Rows>>(failing.map((i) => [i, new Map()]));
-  for (const lane of [...names].sort((a, b) => Number(b === "embedded") - Number(a === "embedded"))) {
+  for (const lane of [...inRows].sort((a, b) => Number(b === "embedded") - Number(a === "embedded"))) {
     const byRow = await Promise.all(
       rowIds.map(async (row) => {
         const predicted = (i: number): boolean =>
@@ -78,6 +80,7 @@ export async function evaluate(
     // Failed for every row in every lane: the error itself is the result.
     const all = [...rowwise.get(i)!.values()].every((o) => o.rows.every((r) => r[1]!.startsWith("!")));
     if (all && new Set([...results[i]!.outcomes.values()].map((o) => o.ok)).size === 1) continue;
+    for (const lane of names) results[i]!.outcomes.delete(lane);
     for (const [lane, outcome] of rowwise.get(i)!) results[i]!.outcomes.set(lane, outcome);
   }
   return results;

@@ -4,7 +4,7 @@ import { functions } from "../../../src/functions/index.ts";
 import type { ArgumentType } from "../../../src/plan/resolved.ts";
 import type { DataType } from "../../../src/types/data-type.ts";
 import { keyOf, POOL } from "./pool.ts";
-import { FIXED, SKIPPED } from "./special.ts";
+import { FIXED, MOST_ARGUMENTS, SKIPPED } from "./special.ts";
 
 /** A way to make a value: a function over arguments of certain types. */
 export interface Production {
@@ -35,7 +35,7 @@ export function productionsOf(kind: FunctionDef["kind"]): Productions {
       return (state >> 8) % n;
     };
     for (let attempt = 0; attempt < 20; attempt++) {
-      for (let arity = 0; arity <= 4; arity++) {
+      for (let arity = 0; arity <= (MOST_ARGUMENTS[fn.name] ?? 4); arity++) {
         const p = tryArity(fn, arity, random);
         if (p) found.set(p.args.map(String).join(), p);
       }

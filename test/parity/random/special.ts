@@ -93,6 +93,16 @@ export const FIXED: Readonly<Record<string, Readonly<Record<number, readonly str
   hypot: {},
 };
 
+/** Functions whose further arguments are another function's business: so many are made. */
+export const MOST_ARGUMENTS: Readonly<Record<string, number>> = {
+  decode: 2,
+  from_json: 2,
+  from_csv: 2,
+  to_json: 1,
+  to_csv: 1,
+  schema_of_json: 1,
+};
+
 /** Left out: they depend on the moment or the session, stop the query by design, need more than values, or take lambdas (made apart). */
 export const SKIPPED: ReadonlySet<string> = new Set([
   "current_timestamp",
@@ -136,6 +146,7 @@ export const SKIPPED: ReadonlySet<string> = new Set([
   "grouping_id",
   "stack",
   "factorial",
+  "collect_set",
   "named_struct",
   "struct",
   "__script_value",
