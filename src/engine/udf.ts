@@ -7,6 +7,7 @@ import type { NativeFunction } from "../functions/index.ts";
 import type { UserFunction } from "../plan/expr.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { sqlType } from "../types/duckdb-types.ts";
 import { type CompileContext, FUNCTION_PREFIX } from "./compile-expr.ts";
 
 /** Functions registered with a database, by the function itself: a plan that runs batch after batch registers once. */
@@ -22,7 +23,8 @@ export function udfCompiler(connection: Connection): CompileContext["udf"] {
       args.map((a) => a.type),
       type,
     );
-    return `${name}(${args.map((a) => a.sql).join(", ")})`;
+    // DuckDB picks a function by the types it sees, and takes a small literal for a wider one.
+    return `${name}(${args.map((a) => `CAST(${a.sql} AS ${sqlType(a.type)})`).join(", ")})`;
   };
 }
 

@@ -13,10 +13,8 @@ export const GAPS: readonly Gap[] = [
   {
     family: "string, conditional, bit, hash, csv, json",
     names: words(`
-      aes_decrypt aes_encrypt bigint binary boolean crc32 current_catalog current_database current_schema current_user
-      date decimal double float from_csv hash int json_tuple monotonically_increasing_id parse_url schema_of_csv
-      schema_of_json sentences session_user smallint string timestamp tinyint to_csv try_aes_decrypt try_parse_url
-      try_url_decode url_decode url_encode user uuid version xxhash64`),
+      current_catalog current_database current_schema current_user from_csv json_tuple monotonically_increasing_id
+      schema_of_csv schema_of_json sentences session_user to_csv user version`),
     reason: "Rarely met in pipelines.",
   },
   {

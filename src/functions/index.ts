@@ -15,12 +15,14 @@ import { higherOrderFunctions } from "./higher-order.ts";
 import { jsonFunctions } from "./json.ts";
 import { mapFunctions } from "./map.ts";
 import { mathFunctions } from "./math.ts";
+import { castFunctions, miscFunctions } from "./misc.ts";
 import { operators } from "./operator.ts";
 import { predicateFunctions } from "./predicate.ts";
 import { randomFunctions } from "./random.ts";
 import { regexFunctions } from "./regex.ts";
 import { stringFunctions } from "./string.ts";
 import { textFormatFunctions } from "./text-format.ts";
+import { urlFunctions } from "./url.ts";
 import { windowFunctions } from "./window.ts";
 
 const families: readonly (readonly FunctionDef[])[] = [
@@ -43,6 +45,9 @@ const families: readonly (readonly FunctionDef[])[] = [
   higherOrderFunctions,
   jsonFunctions,
   hashFunctions,
+  urlFunctions,
+  castFunctions,
+  miscFunctions,
   aggregateFunctions,
   windowFunctions,
   generatorFunctions,

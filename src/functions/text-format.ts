@@ -2,7 +2,7 @@ import { MillraceError } from "../errors.ts";
 import { commonTypeOf, decimalOf, isNumeric } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
-import { datetimeFunctions } from "./datetime.ts";
+import { formatFunctions } from "./datetime-format.ts";
 import { type FunctionDef, family, type NativeFunction, nativeFunction, raise } from "./define.ts";
 import { decimalFormat, type FormatArg, javaFormat } from "./java-format.ts";
 import { formatNumber, type NumberFormat, parseNumberFormat, readNumber } from "./number-format.ts";
@@ -158,7 +158,7 @@ const toBinary = (name: "to_binary" | "try_to_binary", example: readonly [string
     },
   );
 
-const dateFormat = datetimeFunctions.find((f) => f.name === "date_format")!;
+const dateFormat = formatFunctions.find((f) => f.name === "date_format")!;
 
 export const textFormatFunctions: readonly FunctionDef[] = [
   fn(
