@@ -28,11 +28,9 @@ import {
   TINYINT,
   VARCHAR,
 } from "@duckdb/node-api";
-import { MillraceError } from "../errors.ts";
 import type { AnyRow, DataType, StructType } from "../types/data-type.ts";
-import { sqlName } from "../types/ddl.ts";
 import { NO_FIELD } from "../types/duckdb-types.ts";
-import { show } from "../types/show.ts";
+import { invalidValue } from "../types/invalid-value.ts";
 import { parseDecimal } from "./decimal.ts";
 
 /** The DuckDB type object of a Spark type. */
@@ -92,7 +90,7 @@ export function encoderOf(type: DataType, column: string, nullable = true, times
   const encode = nonNullEncoder(type, column, timestamps);
   if (nullable) return (value) => (value === null || value === undefined ? null : encode(value));
   return (value) => {
-    if (value === null || value === undefined) throw invalid(column, value, type, "The column may not be null.");
+    if (value === null || value === undefined) throw invalidValue(column, value, type, "The column may not be null.");
     return encode(value);
   };
 }
@@ -104,11 +102,11 @@ function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps):
   switch (type.kind) {
     case "null":
       return (value) => {
-        throw invalid(column, value, type);
+        throw invalidValue(column, value, type);
       };
     case "boolean":
       return (value) => {
-        if (typeof value !== "boolean") throw invalid(column, value, type);
+        if (typeof value !== "boolean") throw invalidValue(column, value, type);
         return value;
       };
     case "byte":
@@ -118,7 +116,8 @@ function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps):
       const [min, max] = INTEGER_RANGE[type.kind === "interval_year_month" ? "integer" : type.kind];
       return (value) => {
         const n = typeof value === "bigint" ? Number(value) : value;
-        if (typeof n !== "number" || !Number.isInteger(n) || n < min || n > max) throw invalid(column, value, type);
+        if (typeof n !== "number" || !Number.isInteger(n) || n < min || n > max)
+          throw invalidValue(column, value, type);
         return n;
       };
     }
@@ -126,14 +125,14 @@ function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps):
       return (value) => {
         if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return value;
         if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
-        throw invalid(column, value, type);
+        throw invalidValue(column, value, type);
       };
     case "float":
     case "double":
       return (value) => {
         if (typeof value === "number") return value;
         if (typeof value === "bigint") return Number(value);
-        throw invalid(column, value, type);
+        throw invalidValue(column, value, type);
       };
     case "decimal":
       return (value) => {
@@ -141,17 +140,17 @@ function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps):
           typeof value === "string" || typeof value === "number" || typeof value === "bigint"
             ? parseDecimal(String(value), type.precision, type.scale)
             : undefined;
-        if (scaled === undefined) throw invalid(column, value, type);
+        if (scaled === undefined) throw invalidValue(column, value, type);
         return new DuckDBDecimalValue(scaled, type.precision, type.scale);
       };
     case "string":
       return (value) => {
-        if (typeof value !== "string") throw invalid(column, value, type);
+        if (typeof value !== "string") throw invalidValue(column, value, type);
         return value;
       };
     case "binary":
       return (value) => {
-        if (!(value instanceof Uint8Array)) throw invalid(column, value, type);
+        if (!(value instanceof Uint8Array)) throw invalidValue(column, value, type);
         return new DuckDBBlobValue(value);
       };
     case "date":
@@ -168,13 +167,13 @@ function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps):
         if (typeof value === "bigint") return new DuckDBIntervalValue(0, 0, value);
         if (typeof value === "number" && Number.isSafeInteger(value))
           return new DuckDBIntervalValue(0, 0, BigInt(value));
-        throw invalid(column, value, type);
+        throw invalidValue(column, value, type);
       };
     case "array": {
       const element = encoderOf(type.elementType, `${column}.element`, true, timestamps);
       return (value) => {
         if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && !(value instanceof DataView))) {
-          throw invalid(column, value, type);
+          throw invalidValue(column, value, type);
         }
         const items: DuckDBValue[] = [];
         for (const item of value as Iterable<unknown>) items.push(element(item));
@@ -188,7 +187,7 @@ function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps):
         let pairs: Iterable<readonly [unknown, unknown]>;
         if (value instanceof Map) pairs = value;
         else if (isPlainObject(value) && type.keyType.kind === "string") pairs = Object.entries(value);
-        else throw invalid(column, value, type);
+        else throw invalidValue(column, value, type);
         const entries: { key: DuckDBValue; value: DuckDBValue }[] = [];
         for (const [k, v] of pairs) entries.push({ key: key(k), value: item(v) });
         return new DuckDBMapValue(entries);
@@ -200,7 +199,7 @@ function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps):
         encode: encoderOf(f.type, `${column}.${f.name}`, f.nullable, timestamps),
       }));
       return (value) => {
-        if (!isPlainObject(value)) throw invalid(column, value, type);
+        if (!isPlainObject(value)) throw invalidValue(column, value, type);
         const entries: Record<string, DuckDBValue> = fields.length === 0 ? { [NO_FIELD]: null } : {};
         for (const f of fields) setField(entries, f.name, f.encode(value[f.name]));
         return new DuckDBStructValue(entries);
@@ -211,12 +210,12 @@ function nonNullEncoder(type: DataType, column: string, timestamps: Timestamps):
 
 function timeOf(value: unknown, column: string, type: DataType): number {
   const ms = value instanceof Date ? value.getTime() : Number.NaN;
-  if (Number.isNaN(ms)) throw invalid(column, value, type);
+  if (Number.isNaN(ms)) throw invalidValue(column, value, type);
   return ms;
 }
 
 function microsOf(value: unknown, column: string, type: DataType): bigint {
-  if (typeof value !== "bigint") throw invalid(column, value, type);
+  if (typeof value !== "bigint") throw invalidValue(column, value, type);
   return value;
 }
 
@@ -230,24 +229,6 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
     !ArrayBuffer.isView(value)
   );
 }
-
-function invalid(column: string, value: unknown, type: DataType, why?: string): MillraceError {
-  return new MillraceError(
-    "INVALID_VALUE",
-    `Column \`${column}\` cannot hold ${show(value)}: its type is ${sqlName(type)}.`,
-    { hint: why ?? HINTS[type.kind], parameters: { column, value: show(value), type: sqlName(type) } },
-  );
-}
-
-const HINTS: Partial<Record<DataType["kind"], string>> = {
-  long: "A `long` is a bigint, such as 5n.",
-  decimal: "A `decimal` is a string, such as '12.50', with no more digits than its precision.",
-  date: "A `date` is a Date.",
-  timestamp: "A `timestamp` is a Date.",
-  timestamp_ntz: "A `timestamp_ntz` is a Date.",
-  binary: "A `binary` is a Uint8Array.",
-  map: "A `map` is a Map.",
-};
 
 /** Fills chunks of at most 2,048 rows from row objects; the same chunk is used again after each `flush`. */
 export class ChunkWriter {

@@ -3,7 +3,7 @@ import { parseDecimal } from "../duckdb/decimal.ts";
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import { show } from "../types/show.ts";
+import { invalidValue } from "../types/invalid-value.ts";
 
 export interface EncodeOptions {
   /** `micros`: timestamps are given as bigints of microseconds. Default `date`. */
@@ -110,7 +110,7 @@ function build(
   const n = values.length;
   const { validity, nullCount } = validityOf(values, type, column, strict);
   const base = { length: n, nullCount, type: arrowT, validity };
-  const fail = (value: unknown): MillraceError => invalid(column, value, type);
+  const fail = (value: unknown): MillraceError => invalidValue(column, value, type);
   const fill = <A extends { [index: number]: unknown }>(to: A, convert: (value: any) => unknown): A => {
     for (let i = 0; i < n; i++) {
       const value = values[i];
@@ -255,7 +255,7 @@ function validityOf(
   let nullCount = 0;
   for (let i = 0; i < n; i++) if (values[i] === null || values[i] === undefined) nullCount++;
   if (nullCount === 0) return { validity: NO_NULLS, nullCount };
-  if (strict) throw invalid(column, null, type, "It may not be null.");
+  if (strict) throw invalidValue(column, null, type, "The column may not be null.");
   const validity = new Uint8Array((n + 7) >> 3);
   for (let i = 0; i < n; i++) {
     if (values[i] !== null && values[i] !== undefined) validity[i >> 3]! |= 1 << (i & 7);
@@ -266,7 +266,7 @@ function validityOf(
 function refuseInnerNulls(structs: readonly unknown[], items: readonly unknown[], type: DataType, name: string): void {
   for (let i = 0; i < items.length; i++) {
     if ((items[i] === null || items[i] === undefined) && structs[i] !== null && structs[i] !== undefined) {
-      throw invalid(name, null, type, "It may not be null.");
+      throw invalidValue(name, null, type, "The column may not be null.");
     }
   }
 }
@@ -343,13 +343,5 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
     !(value instanceof Date) &&
     !(value instanceof Map) &&
     !ArrayBuffer.isView(value)
-  );
-}
-
-function invalid(column: string, value: unknown, type: DataType, why?: string): MillraceError {
-  return new MillraceError(
-    "INVALID_VALUE",
-    `Column \`${column}\` cannot hold ${show(value)}: its type is ${sqlName(type)}.`,
-    { hint: why, parameters: { column, value: show(value), type: sqlName(type) } },
   );
 }

@@ -192,7 +192,7 @@ export class ExprEncoder {
   #udf(e: Extract<Expr, { kind: "udf" }>): pb.Expression {
     const { functions } = this.#context;
     if (functions === undefined) throw notPortable(e.fn.name);
-    return functions.udf(e.fn, e.type, this.all(e.args));
+    return functions.udf(e, this.all(e.args));
   }
 }
 

@@ -8,12 +8,12 @@ export interface FunctionPackage extends CapturedFunction {
   readonly use: FunctionUse;
 }
 
-/** How a function is called, and what its results are. */
+/** How a function is called, and what its results are. `input` is there where Arrow does not say how values stand in TypeScript. */
 export type FunctionUse =
-  | { readonly kind: "map" | "flat_map" | "map_batch"; readonly schema: StructType }
-  | { readonly kind: "scalar"; readonly type: DataType }
+  | { readonly kind: "map" | "flat_map" | "map_batch"; readonly schema: StructType; readonly input?: StructType }
+  | { readonly kind: "scalar"; readonly type: DataType; readonly input?: StructType }
   /** Decides over whole rows, given as one struct; truthy keeps the row. It may be asynchronous. */
-  | { readonly kind: "filter" }
+  | { readonly kind: "filter"; readonly input?: StructType }
   | StatefulUse;
 
 export interface StatefulUse {

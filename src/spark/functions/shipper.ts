@@ -13,11 +13,13 @@ import * as pb from "../proto/spark-connect_pb.ts";
 import { type CapturedFunction, captureFunctions } from "./capture.ts";
 import { arrowSchema, type DeclaredState, declaredState } from "./declarations.ts";
 import { EVAL_TYPE } from "./eval-type.ts";
+import { scriptInputs, type UdfCall } from "./modes.ts";
 import { nodeArtifact } from "./node-artifact.ts";
 import type { FunctionPackage, FunctionUse, StatefulUse } from "./package.ts";
 import { pickleCommand, pythonData, pythonModule } from "./pickle.ts";
 import { type WorkerFacts, workerFacts } from "./probe.ts";
 import { packed, shortHash, type WorkerRuntime, workerRuntime } from "./runtime.ts";
+import { walk } from "./walk.ts";
 
 export type MapRows = Extract<Relation, { kind: "map_rows" }>;
 export type TransformWithState = Extract<Relation, { kind: "transform_with_state" }>;
@@ -35,7 +37,7 @@ export interface FunctionShipper {
    */
   prepare(plan: Relation, conf: Conf, schemaOf: SchemaOf): Promise<void>;
   /** The call of a scalar function; `args` are encoded already. */
-  udf(fn: UserFunction, returnType: DataType, args: readonly pb.Expression[]): pb.Expression;
+  udf(call: UdfCall, args: readonly pb.Expression[]): pb.Expression;
   /** `map`, `flatMap`, `mapBatch` and `filter` over the encoded input. */
   mapRows(node: MapRows, input: pb.Relation): pb.Relation;
   /** A stateful processor over the encoded input, `grouping` encoded already. */
@@ -59,6 +61,7 @@ class Shipper implements FunctionShipper {
   readonly #client: SparkConnectClient;
   readonly #captured = new Map<Function, CapturedFunction>();
   readonly #stateful = new WeakMap<TransformWithState, { readonly state: DeclaredState; readonly use: StatefulUse }>();
+  readonly #inputs = new WeakMap<MapRows | UdfCall, StructType>();
   #runtime: WorkerRuntime | undefined;
   #facts: WorkerFacts | undefined;
   #artifact: string | undefined;
@@ -90,6 +93,7 @@ class Shipper implements FunctionShipper {
         this.#captured.set(fn, captured[i]!);
       });
     }
+    for (const [node, input] of await scriptInputs(plan, schemaOf)) this.#inputs.set(node, input);
     // From the inside out: the schema of an outer one's input may rest on an inner one.
     for (const node of statefulNodes(plan).reverse()) {
       if (this.#stateful.has(node)) continue;
@@ -98,8 +102,13 @@ class Shipper implements FunctionShipper {
     }
   }
 
-  udf(fn: UserFunction, returnType: DataType, args: readonly pb.Expression[]): pb.Expression {
-    return this.#scalar(fn, { kind: "scalar", type: returnType }, returnType, args);
+  udf(call: UdfCall, args: readonly pb.Expression[]): pb.Expression {
+    return this.#scalar(call.fn, { kind: "scalar", type: call.type, ...this.#input(call) }, call.type, args);
+  }
+
+  #input(node: MapRows | UdfCall): { readonly input?: StructType } {
+    const input = this.#inputs.get(node);
+    return input === undefined ? {} : { input };
   }
 
   #scalar(fn: UserFunction, use: FunctionUse, type: DataType, args: readonly pb.Expression[]): pb.Expression {
@@ -127,13 +136,13 @@ class Shipper implements FunctionShipper {
     if (op === "filter") {
       // A condition, not mapInArrow: the rows stay in Spark, and a watermark stays with its column.
       const row = wholeRow();
-      const condition = this.#scalar(fn, { kind: "filter" }, { kind: "boolean" }, [row]);
+      const condition = this.#scalar(fn, { kind: "filter", ...this.#input(node) }, { kind: "boolean" }, [row]);
       return create(pb.RelationSchema, { relType: { case: "filter", value: { input, condition } } });
     }
     const udf = this.#pythonUdf(
       fn.name,
       fn.call,
-      { kind: op, schema: schema! },
+      { kind: op, schema: schema!, ...this.#input(node) },
       "map_rows",
       EVAL_TYPE.mapArrowIter,
       schema!,
@@ -329,26 +338,4 @@ function statefulUse(node: TransformWithState, input: StructType): StatefulUse {
   });
   const { schema, timeMode, processor } = node;
   return { kind: "stateful", schema, input, keys, timeMode, orderBy: (processor.orderBy ?? []).map(fieldOf) };
-}
-
-interface PlanNode {
-  readonly kind?: string;
-  readonly [key: string]: unknown;
-}
-
-/** Calls `visit` for every object of a plan but rows; a part that is used twice is visited once. */
-function walk(plan: Relation, visit: (node: PlanNode) => void): void {
-  const seen = new Set<unknown>();
-  const go = (value: unknown): void => {
-    if (typeof value !== "object" || value === null || seen.has(value)) return;
-    seen.add(value);
-    if (Array.isArray(value)) {
-      for (const item of value) go(item);
-      return;
-    }
-    if (Object.getPrototypeOf(value) !== Object.prototype) return;
-    visit(value as PlanNode);
-    for (const [key, child] of Object.entries(value)) if (key !== "rows") go(child);
-  };
-  go(plan);
 }

@@ -60,15 +60,15 @@ async function prepare(bytes: Buffer, frames: Frames): Promise<Ready> {
   const fn = { name, call };
   switch (use.kind) {
     case "scalar":
-      return (payload) => callScalar(fn, use.type, payload);
+      return (payload) => callScalar(fn, use.type, payload, use.input);
     case "filter":
-      return (payload) => callFilter(fn, payload);
+      return (payload) => callFilter(fn, payload, use.input);
     case "stateful": {
       const stateful = new StatefulFunction(name, call, use, frames);
       return (payload) => stateful.call(payload);
     }
     default:
-      return (payload) => mapRows(use.kind, fn, use.schema, payload);
+      return (payload) => mapRows(use.kind, fn, use.schema, payload, use.input);
   }
 }
 

@@ -6,6 +6,8 @@ import { decodeArrowColumns, encodeArrow, encodeColumns } from "../../arrow.ts";
 
 type Named = { readonly name: string; readonly call: Function };
 
+const MODES = { modes: true } as const;
+
 /** Rows of results that are written at once. */
 const CHUNK_ROWS = 10_000;
 
@@ -15,8 +17,9 @@ export async function* mapRows(
   fn: Named,
   schema: StructType,
   input: Uint8Array,
+  fields?: StructType,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const results = await callOnRows(op, fn, rowsOf(input));
+  const results = await callOnRows(op, fn, rowsOf(input, fields));
   for (let from = 0; from < results.length; from += CHUNK_ROWS) {
     const part = results.length <= CHUNK_ROWS ? results : results.slice(from, from + CHUNK_ROWS);
     yield encodeRows(fn.name, schema, part);
@@ -33,10 +36,10 @@ export function encodeRows(name: string, schema: StructType, rows: readonly AnyR
 }
 
 /** A scalar function over the columns of one Arrow stream; gives a stream of one column. */
-export function callScalar(fn: Named, type: DataType, input: Uint8Array): Uint8Array {
+export function callScalar(fn: Named, type: DataType, input: Uint8Array, fields?: StructType): Uint8Array {
   const { call, name } = fn;
   const results: unknown[] = [];
-  for (const { columns, rowCount } of decodeArrowColumns(input).batches) {
+  for (const { columns, rowCount } of decodeArrowColumns(input, fields, MODES).batches) {
     const [one, two] = columns;
     let i = 0;
     try {
@@ -69,14 +72,18 @@ export function callScalar(fn: Named, type: DataType, input: Uint8Array): Uint8A
 const KEEP: StructType = { kind: "struct", fields: [{ name: "keep", type: { kind: "boolean" }, nullable: false }] };
 
 /** The decisions of a filter over rows that come as one struct column. */
-export async function callFilter(fn: Named, input: Uint8Array): Promise<Uint8Array> {
-  const outcomes = await callAll(fn.name, fn.call, rowsOf(input));
+export async function callFilter(fn: Named, input: Uint8Array, fields?: StructType): Promise<Uint8Array> {
+  const outcomes = await callAll(fn.name, fn.call, rowsOf(input, fields));
   return encodeColumns(KEEP, [outcomes.map(Boolean)]);
 }
 
 /** Rows come as a column of structs. */
-function rowsOf(input: Uint8Array): AnyRow[] {
-  return decodeArrowColumns(input).batches.flatMap(({ columns }) => columns[0] as AnyRow[]);
+function rowsOf(input: Uint8Array, fields: StructType | undefined): AnyRow[] {
+  const schema: StructType | undefined = fields && {
+    kind: "struct",
+    fields: [{ name: "row", type: fields, nullable: false }],
+  };
+  return decodeArrowColumns(input, schema, MODES).batches.flatMap(({ columns }) => columns[0] as AnyRow[]);
 }
 
 function isPromise(value: unknown): boolean {
