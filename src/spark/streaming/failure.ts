@@ -14,7 +14,7 @@ export interface ServerException {
  * with them; it is started again as the embedded engine does.
  */
 const PASSING =
-  /org\.apache\.kafka\.common\.errors\.(\w*Timeout|Disconnect|Network|NotLeader\w*|LeaderNotAvailable|CoordinatorNotAvailable|UnknownTopicOrPartition|NotEnoughReplicas\w*)Exception|java\.net\.(ConnectException|SocketException|SocketTimeoutException|NoRouteToHostException)|ExecutorLostFailure/;
+  /org\.apache\.kafka\.common\.errors\.(\w*Timeout|Disconnect|Network|NotLeader\w*|LeaderNotAvailable|CoordinatorNotAvailable|UnknownTopicOrPartition|NotEnoughReplicas\w*)Exception|java\.net\.(ConnectException|SocketException|SocketTimeoutException|NoRouteToHostException)|ExecutorLostFailure|Python worker (failed|to connect back)|waiting for the Python worker to connect back/;
 
 /** The cause of a query's failure as one of our errors: with Spark's class, or what our own code on the server said. */
 export function causeOf(exception: ServerException, call: BridgeCall | undefined): MillraceError {

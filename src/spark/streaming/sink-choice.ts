@@ -1,5 +1,5 @@
 import type { Conf, SinkTarget, StreamTarget } from "../../backend.ts";
-import type { Guarantee, OutputMode } from "../../connectors/connector.ts";
+import type { Connector, Guarantee, OutputMode } from "../../connectors/connector.ts";
 import { lookupConnector } from "../../connectors/index.ts";
 import { resolveOptions } from "../../connectors/options.ts";
 import { type SparkFormat, sparkSink } from "../formats.ts";
@@ -23,6 +23,8 @@ export interface SinkChoices {
   /** The sink as Spark takes it, where `by` is `spark`. */
   readonly native: SparkFormat | undefined;
 }
+
+type Lookup = (format: string) => Connector | undefined;
 
 /** What Spark's own sinks promise for a batch that is written again. */
 const NATIVE: Readonly<Record<string, Guarantee>> = {
@@ -50,19 +52,27 @@ const STRENGTH: Readonly<Record<Guarantee, number>> = { "at-least-once": 0, "by-
  * @example
  * chooseSinks({ outputMode: "append", sinks: [{ name: "delta", format: "delta", ... }] }, {}).by // "spark"
  */
-export function chooseSinks(target: Pick<StreamTarget, "sinks" | "outputMode">, conf: Conf): SinkChoices {
+export function chooseSinks(
+  target: Pick<StreamTarget, "sinks" | "outputMode">,
+  conf: Conf,
+  lookup: (format: string) => Connector | undefined = lookupConnector,
+): SinkChoices {
   const { sinks, outputMode } = target;
   const [sole] = sinks;
   if (sole !== undefined && sinks.length === 1 && sole.foreachBatch === undefined) {
-    const native = nativeSink(sole, outputMode, conf);
+    const native = nativeSink(sole, outputMode, conf, lookup);
     if (typeof native === "object") return { by: "spark", sinks: [native.choice], native: native.format };
-    return { by: "bridge", sinks: [bridged(sole, outputMode, native)], native: undefined };
+    return { by: "bridge", sinks: [bridged(sole, outputMode, native, lookup)], native: undefined };
   }
   const reason = (sink: SinkTarget): string =>
     sink.foreachBatch === undefined
       ? "a query on Spark has one sink, this one has several"
       : "the function runs in this process";
-  return { by: "bridge", sinks: sinks.map((sink) => bridged(sink, outputMode, reason(sink))), native: undefined };
+  return {
+    by: "bridge",
+    sinks: sinks.map((sink) => bridged(sink, outputMode, reason(sink), lookup)),
+    native: undefined,
+  };
 }
 
 /** Spark's own sink for this one, or why not. */
@@ -70,8 +80,10 @@ function nativeSink(
   sink: SinkTarget,
   outputMode: OutputMode,
   conf: Conf,
+  lookup: Lookup,
 ): { readonly choice: SinkChoice; readonly format: SparkFormat } | string {
-  const connector = lookupConnector(sink.format);
+  const connector = lookup(sink.format);
+  if (connector !== lookupConnector(sink.format)) return "Spark has no sink of that format";
   const name = connector?.name ?? sink.format;
   const wanted = (conf["spark.millrace.bridge.native"] ?? "").split(",").map((format) => format.trim().toLowerCase());
   const forced = wanted.includes(name.toLowerCase());
@@ -81,7 +93,7 @@ function nativeSink(
     return name in NATIVE ? "Spark's sink does not know its options" : "Spark has no sink of that format";
   }
   const guarantee = NATIVE[name.toLowerCase()];
-  const own = guaranteeOf(sink, outputMode);
+  const own = guaranteeOf(sink, outputMode, lookup);
   if (!forced && guarantee !== undefined && own !== undefined && STRENGTH[own] > STRENGTH[guarantee]) {
     return `Spark's own sink promises ${guarantee} only`;
   }
@@ -93,14 +105,14 @@ function nativeSink(
   return { choice: { name: sink.name, format: name, by: "spark", guarantee, reason }, format };
 }
 
-function bridged(sink: SinkTarget, outputMode: OutputMode, reason: string): SinkChoice {
-  const format = sink.foreachBatch === undefined ? (lookupConnector(sink.format)?.name ?? sink.format) : "foreachBatch";
-  return { name: sink.name, format, by: "bridge", guarantee: guaranteeOf(sink, outputMode), reason };
+function bridged(sink: SinkTarget, outputMode: OutputMode, reason: string, lookup: Lookup): SinkChoice {
+  const format = sink.foreachBatch === undefined ? (lookup(sink.format)?.name ?? sink.format) : "foreachBatch";
+  return { name: sink.name, format, by: "bridge", guarantee: guaranteeOf(sink, outputMode, lookup), reason };
 }
 
-function guaranteeOf(sink: SinkTarget, outputMode: OutputMode): Guarantee | undefined {
+function guaranteeOf(sink: SinkTarget, outputMode: OutputMode, lookup: Lookup): Guarantee | undefined {
   if (sink.foreachBatch !== undefined) return "at-least-once";
-  const connector = lookupConnector(sink.format);
+  const connector = lookup(sink.format);
   if (connector?.sink === undefined) return undefined;
   return connector.sink.guarantee(resolveOptions(connector, sink.options, "sink"), outputMode);
 }

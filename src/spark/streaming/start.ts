@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Conf, StreamingQueryHandle, StreamTarget } from "../../backend.ts";
-import { connectorFor } from "../../connectors/index.ts";
+import type { Connector } from "../../connectors/connector.ts";
+import { connectorFor, lookupConnector } from "../../connectors/index.ts";
 import { lockDirectory } from "../../dir-lock.ts";
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
@@ -40,13 +41,14 @@ export async function startStream(
   plan: Relation,
   target: StreamTarget,
   conf: Conf,
+  lookup: (format: string) => Connector | undefined = lookupConnector,
 ): Promise<StreamingQueryHandle> {
   const settings = streamConf(conf);
   const restart = restartPolicy(conf);
-  const choices = chooseSinks(target, conf);
+  const choices = chooseSinks(target, conf, lookup);
   const { plan: rows } = scriptRows(plan);
   const checkpoint = await checkpointOf(session, target, conf);
-  const bridge = choices.by === "spark" ? undefined : await openBridge(session, plan, target, conf, checkpoint);
+  const bridge = choices.by === "spark" ? undefined : await openBridge(session, plan, target, conf, checkpoint, lookup);
   const log = new ProgressLog(settings.recentProgressUpdates);
   let identity: { readonly id: string; readonly runId: string } | undefined;
 
@@ -64,7 +66,7 @@ export async function startStream(
               command: foreachBatchCommand(bridged.call),
               pythonVersion: (await workerFacts(client)).python,
             };
-      const started = await startOnServer(client, input, target, sink, checkpoint);
+      const started = await startPatiently(() => startOnServer(client, input, target, sink, checkpoint));
       identity ??= started;
       const query = new ServerQuery(client, started);
       try {
@@ -124,6 +126,19 @@ export async function startStream(
 }
 
 const STOP_MS = 15_000;
+const START_TRIES = 4;
+
+/** A server that is busy may not get a Python process up within the ten seconds that Spark waits for it: nothing has begun then. */
+async function startPatiently<T>(start: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start();
+    } catch (error) {
+      const slow = error instanceof MillraceError && /worker (failed )?to connect back/i.test(error.message);
+      if (!slow || attempt === START_TRIES) throw error;
+    }
+  }
+}
 
 function isGone(error: MillraceError): boolean {
   return error.code === "SPARK_SESSION_LOST" || error.code === "SPARK_UNREACHABLE";
@@ -143,9 +158,10 @@ async function openBridge(
   target: StreamTarget,
   conf: Conf,
   checkpoint: string | undefined,
+  lookup: (format: string) => Connector | undefined,
 ): Promise<Bridge> {
   const schema = await schemaForSinks(session, plan, conf);
-  const sinks = resolveSinks(target, schema, connectorFor);
+  const sinks = resolveSinks(target, schema, (format) => lookup(format) ?? connectorFor(format));
   refuseWithoutCheckpoint(sinks, checkpoint);
   const { client } = session;
   const facts = await workerFacts(client);
