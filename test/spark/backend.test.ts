@@ -213,7 +213,7 @@ describe.skipIf(server === undefined)("plans on a real Spark", () => {
       spark.conf.set("spark.app.name", "test");
       expect(await spark.range(1).count()).toBe(1);
       spark.conf.set("spark.sql.warehouse.dir", "/elsewhere");
-      expect((await failure(() => spark.range(1).count())).code).toBe("CANNOT_MODIFY_STATIC_CONFIG");
+      expect((await failure(() => spark.range(1).count())).message).toContain('"spark.sql.warehouse.dir"');
       spark.conf.unset("spark.sql.warehouse.dir");
       spark.conf.set("spark.sql.ansi.enabled", false);
       expect(await spark.range(1).select(expr("1 / id").as("x")).first()).toEqual({ x: null });
@@ -229,7 +229,7 @@ describe.skipIf(server === undefined)("plans on a real Spark", () => {
         expect(second).not.toBe(spark);
         const zone = (s: SparkSession) => s.range(1).select(expr("current_timezone()").as("z")).first();
         expect(await Promise.all([zone(second), zone(spark)])).toEqual([{ z: "Asia/Tokyo" }, { z: "UTC" }]);
-        expect(second.version).toBe(server!.version);
+        expect(second.version).toMatch(/^4\.\d+\.\d+/);
       } finally {
         await second.stop();
       }
