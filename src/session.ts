@@ -1,13 +1,20 @@
-import type { Backend, Conf, StreamingQueryHandle, StreamingQueryProgress } from "./backend.ts";
+import type { Backend, StreamingQueryHandle, StreamingQueryProgress } from "./backend.ts";
+import { Catalog } from "./dataframe/catalog.ts";
+import { afterCommands, CommandQueue } from "./dataframe/commands.ts";
 import type { SessionContext } from "./dataframe/context.ts";
 import { DataFrame } from "./dataframe/dataframe.ts";
 import { literal } from "./dataframe/literal.ts";
 import { DataFrameReader, DataStreamReader } from "./dataframe/reader.ts";
+import { RuntimeConfig } from "./dataframe/runtime-config.ts";
+import { settingOf, sqlArguments, TEMP_VIEW } from "./dataframe/sql-arguments.ts";
 import { fromScript } from "./dataframe/value-modes.ts";
 import { MillraceError } from "./errors.ts";
 import { subscribe } from "./events.ts";
 import { commonType } from "./plan/coercion.ts";
 import { parseSchemaOrDdl } from "./plan/parse.ts";
+import type { Relation } from "./plan/relation.ts";
+import { isCommand } from "./plan/sql/command.ts";
+import { parseQuery } from "./plan/sql/parse-query.ts";
 import type { DataType, StructField, StructType, Value } from "./types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "./types/schema.ts";
 import { hidePasswords } from "./types/secrets.ts";
@@ -98,6 +105,9 @@ export class SparkSession {
   #backend: Promise<Backend> | undefined;
   #stopped = false;
   readonly #context: SessionContext;
+  readonly #commands: CommandQueue;
+  /** Databases, tables, views and functions. */
+  readonly catalog: Catalog;
 
   static builder(): SparkSessionBuilder {
     return new SparkSessionBuilder();
@@ -112,11 +122,17 @@ export class SparkSession {
     this.#remote = options.remote;
     this.remote = options.remote === undefined ? undefined : hidePasswords(options.remote);
     this.streams = new StreamingQueryManager();
+    const commands = new CommandQueue();
+    this.#commands = commands;
     this.#context = {
-      backend: () => this.#engine(),
+      backend: async () => afterCommands(await this.#engine(), commands),
+      command: (run) => commands.run(async () => run(await this.#engine())),
       confValues: () => this.conf.values(),
       register: (query) => this.streams["~register"](query),
+      views: new Map(),
+      owner: this,
     };
+    this.catalog = new Catalog(this.#context);
   }
 
   #engine(): Promise<Backend> {
@@ -159,6 +175,58 @@ export class SparkSession {
   /** Reads what grows: `spark.readStream.format("kafka").option("subscribe", "flights").load()`. */
   get readStream(): DataStreamReader {
     return new DataStreamReader(this.#context);
+  }
+
+  /**
+   * A query, or a command, in Spark's SQL (docs/sql.md). A query is a DataFrame like any other: nothing runs before an action. A command
+   * such as CREATE TABLE starts at once; what is asked of the session afterwards waits for it, and the DataFrame has its rows or throws
+   * its failure. `args` fill `:name` or, as a list, `?`: values, or columns such as `array(lit(1))`.
+   *
+   * Throws PARSE_SYNTAX_ERROR with the position, UNSUPPORTED_FEATURE with the clause, UNBOUND_SQL_PARAMETER (on a server, by the first action).
+   *
+   * @example
+   * const busy = spark.sql("SELECT origin, count(*) AS n FROM flights WHERE delay > :d GROUP BY origin", { d: 15 });
+   */
+  sql<R = any>(query: string, args?: Readonly<Record<string, unknown>> | readonly unknown[]): DataFrame<R> {
+    const parameters = args && sqlArguments(args);
+    const df = new DataFrame<R>(this.#context, { kind: "sql", query, ...(parameters && { args: parameters }) });
+    if (!isCommand(query)) {
+      if (this.#remote === undefined) parseQuery(query, parameters);
+      return df;
+    }
+    const command = settingOf(query);
+    if (command?.value !== undefined) this.conf.set(command.key, command.value);
+    if (command?.reset) this.conf.unset(command.key);
+    this.#rememberView(query, parameters);
+    const conf = this.conf.values();
+    const plan = df.plan as Extract<Relation, { kind: "sql" }>;
+    this.#commands.start(plan, async () => (await this.#engine()).catalog.command(plan, conf));
+    return df;
+  }
+
+  /** A view made by a command, for `isStreaming`. */
+  #rememberView(query: string, args: Extract<Relation, { kind: "sql" }>["args"]): void {
+    const [, global, name, text] = TEMP_VIEW.exec(query) ?? [];
+    if (name === undefined || text === undefined) return;
+    const key = `${global ? "global_temp." : ""}${name.replaceAll("`", "").toLowerCase()}`;
+    this.#context.views.set(key, { kind: "sql", query: text, ...(args && { args }) });
+  }
+
+  /** A table or view: `spark.table("flights")`, `spark.table("db.flights")`, or the table of a query with the memory sink by its name. */
+  table<R = any>(name: string): DataFrame<R> {
+    return this.read.table(name) as DataFrame<R>;
+  }
+
+  /** A DataFrame without columns and rows. */
+  get emptyDataFrame(): DataFrame<any> {
+    return this.createDataFrame([], { kind: "struct", fields: [] });
+  }
+
+  /** Another session on the same engine: settings, temporary views and the current database of its own. */
+  newSession(): SparkSession {
+    const session = new SparkSession(this.#remote === undefined ? {} : { remote: this.#remote });
+    for (const [name, value] of Object.entries(this.conf.values())) session.conf.set(name, value);
+    return session;
   }
 
   /** Numbers from `start` up to `end`, without it, as column `id`. `range(5)` is 0 to 4. */
@@ -215,27 +283,7 @@ export class SparkSession {
   }
 }
 
-/** Settings by Spark's names. */
-export class RuntimeConfig {
-  readonly #values = new Map<string, string>();
-
-  /** Sets a value; queries that run keep the one they started with. */
-  set(name: string, value: string | number | boolean): void {
-    this.#values.set(name, String(value));
-  }
-  /** The value, or `fallback`; undefined where neither is there. */
-  get(name: string, fallback?: string): string | undefined {
-    return this.#values.get(name) ?? fallback;
-  }
-  /** Goes back to the default. */
-  unset(name: string): void {
-    this.#values.delete(name);
-  }
-  /** All that is set. */
-  values(): Conf {
-    return Object.freeze(Object.fromEntries(this.#values));
-  }
-}
+export { RuntimeConfig } from "./dataframe/runtime-config.ts";
 
 /** Called as queries start, go on and end. An error thrown by a listener does not stop the query. */
 export interface StreamingQueryListener {

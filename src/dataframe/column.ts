@@ -1,5 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
+import type { Relation } from "../plan/relation.ts";
 import type { DataType } from "../types/data-type.ts";
 import { parseType } from "../types/ddl.ts";
 import type { Type } from "../types/schema.ts";
@@ -148,10 +149,18 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   ): Column<Lift<boolean, T | OperandType<A> | OperandType<B>>, string, W | OperandNeed<A> | OperandNeed<B>> {
     return new Column({ kind: "call", name: "and", args: [this.geq(lower).expr, this.leq(upper).expr] });
   }
-  /** One of the values, also given as one array. */
+  /** One of the values, also given as one array, or of the rows of a DataFrame of one column. */
   isin<const V extends readonly unknown[]>(...values: V): Column<Lift<boolean, T>, string, W | OperandNeed<V[number]>> {
+    const [first] = values;
+    if (values.length === 1 && typeof first === "object" && first !== null && "plan" in first) {
+      return new Column({ kind: "subquery", type: "in", plan: first.plan as Relation, values: [this.expr] });
+    }
     const list = values.length === 1 && Array.isArray(values[0]) ? (values[0] as unknown[]) : values;
     return this.#call("in", ...list);
+  }
+  /** Says that it is a column of the query around a subquery. A name that the subquery has not is one in any case. */
+  outer(): this {
+    return this;
   }
   /** Whether it is null. */
   isNull(): Column<boolean, `(${N} IS NULL)`, W> {

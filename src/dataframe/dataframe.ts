@@ -1,14 +1,14 @@
-import type { ExplainMode } from "../backend.ts";
 import type { Expr } from "../plan/expr.ts";
 import { parseExpression } from "../plan/parse.ts";
 import type { Relation, RelationNode } from "../plan/relation.ts";
-import type { AnyRow, StructType } from "../types/data-type.ts";
+import type { StructType } from "../types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "../types/schema.ts";
+import { DataFrameActions } from "./actions.ts";
 import { Column, columnExpr, named, newColumn } from "./column.ts";
 import { nextPlanId, type SessionContext } from "./context.ts";
 import { GroupedData, KeyValueGroupedDataset } from "./grouped.ts";
 import { DataFrameNaFunctions, type Scalar } from "./na.ts";
-import { aggregated, counted, isStreaming, joinType, sampled } from "./relations.ts";
+import { aggregated, joinType, sampled } from "./relations.ts";
 import type {
   All,
   Fits,
@@ -28,11 +28,10 @@ import type {
   WithColumn,
   WithColumns,
 } from "./row-types.ts";
-import { formatTable, treeString } from "./show.ts";
 import { DataStreamWriter } from "./stream-writer.ts";
 import { userFunction } from "./udf.ts";
 import { forScript, forScriptArg, fromScript, hasModes } from "./value-modes.ts";
-import { DataFrameWriter } from "./writer.ts";
+import { DataFrameWriter, DataFrameWriterV2 } from "./writer.ts";
 
 type Condition = Column<boolean | null | Lift<boolean, any>, any, any>;
 
@@ -43,13 +42,14 @@ type Condition = Column<boolean | null | Lift<boolean, any>, any, any>;
  *
  * `R` is the type of a row. A column that is not in it does not compile; `DataFrame<any>` takes any name.
  */
-export class DataFrame<R = any> {
+export class DataFrame<R = any> extends DataFrameActions<R> {
   /** Phantom: never there at run time. */
   declare readonly "~row": R;
   readonly plan: Relation;
   readonly session: SessionContext;
 
   constructor(session: SessionContext, node: RelationNode) {
+    super();
     this.session = session;
     this.plan = Object.freeze({ ...node, planId: nextPlanId() });
   }
@@ -413,77 +413,15 @@ export class DataFrame<R = any> {
     return fn(this);
   }
 
-  // ------------------------------------------------------------------------------------------------------- actions
-
-  /** Whether a source of it grows. */
-  get isStreaming(): boolean {
-    return isStreaming(this.plan);
-  }
-
-  /** The schema. May read a file's footer or first lines. Throws Spark's analysis errors. */
-  async schema(): Promise<StructType> {
-    return (await this.session.backend()).schema(this.plan, this.session.confValues());
-  }
-  /** The names of its columns. */
-  async columns(): Promise<string[]> {
-    return (await this.schema()).fields.map((f) => f.name);
-  }
-  /** Prints the schema as a tree. */
-  async printSchema(): Promise<void> {
-    console.log(treeString(await this.schema()));
-  }
-
-  /** The rows, a part at a time. */
-  async *toLocalIterator(): AsyncGenerator<R> {
-    for await (const rows of (await this.session.backend()).run(forScript(this.plan), this.session.confValues())) {
-      yield* rows as readonly R[];
-    }
-  }
-  /** All rows, as plain objects. */
-  async collect(): Promise<R[]> {
-    const all: R[] = [];
-    for await (const rows of (await this.session.backend()).run(forScript(this.plan), this.session.confValues())) {
-      for (const row of rows) all.push(row as R);
-    }
-    return all;
-  }
-  /** The first `n` rows, as plain objects. */
-  async take(n: number): Promise<R[]> {
-    return this.limit(n).collect();
-  }
-  /** The first row, or null; with `n` the first rows. */
-  head(): Promise<R | null>;
-  head(n: number): Promise<R[]>;
-  head(n?: number): Promise<R | null | R[]> {
-    return n === undefined ? this.first() : this.take(n);
-  }
-  /** The first row, or null. */
-  async first(): Promise<R | null> {
-    return (await this.take(1))[0] ?? null;
-  }
-  /** Whether there is no row. */
-  async isEmpty(): Promise<boolean> {
-    return (await this.first()) === null;
-  }
-  /** The number of rows. */
-  async count(): Promise<number> {
-    return Number((await this.#next<{ count: bigint }>(counted(this.plan)).collect())[0]!.count);
-  }
-  /** Prints the first `n` rows as a table; longer values are cut to `truncate` characters. */
-  async show(n = 20, truncate: boolean | number = true): Promise<void> {
-    const schema = await this.schema();
-    const rows = (await this.take(n + 1)) as AnyRow[];
-    console.log(formatTable(schema, rows.slice(0, n), { truncate, more: rows.length > n }));
-  }
-  /** Prints the plan. */
-  async explain(mode: ExplainMode | boolean = "simple"): Promise<void> {
-    const m = typeof mode === "boolean" ? (mode ? "extended" : "simple") : mode;
-    console.log(await (await this.session.backend()).explain(this.plan, m, this.session.confValues()));
-  }
+  // ------------------------------------------------------------------------------------------------------- writing
 
   /** Writes a batch DataFrame: `df.write.format("parquet").mode("overwrite").save(path)`. */
   get write(): DataFrameWriter<R> {
     return new DataFrameWriter(this);
+  }
+  /** Writes a batch DataFrame to a table: `df.writeTo("db.t").using("delta").createOrReplace()`. */
+  writeTo(table: string): DataFrameWriterV2<R> {
+    return new DataFrameWriterV2(this, table);
   }
   /** Writes a streaming DataFrame: `df.writeStream.format("delta").option(...).start(path)`. */
   get writeStream(): DataStreamWriter<R> {

@@ -60,6 +60,11 @@ abstract class Reader<R, S extends boolean> extends WithOptions {
       streaming: this.#streaming,
     });
   }
+  /** A table or view of the catalog: `table("flights")`, `table("db.flights")`. */
+  table(name: string): DataFrame<R> {
+    const { path: _, ...options } = this.given;
+    return new DataFrame<R>(this.#session, { kind: "named_table", name, options, streaming: this.#streaming });
+  }
   /** As `format("parquet").load(...paths)`. */
   parquet(...paths: string[]): DataFrame<R> {
     return this.setFormat("parquet").load(...paths);

@@ -1,12 +1,41 @@
 import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
 import type { JoinType, Relation, RelationNode } from "../plan/relation.ts";
-import { relationInputs } from "../plan/walk.ts";
+import { isCommand } from "../plan/sql/command.ts";
+import { parseQuery } from "../plan/sql/parse-query.ts";
+import { relationInputs, relationSubqueries } from "../plan/walk.ts";
 import { literal } from "./literal.ts";
 
-/** Whether a plan has a streaming source. */
-export function isStreaming(plan: Relation): boolean {
-  return (plan.kind === "read" && plan.streaming) || relationInputs(plan).some(isStreaming);
+/**
+ * Whether a plan has a streaming source. A name is one of `views`, else of a table, which is none unless it is read as one; text that
+ * cannot be parsed is left to the engine, which says what is wrong with it.
+ */
+export function isStreaming(plan: Relation, views: ReadonlyMap<string, Relation>): boolean {
+  const seen = new Set<Relation>();
+  const look = (node: Relation): boolean => {
+    if (seen.has(node)) return false;
+    seen.add(node);
+    if (node.kind === "read") return node.streaming;
+    if (node.kind === "named_table") {
+      const view = views.get(node.name.replaceAll("`", "").toLowerCase());
+      return node.streaming || (view !== undefined && look(view));
+    }
+    if (node.kind === "sql") {
+      const query = parsed(node);
+      return query !== undefined && look(query);
+    }
+    return relationInputs(node).some(look) || relationSubqueries(node).some(look);
+  };
+  return look(plan);
+}
+
+function parsed(node: Extract<Relation, { kind: "sql" }>): Relation | undefined {
+  if (isCommand(node.query)) return undefined;
+  try {
+    return parseQuery(node.query, node.args);
+  } catch {
+    return undefined;
+  }
 }
 
 const JOIN_TYPES: Readonly<Record<string, JoinType>> = {

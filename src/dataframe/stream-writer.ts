@@ -103,7 +103,15 @@ export class DataStreamWriter<R> extends SinkOptions<keyof R & string> {
 
   /** Starts the query; resolves when it runs. */
   async start(path?: string): Promise<StreamingQueryHandle> {
-    if (!isStreaming(this.#df.plan)) {
+    return this.#start(path);
+  }
+  /** Starts the query into a table, which is made where it is not there: `format("delta").toTable("flights")`. */
+  async toTable(name: string): Promise<StreamingQueryHandle> {
+    return this.#start(undefined, name);
+  }
+
+  async #start(path: string | undefined, table?: string): Promise<StreamingQueryHandle> {
+    if (!isStreaming(this.#df.plan, this.#df.session.views)) {
       throw new MillraceError(
         "UNSUPPORTED_OPERATION",
         "'writeStream' can be called only on streaming Dataset/DataFrame.",
@@ -115,13 +123,14 @@ export class DataStreamWriter<R> extends SinkOptions<keyof R & string> {
     const { checkpointLocation, ...options } = this.#split();
     const sinks = [...this.#sinks];
     if (this.formatName !== undefined || sinks.length === 0) {
-      const format = this.formatName ?? "parquet";
+      const format = this.formatName ?? this.#df.session.confValues()["spark.sql.sources.default"] ?? "parquet";
       sinks.unshift({
         name: format,
         format,
         options: options.rest,
         path: path ?? options.path,
         partitionBy: this.partitions,
+        ...(table !== undefined && { table }),
         ...(this.#foreachBatch && { foreachBatch: this.#foreachBatch }),
       });
       if (sinks.some((s, i) => i > 0 && s.name === format)) {

@@ -1,4 +1,4 @@
-import type { BatchTarget } from "../backend.ts";
+import type { BatchTarget, TableTarget } from "../backend.ts";
 import { MillraceError, nearest } from "../errors.ts";
 import type { DataFrame } from "./dataframe.ts";
 import { SinkOptions } from "./options.ts";
@@ -40,11 +40,7 @@ export class DataFrameWriter<R> extends SinkOptions<keyof R & string> {
 
   /** Computes and writes the rows. */
   async save(path?: string): Promise<void> {
-    if (isStreaming(this.#df.plan)) {
-      throw new MillraceError("UNSUPPORTED_OPERATION", "'write' can not be called on streaming Dataset/DataFrame.", {
-        hint: "Use writeStream...start().",
-      });
-    }
+    refuseStream(this.#df);
     const target: BatchTarget = {
       format: this.formatName ?? "parquet",
       options: this.given,
@@ -54,6 +50,30 @@ export class DataFrameWriter<R> extends SinkOptions<keyof R & string> {
     };
     await (await this.#df.session.backend()).write(this.#df.plan, target, this.#df.session.confValues());
   }
+  /**
+   * Computes the rows and writes them as a table, matched by name where it is there already (append). Its format is the one given, or
+   * `spark.sql.sources.default` (parquet); with the option `path` the table is external: dropping it leaves its files.
+   * Throws TABLE_OR_VIEW_ALREADY_EXISTS.
+   */
+  async saveAsTable(name: string): Promise<void> {
+    await this.#table(name, "save_as_table", this.#mode);
+  }
+  /** Adds the rows to a table by position; `mode("overwrite")`, or `true`, puts them in the place of its rows. Throws TABLE_OR_VIEW_NOT_FOUND. */
+  async insertInto(name: string, overwrite?: boolean): Promise<void> {
+    const replace = overwrite ?? this.#mode === "overwrite";
+    await this.#table(name, "insert_into", replace ? "overwrite" : "append");
+  }
+  async #table(name: string, method: TableTarget["method"], mode: BatchTarget["mode"]): Promise<void> {
+    refuseStream(this.#df);
+    const { path, ...options } = this.given;
+    const { session, plan } = this.#df;
+    await (await session.backend()).catalog.writeTable(
+      plan,
+      { name, method, mode, format: this.formatName, path, options, partitionBy: this.partitions },
+      session.confValues(),
+    );
+  }
+
   /** As `format("parquet").save(path)`. */
   parquet(path: string): Promise<void> {
     return this.format("parquet").save(path);
@@ -70,4 +90,90 @@ export class DataFrameWriter<R> extends SinkOptions<keyof R & string> {
   delta(path: string): Promise<void> {
     return this.format("delta").save(path);
   }
+}
+
+/** Writes to a table by what is to become of it. https://spark.apache.org/docs/latest/api/python/reference/pyspark.sql/api/pyspark.sql.DataFrameWriterV2.html */
+export class DataFrameWriterV2<R> {
+  readonly #df: DataFrame<R>;
+  readonly #name: string;
+  #format: string | undefined;
+  #options: Record<string, string> = {};
+  #partitions: string[] = [];
+
+  constructor(df: DataFrame<R>, name: string) {
+    this.#df = df;
+    this.#name = name;
+  }
+
+  /** The format of a new table. */
+  using(provider: string): this {
+    this.#format = provider;
+    return this;
+  }
+  /** An option of the format. */
+  option(name: string, value: string | number | boolean): this {
+    this.#options[name] = String(value);
+    return this;
+  }
+  /** Several options. */
+  options(options: Readonly<Record<string, string | number | boolean>>): this {
+    for (const [name, value] of Object.entries(options)) this.option(name, value);
+    return this;
+  }
+  /** The columns that a new table is partitioned by. */
+  partitionedBy(...columns: (keyof R & string)[]): this {
+    this.#partitions = columns;
+    return this;
+  }
+
+  /** Makes the table of these rows. Throws TABLE_OR_VIEW_ALREADY_EXISTS. */
+  create(): Promise<void> {
+    return this.#write("error");
+  }
+  /** Puts these rows, with their columns, in the place of the table. Throws TABLE_OR_VIEW_NOT_FOUND. */
+  async replace(): Promise<void> {
+    await this.#there();
+    await this.#write("overwrite");
+  }
+  /** `create`, or `replace` where the table is there. */
+  createOrReplace(): Promise<void> {
+    return this.#write("overwrite");
+  }
+  /** Adds these rows, matched by name. Throws TABLE_OR_VIEW_NOT_FOUND. */
+  async append(): Promise<void> {
+    await this.#there();
+    await this.#write("append");
+  }
+
+  async #there(): Promise<void> {
+    const { session } = this.#df;
+    const conf = session.confValues();
+    await session.command((engine) => engine.catalog.ask({ kind: "getTable", tableName: this.#name }, conf));
+  }
+
+  async #write(mode: BatchTarget["mode"]): Promise<void> {
+    refuseStream(this.#df);
+    const { session, plan } = this.#df;
+    const { path, ...options } = this.#options;
+    await (await session.backend()).catalog.writeTable(
+      plan,
+      {
+        name: this.#name,
+        method: "save_as_table",
+        mode,
+        format: this.#format,
+        path,
+        options,
+        partitionBy: this.#partitions,
+      },
+      session.confValues(),
+    );
+  }
+}
+
+function refuseStream(df: DataFrame<any>): void {
+  if (!isStreaming(df.plan, df.session.views)) return;
+  throw new MillraceError("UNSUPPORTED_OPERATION", "'write' can not be called on streaming Dataset/DataFrame.", {
+    hint: "Use writeStream...start().",
+  });
 }

@@ -17,7 +17,14 @@ import { walkResolved } from "./walk.ts";
 
 const kafka = schema({ key: t.binary, value: t.binary, topic: t.string, timestamp: t.timestamp });
 const Flight = schema({ ts: t.timestamp, origin: t.string, delay: t.int });
-const offline = { backend: () => Promise.reject(new Error("no engine")), confValues: () => ({}), register: () => {} };
+const offline = {
+  backend: () => Promise.reject(new Error("no engine")),
+  command: () => Promise.reject(new Error("no engine")),
+  confValues: () => ({}),
+  register: () => {},
+  views: new Map(),
+  owner: {},
+};
 
 const read = (streaming: boolean, options: Record<string, string> = {}): DataFrame<any> =>
   new DataFrame(offline, { kind: "read", format: "kafka", options, paths: [], streaming });

@@ -3,6 +3,7 @@ import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
 import type { JoinType, Relation } from "../plan/relation.ts";
 import { SCRIPT_VALUE } from "../plan/script-values.ts";
+import { withLiterals } from "../plan/sql/parameters.ts";
 import type { Value } from "../types/data-type.ts";
 import { toSparkJson } from "../types/struct-json.ts";
 import { encodeColumns } from "./arrow-encode.ts";
@@ -266,6 +267,8 @@ class RelationEncoder {
   #sql(r: Node<"sql">, e: ExprEncoder): MessageInitShape<typeof pb.SQLSchema> {
     const { query, args } = r;
     if (args === undefined) return { query };
+    const text = withLiterals(query, args);
+    if (text !== undefined) return { query: text };
     if (Array.isArray(args)) return { query, posArguments: e.all(args as readonly Expr[]) };
     const named = Object.entries(args as Readonly<Record<string, Expr>>);
     return { query, namedArguments: Object.fromEntries(named.map(([name, value]) => [name, e.expr(value)])) };

@@ -22,6 +22,13 @@ export class TestSession implements SessionContext {
     this.#deps = deps;
   }
 
+  readonly views = new Map<string, Relation>();
+  readonly owner = this;
+
+  async command<T>(run: (engine: Backend) => Promise<T>): Promise<T> {
+    return run(await this.backend());
+  }
+
   async backend(): Promise<Backend> {
     return {
       stream: (plan: Relation, target: StreamTarget, conf: Conf) => {
