@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./free-port.ts";
+import { leash } from "./leash.ts";
 import { fetchJars, javaProblem } from "./maven.ts";
 import { once } from "./once.ts";
 
@@ -102,15 +103,19 @@ export async function kafkaTools(): Promise<KafkaTools | { unavailable: string }
 export interface RealKafka {
   /** host:port for clients. */
   readonly bootstrap: string;
+  readonly version: string;
   stop(): Promise<void>;
 }
 
-/** A real single-node Apache Kafka (KRaft) on free ports with a folder of its own. `{ unavailable }` says why there is none. */
-export async function startRealKafka(): Promise<RealKafka | { unavailable: string }> {
+/**
+ * A real single-node Apache Kafka (KRaft) with a folder of its own, on a free port or the given one. `{ unavailable }` says why there is
+ * none.
+ */
+export async function startRealKafka(options: { port?: number } = {}): Promise<RealKafka | { unavailable: string }> {
   const tools = await kafkaTools();
   if ("unavailable" in tools) return tools;
   const directory = await mkdtemp(join(tmpdir(), "millrace-real-kafka-"));
-  const [port, controller] = [await freePort(), await freePort()];
+  const [port, controller] = [options.port ?? (await freePort()), await freePort()];
   const config = join(directory, "server.properties");
   const listeners = `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`;
   await writeFile(
@@ -144,6 +149,7 @@ export async function startRealKafka(): Promise<RealKafka | { unavailable: strin
     throw new Error(`Kafka's storage could not be formatted: ${format.stderr || format.stdout}`);
   }
   const broker = tools.start("kafka.Kafka", [config]);
+  leash(broker);
   const exited = new Promise<void>((resolve) => broker.on("close", () => resolve()));
   const stop = async (): Promise<void> => {
     broker.kill("SIGKILL");
@@ -156,7 +162,7 @@ export async function startRealKafka(): Promise<RealKafka | { unavailable: strin
     await stop();
     throw error;
   }
-  return { bootstrap: `127.0.0.1:${port}`, stop };
+  return { bootstrap: `127.0.0.1:${port}`, version: KAFKA, stop };
 }
 
 /** Resolves when the broker says that it has started. */

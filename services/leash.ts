@@ -1,12 +1,14 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 
 /**
- * Ties a process to this one: it and its children are killed when this process ends, however that comes about (a `kill -9` too). The process must lead a
- * group of its own (`detached: true`). Gives what unties it, for when it was ended in good order.
+ * Ties a child to this process: it is killed when this process ends, however that comes about (a `kill -9` too), and with it its group where it
+ * leads one (`detached: true`). It is untied when it ends first.
  */
-export function leash(pid: number): () => void {
+export function leash(child: ChildProcess): void {
+  const { pid } = child;
+  if (pid === undefined) return; // it never started
   // The pipe's other end is held by this process alone, so it is closed when this process is gone. One end in good order writes a line first.
-  const keeper = spawn("/bin/sh", ["-c", `read -r line || kill -9 -- -${pid} 2>/dev/null`], {
+  const keeper = spawn("/bin/sh", ["-c", `read -r line || kill -9 -- -${pid} || kill -9 ${pid}`], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
@@ -14,5 +16,5 @@ export function leash(pid: number): () => void {
   const pipe = keeper.stdin as typeof keeper.stdin & { unref?(): void };
   pipe.unref?.();
   pipe.on("error", () => {}); // the keeper is gone already: nothing is tied any more
-  return () => void pipe.end("untied\n");
+  child.once("exit", () => void pipe.end("untied\n"));
 }

@@ -5,19 +5,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "./free-port.ts";
+import { leash } from "./leash.ts";
 import type { RunningService } from "./redis.ts";
 
 const exec = promisify(execFile);
 const DEBIAN = "/usr/lib/postgresql";
 
 /**
- * A real PostgreSQL on a free port with a data folder of its own, user `postgres`, database `postgres`. Uses an installed one
+ * A real PostgreSQL on a free port, or the given one, with a data folder of its own, user `postgres`, database `postgres`. Uses an installed one
  * (Debian's place, or `initdb` on PATH); as root on Debian it installs the package. Runs as the user postgres when root.
  * `{ unavailable }` says why there is none.
  */
-export async function startPostgres(): Promise<
-  (RunningService & { restart(): Promise<void> }) | { unavailable: string }
-> {
+export async function startPostgres(
+  options: { port?: number } = {},
+): Promise<(RunningService & { restart(): Promise<void> }) | { unavailable: string }> {
   let bin: string | undefined;
   try {
     bin = await findPrograms();
@@ -39,7 +40,7 @@ export async function startPostgres(): Promise<
       cwd: directory,
     },
   );
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const settings = [
     "-c",
     "fsync=off",
@@ -54,6 +55,7 @@ export async function startPostgres(): Promise<
       cwd: directory,
       stdio: ["ignore", "ignore", "pipe"],
     });
+    leash(child);
     // A test that fails before it stops the server must not leave it behind.
     const kill = (): void => {
       child.kill("SIGQUIT");

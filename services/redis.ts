@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { freePort } from "./free-port.ts";
+import { leash } from "./leash.ts";
 import { once } from "./once.ts";
 
 const exec = promisify(execFile);
@@ -40,6 +41,7 @@ export async function startRedis(
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...(program.libraries === undefined ? {} : { LD_LIBRARY_PATH: program.libraries }) },
   });
+  leash(child);
   // A test that fails before it stops the server must not leave it behind.
   const kill = (): void => {
     child.kill("SIGKILL");

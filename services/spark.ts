@@ -230,13 +230,12 @@ function environment(): NodeJS.ProcessEnv {
 class Server {
   readonly pid: number;
   readonly #ended: Promise<void>;
-  readonly #untie: () => void;
   #gone = false;
 
   constructor(child: ChildProcess) {
     if (child.pid === undefined) throw new Error(`${child.spawnfile} could not be started`);
     this.pid = child.pid;
-    this.#untie = leash(child.pid);
+    leash(child);
     child.unref();
     this.#ended = new Promise((resolve) => {
       child.once("exit", () => {
@@ -262,7 +261,6 @@ class Server {
     } catch {
       // There are none left.
     }
-    this.#untie();
   }
 }
 
