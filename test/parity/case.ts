@@ -8,7 +8,7 @@ import type { TableName } from "./tables.ts";
 export type ParityCase = ExpressionCase | QueryCase | PlanCase | StreamCase;
 
 interface Common {
-  /** Unique over the whole suite where there is no `sql` to name the case by. */
+  /** Unique within its family where there is no `sql` to name the case by. */
   readonly name?: string;
   /** Settings of the session for this case, such as `spark.sql.session.timeZone`. */
   readonly conf?: Readonly<Record<string, string>>;
@@ -82,5 +82,19 @@ export function queries(
   return list.map((entry) => {
     const [sql, more] = typeof entry === "string" ? [entry, {}] : entry;
     return { kind: "query", family, sql, ...more };
+  });
+}
+
+type Table = (name: TableName) => DataFrame<any>;
+type Build = (table: Table, spark: SparkSession) => DataFrame<any>;
+
+/** Many plans by name: `...plans("join", { "inner by a condition": (t) => t("people").join(...) })`. */
+export function plans(
+  family: string,
+  list: Readonly<Record<string, Build | readonly [build: Build, more: Common & { readonly ordered?: boolean }]>>,
+): PlanCase[] {
+  return Object.entries(list).map(([name, entry]) => {
+    const [build, more] = typeof entry === "function" ? [entry, {}] : entry;
+    return { kind: "plan", family, name, build: (spark, table) => build(table, spark), ...more };
   });
 }

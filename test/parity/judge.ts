@@ -1,10 +1,12 @@
+import { DataFrame, SparkSession } from "../../src/index.ts";
+import type { Relation } from "../../src/plan/relation.ts";
 import type { StructType } from "../../src/types/data-type.ts";
-import type { ExpressionCase, ParityCase, QueryCase } from "./case.ts";
+import type { ExpressionCase, ParityCase, PlanCase, QueryCase } from "./case.ts";
 import { evaluate } from "./expressions.ts";
 import { type InlineTable, JUDGED, type LaneName, type Lanes } from "./lanes.ts";
 import { type CompareOptions, type DifferenceKind, difference, type Outcome, told } from "./outcome.ts";
 import { listedDifferences } from "./shape.ts";
-import { EMPTY_SCHEMA, schemaOfTable } from "./tables.ts";
+import { EMPTY_SCHEMA, schemaOfTable, type TableName } from "./tables.ts";
 
 /** What became of one case. */
 export interface Verdict {
@@ -115,6 +117,25 @@ export async function judgeQueries(
     const outcomes = new Map<LaneName, Outcome>();
     await Promise.all(names.map(async (lane) => outcomes.set(lane, await lanes.query(lane, c.sql))));
     const verdict = judge({ family: c.family, label: c.name ?? c.sql, known: c.known }, outcomes, c, () => []);
+    done([verdict]);
+    return verdict;
+  });
+}
+
+/** Builds each plan once and runs it on Spark, through our encoder, and embedded. */
+export async function judgePlans(
+  lanes: Lanes,
+  cases: readonly PlanCase[],
+  done: (verdicts: readonly Verdict[]) => void,
+): Promise<Verdict[]> {
+  const spark = new SparkSession();
+  const table = (name: TableName): DataFrame<any> =>
+    new DataFrame(spark.range(0).session, lanes.fixtures.relation(name));
+  return inParallel(cases, lanes.jobs * 2, async (c) => {
+    const outcomes = new Map<LaneName, Outcome>();
+    const plan = (): Relation => c.build(spark, table).plan;
+    for (const lane of ["encoded", "embedded"] as const) outcomes.set(lane, await lanes.plan(lane, plan));
+    const verdict = judge({ family: c.family, label: c.name, known: c.known }, outcomes, c, () => []);
     done([verdict]);
     return verdict;
   });

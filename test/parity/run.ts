@@ -1,10 +1,11 @@
 import { parseArgs } from "node:util";
-import type { ExpressionCase, ParityCase, QueryCase } from "./case.ts";
+import type { ExpressionCase, ParityCase, PlanCase, QueryCase, StreamCase } from "./case.ts";
 import { writtenCases } from "./cases/index.ts";
 import { exampleCases } from "./examples.ts";
-import { byConf, type Expression, judgeExpressions, judgeQueries, type Verdict } from "./judge.ts";
+import { byConf, type Expression, judgeExpressions, judgePlans, judgeQueries, type Verdict } from "./judge.ts";
 import { type LaneName, Lanes } from "./lanes.ts";
 import { judgeRandomExpressions } from "./random/run.ts";
+import { judgeStreams, StreamSessions } from "./streams.ts";
 
 // npm run parity [-- --family F] [--filter TEXT] [--random N] [--seed S] [--kind K] [--json] [--jobs N]
 //   Runs the cases on real Spark and embedded and compares the results. Without --family and --filter, all of them.
@@ -25,7 +26,7 @@ const { values: options } = parseArgs({
 
 const wanted = (c: { readonly family: string; readonly name?: string; readonly sql?: string }): boolean =>
   (options.family === undefined || options.family.includes(c.family)) &&
-  (options.filter === undefined || `${c.name ?? ""} ${c.sql ?? ""}`.includes(options.filter));
+  (options.filter === undefined || `${c.family} ${c.name ?? ""} ${c.sql ?? ""}`.includes(options.filter));
 
 const log = (text: string): void => {
   if (!options.json) console.log(text);
@@ -37,10 +38,10 @@ const written = (await writtenCases()).filter(wanted);
 const of = <K extends ParityCase["kind"]>(kind: K): Extract<ParityCase, { kind: K }>[] =>
   written.filter((c): c is Extract<ParityCase, { kind: K }> => c.kind === kind);
 
-const lanes = await Lanes.open({
-  url: process.env.SPARK_REMOTE || "sc://localhost:15002",
-  jobs: Number(options.jobs),
-});
+const url = process.env.SPARK_REMOTE || "sc://localhost:15002";
+// What is asked of Spark here is asked by name; a session made without one is embedded.
+delete process.env.SPARK_REMOTE;
+const lanes = await Lanes.open({ url, jobs: Number(options.jobs) });
 const names: readonly LaneName[] = ["text", "encoded", "embedded"];
 log(`tables written, ${options.jobs} sessions of Spark (${seconds()} s)`);
 
@@ -76,6 +77,21 @@ try {
     await lanes.withConf(group[0]!.conf, async () => {
       verdicts.push(...(await judgeQueries(lanes, names, group, done)));
     });
+  }
+  const plans = of("plan") as PlanCase[];
+  for (const group of byConf<PlanCase>(plans)) {
+    await lanes.withConf(group[0]!.conf, async () => {
+      verdicts.push(...(await judgePlans(lanes, group, done)));
+    });
+  }
+  const streams = of("stream") as StreamCase[];
+  if (streams.length > 0) {
+    const sessions = new StreamSessions(url);
+    try {
+      verdicts.push(...(await judgeStreams(sessions, streams, lanes.jobs, done)));
+    } finally {
+      await sessions.close();
+    }
   }
 } finally {
   await lanes.close();
