@@ -87,6 +87,8 @@ export class SparkBackend implements Backend, SparkSessionParts {
   /** The session is gone: whoever asks for a client next makes another. */
   #lost = false;
   #renewal: Promise<SparkConnectClient> | undefined;
+  /** Plans that the server has not read yet: until then the settings are theirs. */
+  readonly #unread = new Set<Promise<void>>();
   /** Encoding goes one after the other: the session's settings are shared. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -133,18 +135,40 @@ export class SparkBackend implements Backend, SparkSessionParts {
     await this.#session.conf.apply(conf);
   }
 
-  encode(plan: Relation, conf: Conf): Promise<pb.Relation> {
-    const encoded = this.#turn.then(() => this.#encode(plan, conf));
-    this.#turn = encoded.then(
+  async encode(plan: Relation, conf: Conf): Promise<pb.Relation> {
+    const { root, read } = await this.#send(plan, conf);
+    read();
+    return root;
+  }
+
+  /** The plan as a message; `read` is called when the server has read it, and the settings may change. */
+  #send(plan: Relation, conf: Conf): Promise<Sending> {
+    const sending = this.#turn.then(async (): Promise<Sending> => {
+      const root = await this.#encode(plan, conf);
+      let done = (): void => {};
+      const wait = new Promise<void>((resolve) => {
+        done = resolve;
+      });
+      this.#unread.add(wait);
+      return {
+        root,
+        read: () => {
+          this.#unread.delete(wait);
+          done();
+        },
+      };
+    });
+    this.#turn = sending.then(
       () => undefined,
       () => undefined,
     );
-    return encoded;
+    return sending;
   }
 
   async #encode(plan: Relation, conf: Conf): Promise<pb.Relation> {
+    await this.connected();
     const { functions, conf: settings, local } = this.#session;
-    await settings.apply({ ...functions?.conf(plan), ...conf });
+    await settings.apply({ ...functions?.conf(plan), ...conf }, () => Promise.all(this.#unread));
     await local.prepare(plan);
     const context: EncodeContext = { cached: local, ...(functions && { functions }) };
     await functions?.prepare(plan, conf, (part) => this.#schemaOf(encodeRelation(part, context)));
@@ -152,12 +176,13 @@ export class SparkBackend implements Backend, SparkSessionParts {
   }
 
   async schema(plan: Relation, conf: Conf): Promise<StructType> {
-    return this.#schemaOf(await this.encode(plan, conf));
+    const { root, read } = await this.#send(plan, conf);
+    return this.#schemaOf(root).finally(read);
   }
 
   async #schemaOf(root: pb.Relation): Promise<StructType> {
-    const answer = await this.#named(() =>
-      this.client.analyze({ case: "schema", value: { plan: { opType: { case: "root", value: root } } } }),
+    const answer = await this.#named((client) =>
+      client.analyze({ case: "schema", value: { plan: { opType: { case: "root", value: root } } } }),
     );
     if (answer.result.case !== "schema") throw noAnswer("schema");
     return decodeSchema(answer.result.value.schema);
@@ -166,10 +191,10 @@ export class SparkBackend implements Backend, SparkSessionParts {
   async *run(plan: Relation, conf: Conf): AsyncGenerator<readonly AnyRow[], void, undefined> {
     const { plan: rows, modes } = scriptRows(plan);
     const analysed = modes ? await analysedModes(rows, conf, (leaf) => this.schema(leaf, conf)) : undefined;
-    const root = await this.encode(rows, conf);
+    const sending = await this.#send(rows, conf);
     let schema: StructType | undefined;
     let decoded: StructType | undefined;
-    for await (const part of this.#arrow(root)) {
+    for await (const part of this.#arrow(sending)) {
       if (part.schema !== schema) {
         schema = part.schema;
         decoded = schema && withModes(schema, analysed);
@@ -179,27 +204,38 @@ export class SparkBackend implements Backend, SparkSessionParts {
   }
 
   /** The result's batches as Arrow IPC streams; the server is asked for more as they are taken. */
-  async *#arrow(root: pb.Relation): AsyncGenerator<ArrowPart, void, undefined> {
+  async *#arrow({ root, read }: Sending): AsyncGenerator<ArrowPart, void, undefined> {
     const plan = create(pb.PlanSchema, { opType: { case: "root", value: root } });
+    const { client } = this;
     let schema: StructType | undefined;
     try {
-      for await (const response of this.client.execute(plan)) {
+      for await (const response of client.execute(plan)) {
+        read();
         if (response.schema !== undefined) schema = decodeSchema(response.schema);
         if (response.responseType.case !== "arrowBatch") continue;
         const { data, rowCount } = response.responseType.value;
         if (rowCount > 0n) yield { schema, data, rowCount: Number(rowCount) };
       }
     } catch (error) {
-      throw namingMissingPackage(error, this.version);
+      throw this.#failure(error, client);
+    } finally {
+      read();
     }
   }
 
-  async #named<T>(ask: () => Promise<T>): Promise<T> {
+  async #named<T>(ask: (client: SparkConnectClient) => Promise<T>): Promise<T> {
+    const { client } = this;
     try {
-      return await ask();
+      return await ask(client);
     } catch (error) {
-      throw namingMissingPackage(error, this.version);
+      throw this.#failure(error, client);
     }
+  }
+
+  /** A session that is gone fails this action; the next one gets another. */
+  #failure(error: unknown, client: SparkConnectClient): unknown {
+    if (error instanceof MillraceError && error.code === "SPARK_SESSION_LOST") this.lost(client);
+    return namingMissingPackage(error, client.serverVersion);
   }
 
   async write(plan: Relation, target: BatchTarget, conf: Conf): Promise<void> {
@@ -207,12 +243,17 @@ export class SparkBackend implements Backend, SparkSessionParts {
     if (sink === undefined) {
       const { writeThroughOwnSink } = await import("./own-sink.ts");
       await writeThroughOwnSink(target, conf, async () => {
-        const input = await this.encode(plan, conf);
-        return { schema: await this.#schemaOf(input), batches: dataOf(this.#arrow(input)) };
+        const sending = await this.#send(plan, conf);
+        try {
+          return { schema: await this.#schemaOf(sending.root), batches: dataOf(this.#arrow(sending)) };
+        } catch (error) {
+          sending.read();
+          throw error;
+        }
       });
       return;
     }
-    const input = await this.encode(plan, conf);
+    const { root: input, read } = await this.#send(plan, conf);
     const { path, ...options } = sink.options;
     const to = sink.paths[0] ?? path;
     const modes = pb.WriteOperation_SaveMode;
@@ -234,7 +275,7 @@ export class SparkBackend implements Backend, SparkSessionParts {
         },
       },
     });
-    await this.#named(() => this.client.command(command));
+    await this.#named((client) => client.command(command)).finally(read);
   }
 
   async stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle> {
@@ -243,17 +284,17 @@ export class SparkBackend implements Backend, SparkSessionParts {
   }
 
   async explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string> {
-    const root = await this.encode(plan, conf);
+    const { root, read } = await this.#send(plan, conf);
     const modes = pb.AnalyzePlanRequest_Explain_ExplainMode;
-    const answer = await this.#named(() =>
-      this.client.analyze({
+    const answer = await this.#named((client) =>
+      client.analyze({
         case: "explain",
         value: {
           plan: { opType: { case: "root", value: root } },
           explainMode: { simple: modes.SIMPLE, extended: modes.EXTENDED, formatted: modes.FORMATTED }[mode],
         },
       }),
-    );
+    ).finally(read);
     if (answer.result.case !== "explain") throw noAnswer("explain");
     return answer.result.value.explainString;
   }
@@ -261,6 +302,12 @@ export class SparkBackend implements Backend, SparkSessionParts {
   async close(): Promise<void> {
     await Promise.all([this.client, ...this.#before].map((client) => client.close()));
   }
+}
+
+/** A plan on its way. */
+interface Sending {
+  readonly root: pb.Relation;
+  readonly read: () => void;
 }
 
 interface ArrowPart {

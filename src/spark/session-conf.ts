@@ -20,11 +20,16 @@ export class SessionConf {
     this.#client = client;
   }
 
-  /** Throws Spark's own error for a setting that cannot be changed or has a wrong value. */
-  async apply(conf: Conf): Promise<void> {
+  /**
+   * `settled` is waited for before anything changes: plans on their way to the server are still to be read with the settings that they
+   * came with. Throws Spark's own error for a setting that cannot be changed or has a wrong value.
+   */
+  async apply(conf: Conf, settled: () => Promise<unknown> = async () => {}): Promise<void> {
     const wanted = serverConf(conf);
     const gone = Object.keys(this.#sent).filter((name) => !(name in wanted));
     const changed = Object.entries(wanted).filter(([name, value]) => this.#sent[name] !== value);
+    if (gone.length === 0 && changed.length === 0) return;
+    await settled();
     if (gone.length > 0) {
       await this.#client.conf.unset(...gone);
       for (const name of gone) delete this.#sent[name];

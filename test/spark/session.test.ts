@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import type { Backend, Conf } from "../../src/backend.ts";
+import { parseExpression } from "../../src/plan/parse.ts";
+import type { Relation } from "../../src/plan/relation.ts";
+import { createSparkBackend } from "../../src/spark/backend.ts";
+import { SparkConnectClient } from "../../src/spark/client/client.ts";
+import type { AnyRow } from "../../src/types/data-type.ts";
+import { parseDdl } from "../../src/types/ddl.ts";
+import { given } from "../needs.ts";
+import { sharedSpark } from "../shared-spark.ts";
+
+const server = given(await sharedSpark());
+
+const range: Relation = { kind: "range", start: 0n, end: 3n, step: 1n };
+async function collect(backend: Backend, plan: Relation, conf: Conf = {}): Promise<AnyRow[]> {
+  const rows: AnyRow[] = [];
+  for await (const part of backend.run(plan, conf)) rows.push(...part);
+  return rows;
+}
+
+test.skipIf(server === undefined)("each of many plans at a time is run with its own settings", async () => {
+  const backend = await createSparkBackend({ url: server!.url });
+  try {
+    const plan: Relation = {
+      kind: "project",
+      input: { kind: "range", start: 0n, end: 1n, step: 1n },
+      exprs: [parseExpression("date_format(timestamp_seconds(0), 'HH') as h")],
+    };
+    const hourIn = async (zone: string): Promise<unknown> => {
+      return (await collect(backend, plan, { "spark.sql.session.timeZone": zone }))[0]!.h;
+    };
+    const zones = ["UTC", "Asia/Tokyo", "Europe/Berlin", "Asia/Tokyo", "America/New_York", "America/New_York"];
+    const hours = await Promise.all([...zones, ...zones].map(hourIn));
+    expect(hours).toEqual(["00", "09", "01", "09", "19", "19", "00", "09", "01", "09", "19", "19"]);
+  } finally {
+    await backend.close();
+  }
+});
+
+test.skipIf(server === undefined)(
+  "a session that the server ended fails one action; the next one has another",
+  async () => {
+    const backend = await createSparkBackend({
+      url: server!.url,
+      conf: { "spark.sql.session.timeZone": "Asia/Tokyo" },
+    });
+    try {
+      const rows = Array.from({ length: 20_000 }, (_, i) => [i, "x".repeat(60)]);
+      const local: Relation = { kind: "local", schema: parseDdl("a INT, b STRING"), rows };
+      expect(await collect(backend, local)).toHaveLength(20_000);
+      const separator = server!.url.includes("/;") ? "" : "/";
+      const id = backend.client.sessionId;
+      await (await SparkConnectClient.connect(`${server!.url}${separator};session_id=${id}`)).close();
+      await expect(collect(backend, range)).rejects.toMatchObject({ code: "SPARK_SESSION_LOST", retryable: true });
+      // Settings and local data are sent again.
+      expect(await collect(backend, local, { "spark.sql.session.timeZone": "Asia/Tokyo" })).toHaveLength(20_000);
+      const zone: Relation = { kind: "project", input: range, exprs: [parseExpression("current_timezone() as z")] };
+      const tokyo = { "spark.sql.session.timeZone": "Asia/Tokyo" };
+      expect(await collect(backend, zone, tokyo)).toEqual(Array(3).fill({ z: "Asia/Tokyo" }));
+      expect(backend.client.sessionId).not.toBe(id);
+    } finally {
+      await backend.close();
+    }
+  },
+);
