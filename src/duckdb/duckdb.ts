@@ -436,12 +436,26 @@ export function toMillraceError(
   // DuckDB appends the position in the statement ("LINE 1: ..."), which means nothing to the reader of a plan.
   const text = (raw.split(/\n\s*\n?LINE \d+:/)[0] ?? raw).trim();
   const detail = text.replace(/^[A-Za-z ]+ Error: /, "");
+  if (/to DECIMAL\(|type DECIMAL\(/.test(detail) && /^Conversion Error/.test(raw)) {
+    return new MillraceError("NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION", detail, {
+      hint: "Use `try_cast` to get null instead.",
+      cause: error,
+    });
+  }
   if (/^Conversion Error/.test(raw)) {
+    if (/^Failed to cast decimal value/.test(detail))
+      return new MillraceError("CAST_OVERFLOW", detail, { cause: error });
     if (/out of range/i.test(raw)) return new MillraceError("CAST_OVERFLOW", detail, { cause: error });
     return new MillraceError("CAST_INVALID_INPUT", detail, {
       hint: "Use `try_cast` to get null instead.",
       cause: error,
     });
+  }
+  if (/Map keys must be unique/.test(raw)) {
+    return new MillraceError("DUPLICATED_MAP_KEY", "Duplicate map key was found.", { cause: error });
+  }
+  if (/Map keys can not be NULL/.test(raw)) {
+    return new MillraceError("NULL_MAP_KEY", "Cannot use null as map key.", { cause: error });
   }
   if (/^Out of Range Error/.test(raw) || /Overflow in/.test(raw)) {
     const type = /Overflow in \w+ of (INT8|INT16|DECIMAL)\b/.exec(detail)?.[1];

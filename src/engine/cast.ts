@@ -4,7 +4,16 @@ import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
 import { sameInterval } from "../types/interval-type.ts";
+import {
+  orFail,
+  stringToDate,
+  stringToDecimal,
+  stringToTimestamp,
+  stringToTimestampNtz,
+  trimmed,
+} from "./cast-from-text.ts";
 import { castInterval, intervalToString } from "./cast-interval.ts";
+import { fromLocal, toLocal } from "./local-time.ts";
 
 /** `ansi` fails on a value that cannot be cast, `try` gives null. https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html#cast */
 export type CastMode = "ansi" | "try";
@@ -40,10 +49,6 @@ export function castSql(sql: string, from: DataType, to: DataType, mode: CastMod
       return toStringSql(sql, from, timeZone);
     case "binary":
       if (from.kind === "string") return `encode(${sql})`;
-      if (INTEGRAL.has(from.kind)) {
-        const width = { byte: 2, short: 4, integer: 8, long: 16 }[from.kind as "byte"];
-        return `from_hex(right(printf('%016x', CAST(${sql} AS BIGINT)), ${width}))`;
-      }
       return refuse();
     case "boolean":
       if (from.kind === "string") {
@@ -86,21 +91,24 @@ export function castSql(sql: string, from: DataType, to: DataType, mode: CastMod
           mode,
         );
       }
+      if (to.kind === "float" && from.kind === "double") {
+        // What is too large for a float is infinite, where DuckDB would stop.
+        return `CASE WHEN isfinite(${sql}) AND abs(${sql}) >= 3.4028235677973366e38 THEN CAST(CASE WHEN ${sql} > 0 THEN 'inf' ELSE '-inf' END AS FLOAT) ELSE CAST(${sql} AS FLOAT) END`;
+      }
       if (from.kind === "boolean" || NUMERIC.has(from.kind)) return plain(sql);
       if (from.kind === "timestamp") return plain(`epoch_us(${sql}) / 1000000.0::DOUBLE`);
       return refuse();
     case "decimal":
-      if (from.kind === "string") {
-        return orFail(
-          `CASE WHEN NOT contains(${sql}, '_') THEN TRY_CAST(${trimmed(sql)} AS ${sqlType(to)}) END`,
-          sql,
-          to,
-          mode,
-        );
-      }
+      if (from.kind === "string") return stringToDecimal(sql, to, mode);
       if (from.kind === "boolean") return plain(`CAST(${sql} AS INTEGER)`);
+      if (FRACTIONAL.has(from.kind)) {
+        // Java rounds the shortest digits of a double, half up; what is no number is null.
+        const digits = `CAST(CAST(${sql} AS DOUBLE) AS VARCHAR)`;
+        return `CASE WHEN isfinite(${sql}) THEN ${plain(digits)} END`;
+      }
       if (NUMERIC.has(from.kind)) return plain(sql);
-      if (from.kind === "timestamp") return plain(`CAST(epoch_us(${sql}) AS DECIMAL(38,6)) / 1000000`);
+      if (from.kind === "timestamp")
+        return plain(`CAST(epoch_us(${sql}) AS DECIMAL(20,0)) * CAST(0.000001 AS DECIMAL(7,6))`);
       return refuse();
     case "date":
       if (from.kind === "string") return orFail(stringToDate(sql), sql, to, mode);
@@ -114,11 +122,15 @@ export function castSql(sql: string, from: DataType, to: DataType, mode: CastMod
       if (INTEGRAL.has(from.kind)) return `make_timestamptz(CAST(${sql} AS BIGINT) * 1000000)`;
       if (from.kind === "decimal") return `make_timestamptz(CAST(floor(${sql} * 1000000) AS BIGINT))`;
       if (FRACTIONAL.has(from.kind)) {
-        return `CASE WHEN isfinite(${sql}) THEN make_timestamptz(CAST(trunc(CAST(${sql} AS DOUBLE) * 1000000) AS BIGINT)) END`;
+        const micros = `trunc(CAST(${sql} AS DOUBLE) * 1000000)`;
+        if (mode === "try")
+          return `make_timestamptz(TRY_CAST(CASE WHEN isfinite(${sql}) THEN ${micros} END AS BIGINT))`;
+        const invalid = `error('[CAST_INVALID_INPUT] The value ' || ${sql} || ' of the type "${sqlName(from)}" cannot be cast to "TIMESTAMP" because it is malformed. Use \`try_cast\` to tolerate malformed input and return NULL instead.')`;
+        return `CASE WHEN isfinite(${sql}) THEN make_timestamptz(CAST(${micros} AS BIGINT)) WHEN ${sql} IS NOT NULL THEN ${invalid} END`;
       }
       return refuse();
     case "timestamp_ntz":
-      if (from.kind === "string") return orFail(`TRY_CAST(${dropZone(trimmed(sql))} AS TIMESTAMP)`, sql, to, mode);
+      if (from.kind === "string") return orFail(stringToTimestampNtz(sql), sql, to, mode);
       if (from.kind === "date") return `CAST(${sql} AS TIMESTAMP)`;
       if (from.kind === "timestamp") return toLocal(sql, timeZone);
       return refuse();
@@ -177,60 +189,6 @@ function sameType(a: DataType, b: DataType): boolean {
   }
 }
 
-/** In ANSI mode a value that gave null fails, with Spark's message. */
-function orFail(attempt: string, sql: string, to: DataType, mode: CastMode): string {
-  if (mode === "try") return attempt;
-  const target = sqlName(to);
-  return `coalesce(${attempt}, CASE WHEN ${sql} IS NOT NULL THEN error('[CAST_INVALID_INPUT] The value ''' || ${sql} || ''' of the type "STRING" cannot be cast to "${target}" because it is malformed. Correct the value as per the syntax, or change its target type. Use \`try_cast\` to tolerate malformed input and return NULL instead.') END)`;
-}
-
-/** Spark's UTF8String.trimAll: spaces and control characters. */
-function trimmed(sql: string): string {
-  return `trim(${sql}, E' \\t\\n\\r\\f\\x0B')`;
-}
-
-function isUtc(timeZone: string): boolean {
-  return /^(UTC|Etc\/UTC|GMT|Z|\+00:?00)$/i.test(timeZone);
-}
-
-/** The wall-clock TIMESTAMP of an instant. In UTC plain integer arithmetic serves, about ten times as fast as ICU. */
-export function toLocal(sql: string, timeZone: string): string {
-  return isUtc(timeZone) ? `make_timestamp(epoch_us(${sql}))` : `timezone(${sqlString(timeZone)}, ${sql})`;
-}
-
-/** The instant of a wall-clock TIMESTAMP; where clocks are set back and a time is there twice, the earlier one, as in Spark. */
-function fromLocal(sql: string, timeZone: string): string {
-  if (isUtc(timeZone)) return `make_timestamptz(epoch_us(${sql}))`;
-  const zone = sqlString(timeZone);
-  const late = `timezone(${zone}, ${sql})`;
-  const before = `(${late} - to_microseconds(10800000000))`;
-  const early = `make_timestamptz(epoch_us(${sql}) - (epoch_us(timezone(${zone}, ${before})) - epoch_us(${before})))`;
-  return `CASE WHEN timezone(${zone}, ${early}) = ${sql} THEN ${early} ELSE ${late} END`;
-}
-
-/** `yyyy`, `yyyy-[m]m`, `yyyy-[m]m-[d]d`, and the last followed by `T` or a space and anything. */
-function stringToDate(sql: string): string {
-  const text = trimmed(sql);
-  return `CASE WHEN regexp_matches(${text}, '^[+-]?[0-9]{4,7}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?$') THEN TRY_CAST(regexp_replace(${text}, '[T ].*$', '') AS DATE) WHEN regexp_full_match(${text}, '[0-9]{4,7}') THEN TRY_CAST(${text} || '-01-01' AS DATE) WHEN regexp_full_match(${text}, '[0-9]{4,7}-[0-9]{1,2}') THEN TRY_CAST(${text} || '-01' AS DATE) END`;
-}
-
-/**
- * Most timestamps in events carry no zone or a `Z`: with UTC as session zone these take DuckDB's zone-less parser, which is four times
- * as fast as ICU's but would drop an offset such as +01:00, so those go the long way.
- */
-function stringToTimestamp(sql: string, timeZone: string): string {
-  const text = trimmed(sql);
-  const withZone = `TRY_CAST(${text} AS TIMESTAMP WITH TIME ZONE)`;
-  const local = isUtc(timeZone)
-    ? `CASE WHEN regexp_matches(${sql}, ':.*[-+A-Ya-y]') THEN ${withZone} ELSE make_timestamptz(epoch_us(TRY_CAST(${text} AS TIMESTAMP))) END`
-    : `CASE WHEN regexp_matches(${sql}, ':.*[-+A-Za-z]') THEN ${withZone} ELSE ${fromLocal(`TRY_CAST(${text} AS TIMESTAMP)`, timeZone)} END`;
-  return `CASE WHEN strlen(${sql}) >= 10 THEN ${local} WHEN regexp_full_match(${text}, '[0-9]{4}(-[0-9]{1,2}(-[0-9]{1,2})?)?') THEN ${fromLocal(`CAST((${stringToDate(sql)}) AS TIMESTAMP)`, timeZone)} END`;
-}
-
-function dropZone(text: string): string {
-  return `regexp_replace(${text}, '(:[0-9.:]*)(Z|[+-][0-9:]+)$', '\\1')`;
-}
-
 // ----------------------------------------------------------------------------------------------------------------- to string
 
 /** Text of a value as Spark's `cast(... as string)` writes it. */
@@ -242,6 +200,10 @@ function toStringSql(sql: string, from: DataType, timeZone: string): string {
     case "float":
     case "double":
       return floatText(sql);
+    case "decimal":
+      // DuckDB leaves the zero out where there are only fraction digits.
+      if (from.precision > from.scale) return `CAST(${sql} AS VARCHAR)`;
+      return `regexp_replace(CAST(${sql} AS VARCHAR), '^(-?)\\.', '\\10.')`;
     case "timestamp":
       return `CAST(${toLocal(sql, timeZone)} AS VARCHAR)`;
     case "interval_day_time":

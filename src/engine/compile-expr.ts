@@ -6,8 +6,9 @@ import type { FrameBound, UserFunction, WindowFrame } from "../plan/expr.ts";
 import type { ResolvedExpr, ResolvedRelation, SortKey } from "../plan/resolved.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
-import { castSql, toLocal } from "./cast.ts";
+import { castSql } from "./cast.ts";
 import { compileSubquery } from "./compile-subquery.ts";
+import { toLocal } from "./local-time.ts";
 
 /** What compiling needs to know beside the plan. */
 export interface CompileContext {

@@ -20,10 +20,10 @@ export const GAPS: readonly Gap[] = [
   {
     family: "math, date and time, collection, aggregate, generator",
     names: words(`
-      array_compact array_insert bitmap_and_agg bitmap_construct_agg bitmap_count bitmap_or_agg grouping grouping_id
-      histogram_numeric map_zip_with percentile_cont percentile_disc regr_avgx regr_avgy regr_count regr_intercept
-      regr_r2 regr_slope regr_sxx regr_sxy regr_syy shuffle stack try_avg try_sum vector_avg vector_cosine_similarity
-      vector_inner_product vector_l2_distance vector_norm vector_normalize vector_sum zip_with`),
+      bitmap_and_agg bitmap_construct_agg bitmap_count bitmap_or_agg grouping grouping_id histogram_numeric
+      percentile_cont percentile_disc regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx
+      regr_sxy regr_syy stack try_avg try_sum vector_avg vector_cosine_similarity vector_inner_product
+      vector_l2_distance vector_norm vector_normalize vector_sum`),
     reason: "Rarely met in pipelines.",
   },
   {

@@ -197,15 +197,31 @@ export function castMayBeNull(from: DataType, to: DataType): boolean {
   if (from.kind === "null" || sameType(from, to)) return false;
   if (from.kind === "string") return to.kind !== "binary";
   if (to.kind === "string") return false;
-  if (from.kind === "timestamp") return ["byte", "short", "integer"].includes(to.kind);
+  if (from.kind === "timestamp") return ["byte", "short", "integer", "decimal"].includes(to.kind);
   if (to.kind === "timestamp") return from.kind === "float" || from.kind === "double";
   if (to.kind === "date") return true;
   if (to.kind === "decimal") {
     if (from.kind === "boolean") return to.precision - to.scale < 1;
     const given = decimalOf(from);
-    return given === undefined || given.precision - given.scale > to.precision - to.scale || given.scale > to.scale;
+    if (given === undefined) return true;
+    const whole = to.precision - to.scale - (given.precision - given.scale);
+    return !(whole >= 0 && given.scale <= to.scale) && !(from.kind === "decimal" && whole > 0);
   }
   return isFractional(from) && isIntegral(to);
+}
+
+/** What Spark says to a cast that does not exist: another function does it, or only the mode before ANSI had it. */
+export function castSuggestion(
+  from: DataType,
+  to: DataType,
+): "CAST_WITH_FUNC_SUGGESTION" | "CAST_WITH_CONF_SUGGESTION" | "CAST_WITHOUT_SUGGESTION" {
+  if ((isNumeric(from) && to.kind === "date") || (from.kind === "date" && isNumeric(to)))
+    return "CAST_WITH_FUNC_SUGGESTION";
+  const legacy =
+    (isIntegral(from) && to.kind === "binary") ||
+    (from.kind === "boolean" && to.kind === "timestamp") ||
+    ((from.kind === "date" || from.kind === "timestamp") && to.kind === "boolean");
+  return legacy ? "CAST_WITH_CONF_SUGGESTION" : "CAST_WITHOUT_SUGGESTION";
 }
 
 /** Whether `cast` from one type to another exists at all in ANSI mode; it may still fail on a value. */
@@ -225,10 +241,7 @@ export function canCast(from: DataType, to: DataType): boolean {
   if (from.kind === "boolean") return isNumeric(to);
   if (isInterval(from)) return from.kind === to.kind || isIntegral(to) || to.kind === "decimal";
   if (isInterval(to)) return isIntegral(from) || from.kind === "decimal";
-  if (isNumeric(from))
-    return (
-      isNumeric(to) || to.kind === "boolean" || to.kind === "timestamp" || (isIntegral(from) && to.kind === "binary")
-    );
+  if (isNumeric(from)) return isNumeric(to) || to.kind === "boolean" || to.kind === "timestamp";
   if (from.kind === "timestamp") return isDatetime(to) || isNumeric(to);
   if (from.kind === "date" || from.kind === "timestamp_ntz") return isDatetime(to);
   return false;

@@ -1,7 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructField, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import { canCast, castMayBeNull, isIntegral, sameType } from "./coercion.ts";
+import { canCast, castMayBeNull, castSuggestion, isIntegral, sameType } from "./coercion.ts";
 import type { ArgumentType, Field, FunctionSignature, ResolvedExpr } from "./resolved.ts";
 
 export type CallArg =
@@ -17,7 +17,16 @@ export function resolveCall(signature: FunctionSignature, args: readonly CallArg
   const types = args.map((a, i): ArgumentType => {
     if (a.expr) {
       const literal = a.expr.kind === "literal" ? a.expr.value : undefined;
-      return { type: a.expr.type, nullable: a.expr.nullable, ...(literal !== undefined && { literal }) };
+      const { expr } = a;
+      return {
+        type: expr.type,
+        nullable: expr.nullable,
+        ...(literal !== undefined && { literal }),
+        ...((expr.kind === "column" || expr.kind === "get_field" || expr.kind === "lambda_variable") && {
+          name: expr.name,
+        }),
+        ...(expr.kind === "call" && expr.name === "array" && { elements: expr.args.map((e) => e.nullable) }),
+      };
     }
     return {
       type: { kind: "null" },
@@ -47,7 +56,7 @@ export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", 
   if (sameType(e.type, type)) return e;
   if (!canCast(e.type, type)) {
     throw new MillraceError(
-      "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION",
+      `DATATYPE_MISMATCH.${castSuggestion(e.type, type)}`,
       `Cannot resolve "${text()}" due to data type mismatch: cannot cast "${sqlName(e.type)}" to "${sqlName(type)}".`,
       { parameters: { srcType: `"${sqlName(e.type)}"`, targetType: `"${sqlName(type)}"` } },
     );
