@@ -205,5 +205,9 @@ export interface ArgumentType {
   readonly nullable: boolean;
   /** The value, where the argument is a literal. */
   readonly literal?: Value;
+  /** The name of a column or a field. */
+  readonly name?: string;
+  /** Of an array made in place, `array(a, b)`: whether each element may be null. */
+  readonly elements?: readonly boolean[];
   readonly lambda?: (params: readonly { type: DataType; nullable: boolean }[]) => { type: DataType; nullable: boolean };
 }
