@@ -270,6 +270,20 @@ describe("a signal", () => {
 });
 
 describe("a request", () => {
+  test("larger than a message may be is refused with the limit's name", async () => {
+    const { server } = await session({});
+    const client = await SparkConnectClient.connect(`${server.url}/;grpc_max_message_size=2000`);
+    onTestFinished(() => client.close());
+    const query = "x".repeat(5000);
+    const large = create(PlanSchema, {
+      opType: { case: "root", value: { relType: { case: "sql", value: { query } } } },
+    });
+    const error = await failed(client.execute(large)[Symbol.asyncIterator]().next());
+    expect(error.message).toContain("A message to the Spark server");
+    expect(error.hint).toContain("grpc_max_message_size");
+    expect(error.hint).toContain("maxInboundMessageSize");
+  });
+
   test("asks for pieces of Arrow batches from 4.1 on", async () => {
     for (const [version, options] of [
       ["4.0.0", ["reattachOptions"]],

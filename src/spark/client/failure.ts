@@ -217,12 +217,15 @@ export function transportError(error: ConnectError, address: ConnectAddress, met
       false,
     );
   }
-  if (/maxBytes|message size|larger than/i.test(error.rawMessage)) {
+  if (/(read|write)MaxBytes|message size|larger than/i.test(error.rawMessage)) {
+    const ours = /write/i.test(error.rawMessage);
     return new MillraceError(
       "SPARK_ERROR",
-      `A message of the Spark server at ${at} is too large: ${error.rawMessage}.`,
+      `A message ${ours ? "to" : "of"} the Spark server at ${at} is too large: ${error.rawMessage}.`,
       {
-        hint: "Raise grpc_max_message_size in the address, or ask for less at once.",
+        hint: ours
+          ? "Raise grpc_max_message_size in the address and spark.connect.grpc.maxInboundMessageSize on the server, or make the plan smaller."
+          : "Raise grpc_max_message_size in the address, or ask for less at once.",
         cause: error,
       },
     );
