@@ -74,16 +74,16 @@ async function runFilter(connection: Connection, node: MapRowsNode, input: strin
     `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT ${columns.join(", ") || "1 AS none"} FROM (${input})`,
   );
   const names = node.input.fields.map((f) => f.name);
-  const list = node.fields.map((f) => columnName(f.id)).join(", ") || "1 AS none";
+  // Within a transaction rows are not numbered from zero.
+  const list = ["rowid", ...node.fields.map((f) => columnName(f.id))].join(", ");
   const dropped: bigint[] = [];
-  let row = 0;
   let total = 0;
   for await (const chunk of connection.read(`SELECT ${list} FROM temp.main.${table} ORDER BY rowid`)) {
-    const outcomes = await callAll(node.fn.name, node.fn.call, toRows(names, chunk.columns, chunk.rowCount));
-    for (const keep of outcomes) {
-      if (!keep) dropped.push(BigInt(row));
-      row++;
-    }
+    const [ids, ...values] = chunk.columns;
+    const outcomes = await callAll(node.fn.name, node.fn.call, toRows(names, values, chunk.rowCount));
+    outcomes.forEach((keep, i) => {
+      if (!keep) dropped.push(ids![i] as bigint);
+    });
     total += chunk.rowCount;
   }
   if (dropped.length > 0) {

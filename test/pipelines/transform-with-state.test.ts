@@ -254,6 +254,23 @@ describe("rows and keys", () => {
     ]);
   });
 
+  test("a TypeScript filter before it has dropped its rows", async () => {
+    const stream = new MemoryStream<Event>(EVENT);
+    const query = await stream
+      .toDF(session())
+      .filter((row) => row.n !== 2)
+      .groupByKey("user")
+      .transformWithState(() => new Echo(), { schema: SAYS })
+      .writeStream.format("memory")
+      .queryName("filtered")
+      .start();
+    for (const user of ["a", "b"]) {
+      stream.addData(...[1, 2, 3].map((n) => ({ user, ts: new Date(0), n })));
+      await query.processAllAvailable();
+    }
+    expect(memoryTable("filtered")?.rows.map((row) => row.says)).toEqual(["1 3", "1 3"]);
+  });
+
   test("many keys and rows in one batch", async () => {
     const harness = await new Harness().start(() => new Echo());
     const rows = Array.from(
