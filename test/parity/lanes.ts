@@ -7,7 +7,7 @@ import { Fixtures } from "./fixtures.ts";
 import type { Outcome } from "./outcome.ts";
 import { type RelationInit, SparkLane } from "./spark-lane.ts";
 import { expressionText, localRelation, namedTable } from "./spark-messages.ts";
-import type { TableName } from "./tables.ts";
+import { TABLES, type TableName } from "./tables.ts";
 
 /** Rows given with a case, as a function's example has them. */
 export interface InlineTable {
@@ -64,7 +64,12 @@ export class Lanes {
     await Promise.all(sessions.map((s) => s.conf(BASE_CONF)));
     const fixtures = await Fixtures.write(sessions[0]!);
     await Promise.all(sessions.map((s) => fixtures.views(s)));
-    return new Lanes(fixtures, sessions);
+    const lanes = new Lanes(fixtures, sessions);
+    for (const name of Object.keys(TABLES) as TableName[]) {
+      const view = { name, global: false, replace: true };
+      await lanes.embedded.engine.catalog.createView(fixtures.relation(name), view, BASE_CONF);
+    }
+    return lanes;
   }
 
   /** Runs with other settings on all sessions; nothing else may run meanwhile. */
