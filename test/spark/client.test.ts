@@ -11,6 +11,7 @@ import { type ExecuteOptions, SparkConnectClient, type SparkConnectOptions } fro
 import { LocalRelationSchema, type Plan, PlanSchema } from "../../src/spark/proto/spark-connect_pb.ts";
 import { given } from "../needs.ts";
 import { full, sharedSpark } from "../shared-spark.ts";
+import { tcpProxy } from "../tcp-proxy.ts";
 
 // A server's first queries are slow, the more so beside other tests.
 vi.setConfig({ testTimeout: 120_000 });
@@ -187,6 +188,37 @@ const shared = given(await sharedSpark());
 
 describe.skipIf(shared === undefined)("on Spark", () => {
   behaves(() => shared!.url, shared?.version ?? "");
+
+  test("a result over connections that break has every row once", async () => {
+    const { hostname, port } = new URL(shared!.url);
+    let cuts = 0;
+    // Every connection breaks after so many bytes of the server's; a batch below is smaller.
+    const proxy = await tcpProxy(hostname, Number(port), ({ client, upstream, cut }) => {
+      let left = 2_500_000;
+      client.on("data", (bytes) => upstream.write(bytes));
+      upstream.on("data", (bytes) => {
+        left -= bytes.length;
+        if (left > 0) client.write(bytes);
+        else {
+          cuts++;
+          cut();
+        }
+      });
+    });
+    onTestFinished(() => proxy.close());
+    const client = await connect(`sc://127.0.0.1:${proxy.port}`);
+    let next = 0;
+    const query = "SELECT id, repeat('x', 100) AS t FROM range(0, 200000, 1, 4)";
+    for await (const { responseType } of client.execute(sql(query))) {
+      if (responseType.case !== "arrowBatch") continue;
+      for (const id of table(responseType.value.data).getChild("id")) {
+        if (id !== next) throw new Error(`row ${next} was due, ${id} came`);
+        next++;
+      }
+    }
+    expect(next).toBe(200_000);
+    expect(cuts).toBeGreaterThan(5);
+  });
 
   test("a value larger than a message may be is an error that names the limit", async () => {
     const client = await connect(`${shared!.url}/;grpc_max_message_size=100000`);
