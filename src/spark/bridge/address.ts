@@ -34,9 +34,7 @@ export async function bridgeAddress(conf: Conf, authority: string): Promise<Brid
 
 /** Our end of a connection to the server. */
 function ownAddress(authority: string): Promise<string> {
-  const at = authority.lastIndexOf(":");
-  const host = authority.slice(0, at).replace(/^\[|\]$/g, "");
-  const port = Number(authority.slice(at + 1));
+  const { host, port } = placeOf(authority);
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, timeout: PROBE_MS });
     const fail = (reason: string): void => {
@@ -57,4 +55,23 @@ function ownAddress(authority: string): Promise<string> {
     socket.once("timeout", () => fail(`no answer within ${PROBE_MS / 1000} s`));
     socket.once("error", (error) => fail(error.message));
   });
+}
+
+/** Whether the server's machine says that nothing listens at its port. */
+export function refuses(authority: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ ...placeOf(authority), timeout: PROBE_MS });
+    const done = (refused: boolean): void => {
+      socket.destroy();
+      resolve(refused);
+    };
+    socket.once("connect", () => done(false));
+    socket.once("timeout", () => done(false));
+    socket.once("error", (error: NodeJS.ErrnoException) => done(error.code === "ECONNREFUSED"));
+  });
+}
+
+function placeOf(authority: string): { host: string; port: number } {
+  const at = authority.lastIndexOf(":");
+  return { host: authority.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(authority.slice(at + 1)) };
 }

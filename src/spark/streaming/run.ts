@@ -3,6 +3,7 @@ import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
 import { type Clock, systemClock } from "../../streaming/clock.ts";
 import type { ProgressLog } from "../../streaming/progress.ts";
+import { refuses } from "../bridge/address.ts";
 import type { BridgedRun } from "../bridge/bridge.ts";
 import { causeOf } from "./failure.ts";
 import { ListenerBus } from "./listener-bus.ts";
@@ -28,6 +29,8 @@ const CLOCK: Clock = systemClock;
 const LOOK_MS = 2_000;
 /** A server that is silent for so long is taken for gone. */
 const ANSWER_MS = 15_000;
+/** How often a server that takes its time is looked for. */
+const PROBE_MS = 2_000;
 const COMMIT_MS = 10_000;
 /** A server that is shutting down ends its queries in good order before it is gone. */
 const SHUTDOWN_MS = 1_500;
@@ -159,16 +162,30 @@ export class ServerRun {
 
   /** A question to the server; SPARK_UNREACHABLE when it does not answer in time. */
   async #answer<T>(question: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const signal = AbortSignal.timeout(ANSWER_MS);
+    const { authority } = this.#query.client;
+    const over = new AbortController();
+    // the client itself would go on trying for minutes
+    let why = `has not answered for ${ANSWER_MS / 1000} s`;
+    void (async () => {
+      for (let waited = 0; waited < ANSWER_MS && !over.signal.aborted; waited += PROBE_MS) {
+        await CLOCK.sleep(PROBE_MS, over.signal);
+        if (over.signal.aborted || !(await refuses(authority))) continue;
+        why = "is gone: nothing listens there";
+        break;
+      }
+      over.abort();
+    })();
     try {
-      return await question(signal);
+      return await question(over.signal);
     } catch (error) {
-      if (!signal.aborted) throw error;
-      throw new MillraceError(
-        "SPARK_UNREACHABLE",
-        `The Spark server at ${this.#query.client.authority} has not answered for ${ANSWER_MS / 1000} s.`,
-        { hint: "Look at the server's log.", cause: error, retryable: true },
-      );
+      if (!over.signal.aborted) throw error;
+      throw new MillraceError("SPARK_UNREACHABLE", `The Spark server at ${authority} ${why}.`, {
+        hint: "Look at the server's log.",
+        cause: error,
+        retryable: true,
+      });
+    } finally {
+      over.abort();
     }
   }
 

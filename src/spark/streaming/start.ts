@@ -10,9 +10,10 @@ import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
 import { writtenTree } from "../../plan/explain.ts";
 import type { Relation } from "../../plan/relation.ts";
+import { systemClock } from "../../streaming/clock.ts";
 import { streamConf } from "../../streaming/conf.ts";
 import { iso, ProgressLog } from "../../streaming/progress.ts";
-import { restartPolicy } from "../../streaming/restart.ts";
+import { restartDelay, restartPolicy } from "../../streaming/restart.ts";
 import { type ResolvedSink, resolveSinks } from "../../streaming/sinks.ts";
 import type { StructType } from "../../types/data-type.ts";
 import { bridgeAddress } from "../bridge/address.ts";
@@ -43,6 +44,37 @@ export async function startStream(
   conf: Conf,
   lookup: (format: string) => Connector | undefined = lookupConnector,
 ): Promise<StreamingQueryHandle> {
+  const restart = restartPolicy(conf);
+  let deadline = Date.now() + SERVER_BACK_MS;
+  for (let attempt = 1; ; attempt++) {
+    const { client } = session;
+    try {
+      return await startOnce(session, plan, target, conf, lookup);
+    } catch (error) {
+      // a server that went away in the middle of it: what it had begun goes on from the checkpoint
+      if (!(error instanceof MillraceError) || !isGone(error)) throw error;
+      session.lost(client);
+      // it is there again, without the session
+      if (error.code === "SPARK_SESSION_LOST") deadline = Date.now() + SERVER_BACK_MS;
+      const delayMs = restartDelay(restart, error, attempt);
+      if (delayMs === undefined || Date.now() + delayMs > deadline) throw error;
+      publish("warning", {
+        code: error.code,
+        message: `The query ${target.queryName ?? ""} is started again in ${delayMs / 1000} s after: ${error.message}`,
+      });
+      await systemClock.sleep(delayMs, new AbortController().signal);
+    }
+  }
+}
+
+async function startOnce(
+  session: SparkSessionParts,
+  plan: Relation,
+  target: StreamTarget,
+  conf: Conf,
+  lookup: (format: string) => Connector | undefined,
+): Promise<StreamingQueryHandle> {
+  await session.connected();
   const settings = streamConf(conf);
   const restart = restartPolicy(conf);
   const choices = chooseSinks(target, conf, lookup);
@@ -126,6 +158,8 @@ export async function startStream(
 }
 
 const STOP_MS = 15_000;
+/** How long a start waits for a server that has gone away in the middle of it. */
+const SERVER_BACK_MS = 120_000;
 const START_TRIES = 4;
 
 /** A server that is busy may not get a Python process up within the ten seconds that Spark waits for it: nothing has begun then. */
