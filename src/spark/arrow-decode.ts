@@ -4,6 +4,7 @@ import { toDecimalString } from "../duckdb/decimal.ts";
 import { MillraceError } from "../errors.ts";
 import type { AnyRow, DataType, StructField, StructType } from "../types/data-type.ts";
 import { type ValueMode, valueMode } from "../types/schema.ts";
+import { makeObjects } from "./objects.ts";
 
 /** How values are to stand in TypeScript. */
 export interface DecodeOptions {
@@ -208,30 +209,6 @@ function dates(c: Raw): unknown[] {
     const v = micros[i]!;
     return new Date(Number((v - (((v % 1000n) + 1000n) % 1000n)) / 1000n));
   });
-}
-
-/** Objects with these fields; of equal names the last counts. */
-function makeObjects(names: readonly string[], columns: readonly (readonly unknown[])[], count: number): object[] {
-  const out: object[] = new Array(count);
-  const n = names.length;
-  const plain = !names.includes("__proto__");
-  for (let i = 0; i < count; i++) {
-    const row: Record<string, unknown> = {};
-    for (let k = 0; k < n; k++) {
-      // Assigned as by a literal: a field named `__proto__` is a field.
-      if (plain || names[k] !== "__proto__") row[names[k]!] = columns[k]![i];
-      else {
-        Object.defineProperty(row, "__proto__", {
-          value: columns[k]![i],
-          enumerable: true,
-          configurable: true,
-          writable: true,
-        });
-      }
-    }
-    out[i] = row;
-  }
-  return out;
 }
 
 /** Our type of an Arrow type, where no schema is given. Throws UNSUPPORTED_DATATYPE. */
