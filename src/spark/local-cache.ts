@@ -13,8 +13,10 @@ type Local = Extract<Relation, { kind: "local" }>;
 const THRESHOLD_BYTES = 1 << 20;
 /** Rows below this number are encoded within the plan without looking at their size first. */
 const FEW_ROWS = 256;
-/** Rows of one chunk; Spark reads a chunk as a whole. */
-const CHUNK_ROWS = 10_000;
+/** Rows of the first chunk, which tells how many rows go into the others. */
+const FIRST_ROWS = 10_000;
+/** About so many bytes are one chunk, which Spark reads as a whole. */
+const CHUNK_BYTES = 4 << 20;
 
 /** Large local data on the server: sent before the first plan that reads it, and known from then on. */
 export class LocalCache {
@@ -44,16 +46,17 @@ export class LocalCache {
 
   async #send(local: Local): Promise<CachedRows | "small"> {
     if (local.schema.fields.length === 0 || local.rows.length < FEW_ROWS) return "small";
-    const first = encodeLocal(local, local.rows.slice(0, CHUNK_ROWS));
-    if (local.rows.length <= CHUNK_ROWS && first.data.length < THRESHOLD_BYTES) return "small";
+    const first = encodeLocal(local, local.rows.slice(0, FIRST_ROWS));
+    if (local.rows.length <= FIRST_ROWS && first.data.length < THRESHOLD_BYTES) return "small";
     // Before 4.1 there is one artifact, which holds the whole message.
     if (!this.#client.isAtLeast(4, 1)) {
       const message = create(pb.LocalRelationSchema, encodeLocal(local));
       return { kind: "whole", hash: await this.#artifact(toBinary(pb.LocalRelationSchema, message)) };
     }
     const dataHashes = [await this.#artifact(first.data)];
-    for (let start = CHUNK_ROWS; start < local.rows.length; start += CHUNK_ROWS) {
-      const chunk = encodeLocal(local, local.rows.slice(start, start + CHUNK_ROWS));
+    const step = Math.max(1, Math.floor((FIRST_ROWS * CHUNK_BYTES) / first.data.length));
+    for (let start = FIRST_ROWS; start < local.rows.length; start += step) {
+      const chunk = encodeLocal(local, local.rows.slice(start, start + step));
       dataHashes.push(await this.#artifact(chunk.data));
     }
     const schema = new TextEncoder().encode(JSON.stringify(toSparkJson(local.schema)));
