@@ -105,7 +105,13 @@ async function choose(asked: number | undefined, usual: number): Promise<number>
 async function main(names: readonly string[], options: Options): Promise<void> {
   const running: Running[] = [];
   const ended = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => ended.abort());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      // Asked a second time: at once. The servers end with this process; their temporary folders stay.
+      if (ended.signal.aborted) process.exit(130);
+      ended.abort();
+    });
+  }
   const stop = async (): Promise<void> => {
     await Promise.allSettled(running.splice(0).map((service) => service.stop()));
   };

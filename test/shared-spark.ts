@@ -1,4 +1,5 @@
 import { get } from "node:http";
+import { SparkConnectClient } from "../src/spark/client/client.ts";
 
 /** Set by test/shared-services.ts for the processes of the test files. */
 export const SERVICES_PORT = "MILLRACE_TEST_SERVICES";
@@ -24,7 +25,11 @@ export interface SharedSpark {
  */
 export async function sharedSpark(): Promise<SharedSpark | { unavailable: string }> {
   const running = process.env.MILLRACE_TEST_SPARK;
-  if (running) return { url: running, version: "4.2.0" };
+  if (running) {
+    const client = await SparkConnectClient.connect(running);
+    await client.close();
+    return { url: running, version: client.serverVersion };
+  }
   const port = process.env[SERVICES_PORT];
   if (port === undefined) return { unavailable: "the shared servers run under vitest only" };
   // Not fetch: that gives up after five minutes, and the first run fetches Spark.
