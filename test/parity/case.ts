@@ -98,3 +98,17 @@ export function plans(
     return { kind: "plan", family, name, build: (spark, table) => build(table, spark), ...more };
   });
 }
+
+type StreamBuild = StreamCase["build"];
+
+/** Many streaming queries over the same batches in one output mode, by name. */
+export function streams(
+  family: string,
+  input: Pick<StreamCase, "schema" | "batches" | "outputMode" | "other">,
+  list: Readonly<Record<string, StreamBuild | readonly [build: StreamBuild, more: Common]>>,
+): StreamCase[] {
+  return Object.entries(list).map(([name, entry]) => {
+    const [build, more] = typeof entry === "function" ? [entry, {}] : entry;
+    return { kind: "stream", family, name, build, ...input, ...more };
+  });
+}
