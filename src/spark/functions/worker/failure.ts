@@ -30,6 +30,7 @@ function causeOf(error: unknown): NonNullable<FailureReport["cause"]> {
   if (!(error instanceof Error)) return { name: "Error", message: String(error) };
   const lines = (error.stack ?? "").split("\n");
   const end = lines.findIndex((line) => /^\s+at .*millrace-worker/.test(line));
-  const stack = (end < 0 ? lines : lines.slice(0, end)).join("\n").slice(0, LONGEST);
+  const own = (end < 0 ? lines : lines.slice(0, end)).filter((line) => !/^\s+at .*\(?node:internal\//.test(line));
+  const stack = own.join("\n").slice(0, LONGEST);
   return { name: error.name, message: error.message.slice(0, LONGEST), ...(stack !== "" && { stack }) };
 }
