@@ -161,12 +161,12 @@ function define(
       const types = matchParams(name, params, args);
       const casts = o.coerce ? o.coerce(types, args) : types;
       const final = args.map((a, i) => casts[i] ?? types[i] ?? a.type);
+      const given = args.map((a, i) =>
+        a.nullable || !castMayBeNull(a.type, final[i]!) ? a : { ...a, nullable: true },
+      );
       return {
-        type: typeof result === "function" ? result(final, args) : result,
-        nullable: isNullable(
-          o.nullable ?? (kind === "aggregate" ? "always" : "args"),
-          args.map((a, i) => (a.nullable || !castMayBeNull(a.type, final[i]!) ? a : { ...a, nullable: true })),
-        ),
+        type: typeof result === "function" ? result(final, given) : result,
+        nullable: isNullable(o.nullable ?? (kind === "aggregate" ? "always" : "args"), given),
         casts: args.map((_, i) => casts[i]),
       };
     },

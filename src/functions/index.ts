@@ -1,6 +1,7 @@
 import type { FunctionCatalog } from "../plan/resolved.ts";
 import { aggregateFunctions } from "./aggregate.ts";
 import { bitwiseFunctions } from "./bitwise.ts";
+import { arrayFunctions } from "./array.ts";
 import { collectionFunctions } from "./collection.ts";
 import { conditionalFunctions } from "./conditional.ts";
 import { datetimeFunctions } from "./datetime.ts";
@@ -20,9 +21,11 @@ import { operators } from "./operator.ts";
 import { predicateFunctions } from "./predicate.ts";
 import { randomFunctions } from "./random.ts";
 import { regexFunctions } from "./regex.ts";
+import { sequenceFunctions } from "./sequence.ts";
 import { stringFunctions } from "./string.ts";
 import { textFormatFunctions } from "./text-format.ts";
 import { urlFunctions } from "./url.ts";
+import { vectorFunctions } from "./vector.ts";
 import { windowFunctions } from "./window.ts";
 
 const families: readonly (readonly FunctionDef[])[] = [
@@ -40,7 +43,10 @@ const families: readonly (readonly FunctionDef[])[] = [
   formatFunctions,
   makeFunctions,
   zoneFunctions,
+  arrayFunctions,
   collectionFunctions,
+  sequenceFunctions,
+  vectorFunctions,
   mapFunctions,
   higherOrderFunctions,
   jsonFunctions,

@@ -49,6 +49,9 @@ export const integral = param('"INTEGRAL"', ({ type }) =>
   isIntegral(type) ? type : type.kind === "string" || type.kind === "null" ? LONG : undefined,
 );
 export const array = param('"ARRAY"', ({ type }) => (type.kind === "array" ? type : undefined));
+export const orderableArray = param('"ARRAY" of orderable elements', ({ type }) =>
+  type.kind === "array" && isOrderable(type.elementType) ? type : undefined,
+);
 export const map = param('"MAP"', ({ type }) => (type.kind === "map" ? type : undefined));
 export const struct = param('"STRUCT"', ({ type }) => (type.kind === "struct" ? type : undefined));
 export const arrayOrMap = param('"ARRAY" or "MAP"', ({ type }) =>

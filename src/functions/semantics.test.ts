@@ -157,7 +157,7 @@ describe("ANSI errors", () => {
     ["-(-2147483648)", "ARITHMETIC_OVERFLOW"],
     ["cast('abc' as int)", "CAST_INVALID_INPUT"],
     ["cast(3000000000 as int)", "CAST_OVERFLOW"],
-    ["element_at(array(1), 5)", "INVALID_ARRAY_INDEX"],
+    ["element_at(array(1), 5)", "INVALID_ARRAY_INDEX_IN_ELEMENT_AT"],
     ["array(1, 2)[2]", "INVALID_ARRAY_INDEX"],
     ["array(1, 2)[-1]", "INVALID_ARRAY_INDEX"],
     ["to_timestamp('not a time')", "CAST_INVALID_INPUT"],
