@@ -36,8 +36,8 @@ export interface ServerScript {
   readonly version?: string;
   /** Faults of calls with one answer. */
   readonly unary?: (method: string, call: number) => ConnectError | undefined;
-  /** The operation never gives anything. */
-  readonly silent?: boolean;
+  /** So many streams, the first ones, hold open when they have given what they had. */
+  readonly silent?: number;
 }
 
 interface Operation {
@@ -188,6 +188,12 @@ export class ConnectServer {
     const from = last === undefined ? 0 : Number(last.split("-")[1]) + 1;
     if (from < operation.released) throw new ConnectError("[INVALID_CURSOR.POSITION_NOT_AVAILABLE]", Code.Internal);
     let sent = 0;
+    if (stream < (this.script.silent ?? 0)) {
+      for (const response of operation.responses.slice(from, -1)) {
+        yield { ...response, operationId, serverSideSessionId: this.serverSession };
+      }
+      await new Promise(() => {});
+    }
     for (const response of operation.responses.slice(from)) {
       if (fault !== undefined && sent >= fault.after) {
         await this.#fail(fault);
@@ -196,7 +202,6 @@ export class ConnectServer {
       yield { ...response, operationId, serverSideSessionId: this.serverSession };
       sent++;
     }
-    if (this.script.silent) await new Promise(() => {});
     if (this.script.failure !== undefined) throw this.script.failure();
   }
 

@@ -121,19 +121,36 @@ describe("a result over streams that break", () => {
     expect(server.operations.size).toBe(0);
   });
 
-  test("a stream that says nothing is attached again", async () => {
+  test("a stream that says nothing is attached again, over a new connection and as often as it takes", async () => {
+    const clock = instant();
     const { server, client } = await session(
-      {
-        responses: batches([{ rows: 2, pieces: 1 }])!,
-        silent: true,
-        failure: () => new ConnectError("x", Code.Internal),
-      },
-      { silenceMs: 50, retry: { maxRetries: 2 } },
+      { responses: batches([{ rows: 2, pieces: 1 }])!, silent: 20 },
+      { silenceMs: 20, clock },
     );
-    const error = await failed(rowsOf(client));
-    expect(error.code).toBe("SPARK_UNREACHABLE");
+    expect(await rowsOf(client)).toEqual([0, 1]);
     expect(server.started).toBe(1);
-    expect(server.streams).toBe(3);
+    expect(server.streams).toBe(21);
+    expect(clock.waits).toEqual([]);
+  });
+
+  test("an operation may say nothing for as long as it likes", async () => {
+    // Two minutes go by with every look at the clock, as if the server ended each stream after its time.
+    let now = 0;
+    const clock: RetryClock = { ...instant(), now: () => (now += 120_000) };
+    const faults: StreamFault[] = Array.from({ length: 60 }, (_, i) => ({
+      after: 0,
+      how: i % 3 === 2 ? "reset" : "end",
+    }));
+    const { server, client } = await session({ responses: batches([{ rows: 2, pieces: 1 }])!, faults }, { clock });
+    expect(await rowsOf(client)).toEqual([0, 1]);
+    expect(server.streams).toBe(61);
+  });
+
+  test("streams that end at once with nothing in them are not asked for for ever", async () => {
+    const faults: StreamFault[] = Array.from({ length: 60 }, () => ({ after: 0, how: "end" }));
+    const { server, client } = await session({ responses: batches([{ rows: 2, pieces: 1 }])!, faults });
+    expect((await failed(rowsOf(client))).code).toBe("SPARK_UNREACHABLE");
+    expect(server.streams).toBe(16);
   });
 
   test("a batch that lacks rows is an error", async () => {
@@ -247,7 +264,7 @@ describe("a session that is lost", () => {
 
 describe("a signal", () => {
   test("interrupts the operation and throws STOPPED", async () => {
-    const { server, client } = await session({ responses: batches([{ rows: 1, pieces: 1 }])!, silent: true });
+    const { server, client } = await session({ responses: batches([{ rows: 1, pieces: 1 }])!, silent: 1 });
     const stop = new AbortController();
     const reading = (async () => {
       for await (const response of client.execute(plan, { signal: stop.signal })) {

@@ -122,7 +122,8 @@ export class Channel {
     const backoff = this.backoff(options.withinMs);
     for (;;) {
       const head = this.head();
-      const timeout = options.withinMs === undefined ? undefined : AbortSignal.timeout(options.withinMs);
+      // A server that was reached gets longer: its first answer is slow.
+      const timeout = options.withinMs === undefined ? undefined : AbortSignal.timeout(3 * options.withinMs);
       try {
         const signals = [options.signal, timeout].filter((s) => s !== undefined);
         const response = await call(head, signals.length === 0 ? undefined : AbortSignal.any(signals));
@@ -175,6 +176,11 @@ export class Channel {
 
   async drain(): Promise<void> {
     await Promise.all(this.#background);
+  }
+
+  /** Makes the next call take a new connection. */
+  renew(): void {
+    this.#connection.renew();
   }
 
   /** Ends the connection; calls under way fail. */

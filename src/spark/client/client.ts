@@ -31,7 +31,7 @@ export interface SparkConnectOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly retry?: Partial<RetryPolicy>;
   readonly clock?: RetryClock;
-  /** How long a server may take to be reached at first. Default 10,000. */
+  /** How long a server may take to be reached at first; its first answer may take three times as long. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** After so long without a call the session is kept alive by a small one; 0 for never. Default 300,000: a server ends idle sessions after an hour. */
   readonly keepAliveMs?: number;

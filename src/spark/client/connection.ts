@@ -64,6 +64,16 @@ export class Connection implements SessionManager {
     // Pings are far apart; what was read between two of them need not be known.
   }
 
+  /** Leaves the connection to the calls that are on it. */
+  renew(): void {
+    const known = this.#line;
+    this.#line = undefined;
+    known?.then(
+      (line) => line.session.close(),
+      () => {}, // it never came about
+    );
+  }
+
   close(): void {
     this.#closed = true;
     for (const session of this.#open) session.destroy();

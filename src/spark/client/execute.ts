@@ -90,6 +90,7 @@ export async function* execute(
       const watch = new Watch(limits.silenceMs, () => stop.abort());
       let broken: ConnectError | undefined;
       let responses = 0;
+      const opened = channel.clock.now();
       const iterator = open(stop.signal)[Symbol.asyncIterator]();
       try {
         while (!complete) {
@@ -126,10 +127,17 @@ export async function* execute(
       if (complete) break;
       if (signal?.aborted) throw stopped(signal);
 
-      if (watch.rang) broken = new ConnectError("the server was silent for too long", Code.Unavailable);
+      if (watch.rang) {
+        // A dead connection, or an operation with nothing to say: a new connection finds out.
+        channel.renew();
+        continue;
+      }
+      // The server ends streams that have lasted, also of an operation that has nothing to say for days.
+      const lasted = channel.clock.now() - opened >= LASTED_MS;
+      if (lasted) backoff.reset();
       if (broken === undefined) {
-        // The server ends long streams in good order; one that ends with nothing in it must not be asked for in a tight loop.
-        if (responses > 0) continue;
+        if (responses > 0 || lasted) continue;
+        // One that ends at once with nothing in it must not be asked for in a tight loop.
         broken = new ConnectError("the stream ended before the operation was complete", Code.Unavailable);
       }
       const errorClass = summaryOf(broken).errorClass ?? "";
@@ -144,8 +152,7 @@ export async function* execute(
       }
       // Our own earlier request arrived after all, behind the question whether it had.
       if (sent > 1 && errorClass === "INVALID_HANDLE.OPERATION_ALREADY_EXISTS") continue;
-      if ((watch.rang || isRetryable(broken) || isConnectionFailure(broken)) && (await backoff.again(broken, signal)))
-        continue;
+      if ((isRetryable(broken) || isConnectionFailure(broken)) && (await backoff.again(broken, signal))) continue;
       throw await channel.failure(broken);
     }
     batches.finish();
@@ -157,6 +164,9 @@ export async function* execute(
     if (sent > 0) release.all();
   }
 }
+
+/** A stream that held so long was no failure: what breaks it is the first of its kind. */
+const LASTED_MS = 10_000;
 
 /** Rings when a stream gives nothing for too long. */
 class Watch {
