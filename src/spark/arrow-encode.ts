@@ -292,10 +292,18 @@ function bytesOf(
       }
       out.set(bytes, end);
       end += bytes.length;
+      // Offsets are of 32 bits.
+      if (end > 2_147_483_647) throw tooMuch();
     }
     offsets[i + 1] = end;
   }
   return { offsets, values: out.subarray(0, end) };
+}
+
+function tooMuch(): MillraceError {
+  return new MillraceError("INVALID_VALUE", "A column of one Arrow batch would hold more than 2 GB.", {
+    hint: "Write the rows to files and read those, or give fewer rows at a time.",
+  });
 }
 
 function flatten<T>(

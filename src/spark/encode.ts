@@ -249,6 +249,9 @@ class RelationEncoder {
 
   #local(r: Node<"local">): RelInit {
     const cached = this.#context.cached?.get(r);
+    if (cached?.kind === "inline") {
+      return { case: "localRelation", value: { data: cached.data, schema: cached.schema } };
+    }
     if (cached?.kind === "whole") return { case: "cachedLocalRelation", value: { hash: cached.hash } };
     if (cached?.kind === "chunked") {
       return {

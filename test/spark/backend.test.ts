@@ -144,6 +144,14 @@ describe.skipIf(server === undefined)("plans on a real Spark", () => {
     ).toBe(0);
   });
 
+  test("few rows may be large, and not all alike", async () => {
+    const rows = Array.from({ length: 300 }, (_, i) => ({ id: i, text: i < 280 ? "" : "y".repeat(1 << 20) }));
+    const df = spark.createDataFrame(rows, "id INT, text STRING");
+    expect(await df.agg(sum(expr("length(text)")).as("s"), count("*").as("n")).collect()).toEqual([
+      { s: 20n << 20n, n: 300n },
+    ]);
+  });
+
   describe("tables of files", () => {
     test.each(["parquet", "json", "delta"])("%s, with every mode and partitions", async (format) => {
       const path = join(folder, `t-${format}`);
