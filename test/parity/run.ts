@@ -50,7 +50,10 @@ const total = { done: 0, unexpected: 0 };
 const done = (list: readonly Verdict[]): void => {
   for (const v of list) {
     total.done++;
-    if (v.status === "unexpected") total.unexpected++;
+    if (v.status !== "unexpected") continue;
+    total.unexpected++;
+    if (list.length === 1)
+      log(`differs: ${v.kind ?? "known"}  ${v.family}: ${v.label}: ${v.difference?.slice(0, 300)}`);
   }
   if (list.length > 1 || total.done % 50 === 0) {
     log(`${total.done} cases, ${total.unexpected} unexpected (${seconds()} s)`);
