@@ -23,6 +23,8 @@ interface Line {
   readonly session: ClientHttp2Session;
   streams: number;
   lastUsed: number;
+  /** While calls are under way. */
+  pings?: NodeJS.Timeout;
 }
 
 /**
@@ -145,7 +147,10 @@ export class Connection implements SessionManager {
     });
     stream.once("close", () => {
       line.lastUsed = Date.now();
-      if (--line.streams === 0 && !session.destroyed) session.unref();
+      if (--line.streams === 0) {
+        clearInterval(line.pings);
+        if (!session.destroyed) session.unref();
+      }
       // A connection that ends in good order closes its calls without an error; one that waits for its answer would wait forever.
       if (!answered && stream.rstCode === 0) stream.emit("error", closedEarly());
     });
@@ -154,16 +159,15 @@ export class Connection implements SessionManager {
   /** Pings while a call is under way. */
   #keepAlive(line: Line): void {
     const { session } = line;
-    const timer = setInterval(() => {
-      if (line.streams === 0 || session.destroyed) return clearInterval(timer);
+    line.pings = setInterval(() => {
+      if (session.destroyed) return clearInterval(line.pings);
       const late = setTimeout(() => {
         session.destroy(Object.assign(new Error("the server no longer answers"), { code: "ETIMEDOUT" }));
       }, PING_TIMEOUT_MS);
       late.unref();
       session.ping(() => clearTimeout(late));
     }, PING_INTERVAL_MS);
-    timer.unref();
-    session.once("close", () => clearInterval(timer));
+    line.pings.unref();
   }
 }
 
