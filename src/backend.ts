@@ -15,6 +15,8 @@ export interface Backend {
   write(plan: Relation, target: BatchTarget, conf: Conf): Promise<void>;
   /** Starts a streaming query; resolves once it is running, after `onQueryStarted`. */
   stream(plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle>;
+  /** Streaming queries that run on the engine and were started by others than this session; an engine of this process alone has none. `id`: only that one. */
+  queries?(conf: Conf, id?: string): Promise<readonly StreamingQueryHandle[]>;
   explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string>;
   /** The session's tables and views. */
   readonly catalog: BackendCatalog;

@@ -121,7 +121,10 @@ export class SparkSession {
   constructor(options: { readonly remote?: string } = {}) {
     this.#remote = options.remote;
     this.remote = options.remote === undefined ? undefined : hidePasswords(options.remote);
-    this.streams = new StreamingQueryManager();
+    this.streams = new StreamingQueryManager(async (id) => {
+      const engine = await this.#engine();
+      return (await engine.queries?.(this.conf.values(), id)) ?? [];
+    });
     const commands = new CommandQueue();
     this.#commands = commands;
     this.#context = {
@@ -298,12 +301,20 @@ export interface StreamingQueryListener {
   onQueryTerminated?(event: { readonly id: string; readonly runId: string; readonly exception: string | null }): void;
 }
 
+/** Asks the engine for queries that others have started; `id`: for that one. */
+type QueriesOfOthers = (id?: string) => Promise<readonly StreamingQueryHandle[]>;
+
 /** The session's queries: `spark.streams`. https://spark.apache.org/docs/latest/api/python/reference/pyspark.ss/query_management.html */
 export class StreamingQueryManager {
+  readonly #others: QueriesOfOthers;
   readonly #queries = new Map<string, StreamingQueryHandle>();
   readonly #listeners = new Map<StreamingQueryListener, () => void>();
   #ended: StreamingQueryHandle[] = [];
   #waiters: (() => void)[] = [];
+
+  constructor(others: QueriesOfOthers = async () => []) {
+    this.#others = others;
+  }
 
   "~register"(query: StreamingQueryHandle): void {
     this.#queries.set(query.runId, query);
@@ -319,9 +330,20 @@ export class StreamingQueryManager {
   get active(): StreamingQueryHandle[] {
     return [...this.#queries.values()].filter((q) => q.isActive);
   }
-  /** The running query of that id, or null. */
+  /** The running query of that id, of those that this session has started, or null. */
   get(id: string): StreamingQueryHandle | null {
     return this.active.find((q) => q.id === id) ?? null;
+  }
+  /**
+   * The running query of that id, whoever started it, or null. On a Spark server a query whose sink is Spark's own goes on without the
+   * program that started it; another program finds it here, and its handle shows progress and can stop it.
+   */
+  async find(id: string): Promise<StreamingQueryHandle | null> {
+    return this.get(id) ?? (await this.#others(id))[0] ?? null;
+  }
+  /** All running queries: those of this session and, on a Spark server, those that other programs left there. */
+  async findAll(): Promise<StreamingQueryHandle[]> {
+    return [...this.active, ...(await this.#others())];
   }
 
   /**

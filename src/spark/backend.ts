@@ -42,7 +42,8 @@ export interface SparkBackendOptions {
  * await backend.close();
  */
 export async function createSparkBackend(options: SparkBackendOptions): Promise<SparkBackend> {
-  const connect = (): Promise<SparkConnectClient> => SparkConnectClient.connect(options.url);
+  const connect = (sessionId?: string): Promise<SparkConnectClient> =>
+    SparkConnectClient.connect(sessionId === undefined ? options.url : joining(options.url, sessionId));
   const client = await connect();
   const backend = new SparkBackend(client, { functions: createFunctionShipper, connect });
   try {
@@ -59,7 +60,7 @@ export interface SparkBackendParts {
   /** How TypeScript functions travel over a client's session. */
   readonly functions?: (client: SparkConnectClient) => FunctionShipper;
   /** Makes another client when the session was lost. Without it streaming queries end with their server. */
-  readonly connect?: () => Promise<SparkConnectClient>;
+  readonly connect?: (sessionId?: string) => Promise<SparkConnectClient>;
 }
 
 /** What lives as long as a session on the server. */
@@ -115,6 +116,12 @@ export class SparkBackend implements Backend, SparkSessionParts {
       this.#renewal = undefined;
     });
     return this.#renewal;
+  }
+
+  async join(sessionId: string): Promise<SparkConnectClient> {
+    const { connect } = this.#parts;
+    if (connect === undefined) throw new MillraceError("INTERNAL", "This session cannot make another connection.");
+    return connect(sessionId);
   }
 
   async #renew(): Promise<SparkConnectClient> {
@@ -283,6 +290,11 @@ export class SparkBackend implements Backend, SparkSessionParts {
     return startStream(this, plan, target, conf);
   }
 
+  async queries(conf: Conf, id?: string): Promise<readonly StreamingQueryHandle[]> {
+    const { queriesOfOthers } = await import("./streaming/registry.ts");
+    return queriesOfOthers(this, conf, id);
+  }
+
   async explain(plan: Relation, mode: ExplainMode, conf: Conf): Promise<string> {
     const { root, read } = await this.#send(plan, conf);
     const modes = pb.AnalyzePlanRequest_Explain_ExplainMode;
@@ -308,6 +320,12 @@ export class SparkBackend implements Backend, SparkSessionParts {
 interface Sending {
   readonly root: pb.Relation;
   readonly read: () => void;
+}
+
+/** The address with another session in it. */
+function joining(url: string, sessionId: string): string {
+  const own = url.replace(/;session_id=[^;]*/g, "").replace(/\/$/, "");
+  return `${own.includes("/;") || /;/.test(own) ? own : `${own}/`};session_id=${sessionId}`;
 }
 
 interface ArrowPart {

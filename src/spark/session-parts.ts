@@ -20,4 +20,6 @@ export interface SparkSessionParts {
   connected(): Promise<SparkConnectClient>;
   /** Says that the session of this client is gone, or its server. */
   lost(client: SparkConnectClient): void;
+  /** Another connection, to that session on the same server. */
+  join(sessionId: string): Promise<SparkConnectClient>;
 }

@@ -6,7 +6,8 @@ import { syncDirectory } from "../../durable.ts";
 import { createFile, fileError, listDirectory, makeDirectory, readFileIfThere } from "../../durable-files.ts";
 import { MillraceError } from "../../errors.ts";
 import type { StructType } from "../../types/data-type.ts";
-import { quoteIdentifier, sqlString, sqlType } from "../../types/duckdb-types.ts";
+import { sqlString } from "../../types/duckdb-types.ts";
+import { emptyColumn, storedColumn } from "./stored-columns.ts";
 
 /** A batch whose rows are all here. */
 export interface KeptBatch {
@@ -101,14 +102,7 @@ export class BatchStore {
 
   /** The batch as a table expression: its columns under their names with their exact types, its rows in order. */
   sql(batch: KeptBatch, schema: StructType): string {
-    const columns = schema.fields.map(({ name, type }) => {
-      const column = quoteIdentifier(name);
-      if (batch.files.length === 0) return `NULL::${sqlType(type)} AS ${column}`;
-      // Parquet has no interval that Arrow would write: it is a number of microseconds there
-      const value =
-        type.kind === "interval_day_time" ? `to_microseconds(${column})` : `CAST(${column} AS ${sqlType(type)})`;
-      return `${value} AS ${column}`;
-    });
+    const columns = schema.fields.map(batch.files.length === 0 ? emptyColumn : storedColumn);
     const list = columns.length === 0 ? "NULL AS none" : columns.join(", ");
     if (batch.files.length === 0) return `(SELECT ${list} WHERE false)`;
     const files = batch.files.map((name) => sqlString(join(this.#path(batch.id), name)));

@@ -107,7 +107,13 @@ export class SparkStreamingQuery implements StreamingQueryHandle {
 
   async awaitTermination(timeoutMs?: number): Promise<boolean> {
     if (timeoutMs === undefined) {
-      await this.#ended;
+      // whoever waits wants the process to stay
+      const stay = setInterval(() => undefined, 60_000);
+      try {
+        await this.#ended;
+      } finally {
+        clearInterval(stay);
+      }
     } else {
       const over = new AbortController();
       const timeout = CLOCK.sleep(timeoutMs, over.signal).then(() => "timeout" as const);

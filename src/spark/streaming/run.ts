@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Trigger } from "../../backend.ts";
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
@@ -21,6 +22,8 @@ export interface RunContext {
   readonly sinks: readonly SinkChoice[];
   /** The way of the rows to our own sinks; undefined for a sink of Spark's. */
   readonly bridged: BridgedRun | undefined;
+  /** Whether the server's events are listened to; without them progress is asked for. */
+  readonly events: boolean;
   /** The server of this run is gone, or has forgotten the session. */
   lost(): void;
 }
@@ -100,6 +103,11 @@ export class ServerRun {
     this.look();
   }
 
+  /** Brings status and progress up to the moment. */
+  async refresh(): Promise<void> {
+    await this.#isActive();
+  }
+
   explained(extended: boolean): string | undefined {
     return extended ? this.#explained?.extended : this.#explained?.simple;
   }
@@ -133,7 +141,9 @@ export class ServerRun {
   }
 
   async #pause(): Promise<void> {
-    await CLOCK.sleep(LOOK_MS, this.#look.signal);
+    // a query of somebody else's does not keep this process alive
+    const look = setTimeout(LOOK_MS, undefined, { signal: this.#look.signal, ref: this.#context.events });
+    await look.catch(() => undefined);
     this.#look = new AbortController();
   }
 
@@ -145,10 +155,9 @@ export class ServerRun {
       isDataAvailable: status.isDataAvailable,
       isTriggerActive: status.isTriggerActive,
     };
-    if (!ListenerBus.of(this.#query.client).open) {
-      await this.#catchUp();
-      await this.#answer(() => ListenerBus.of(this.#query.client).ready());
-    }
+    const bus = ListenerBus.of(this.#query.client);
+    if (!this.#context.events || !bus.open) await this.#catchUp();
+    if (this.#context.events && !bus.open) await this.#answer(() => bus.ready());
     return true;
   }
 

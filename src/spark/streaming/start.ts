@@ -27,6 +27,7 @@ import { analysedModes, withModes } from "../value-modes.ts";
 import { ListenerBus } from "./listener-bus.ts";
 import { ServerQuery, type ServerSink, startOnServer } from "./messages.ts";
 import { SparkStreamingQuery } from "./query.ts";
+import { dropNote, leaveNote } from "./registry.ts";
 import { ServerRun } from "./run.ts";
 import { chooseSinks } from "./sink-choice.ts";
 
@@ -101,6 +102,7 @@ async function startOnce(
       const started = await startPatiently(() => startOnServer(client, input, target, sink, checkpoint));
       identity ??= started;
       const query = new ServerQuery(client, started);
+      if (bridged === undefined) await leaveNote(client, started, target.queryName);
       try {
         await bridged?.started(started.id);
       } catch (error) {
@@ -115,6 +117,7 @@ async function startOnce(
         log,
         sinks: choices.sinks,
         bridged,
+        events: true,
         lost: () => session.lost(client),
       });
     } catch (error) {
@@ -150,7 +153,10 @@ async function startOnce(
       restart,
       // without a checkpoint a new start would begin again from the first record
       open: checkpoint === undefined ? undefined : open,
-      finish: async () => bridge?.close(),
+      finish: async () => {
+        if (bridge === undefined) await dropNote(session.client, id);
+        else await bridge.close();
+      },
       plan: `== Parsed Logical Plan ==\n${writtenTree(plan)}`,
     },
     first,
@@ -160,16 +166,17 @@ async function startOnce(
 const STOP_MS = 15_000;
 /** How long a start waits for a server that has gone away in the middle of it. */
 const SERVER_BACK_MS = 120_000;
-const START_TRIES = 4;
+const SLOW_START_MS = 120_000;
 
 /** A server that is busy may not get a Python process up within the ten seconds that Spark waits for it: nothing has begun then. */
 async function startPatiently<T>(start: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+  const deadline = Date.now() + SLOW_START_MS;
+  for (;;) {
     try {
       return await start();
     } catch (error) {
       const slow = error instanceof MillraceError && /worker (failed )?to connect back/i.test(error.message);
-      if (!slow || attempt === START_TRIES) throw error;
+      if (!slow || Date.now() > deadline) throw error;
     }
   }
 }
