@@ -23,7 +23,6 @@ import { namingMissingPackage } from "./missing-package.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
 import { SessionConf } from "./session-conf.ts";
 import type { SparkSessionParts } from "./session-parts.ts";
-import { analysedModes, withModes } from "./value-modes.ts";
 
 export interface SparkBackendOptions {
   /** The server, `sc://host:15002/;token=...`. */
@@ -197,14 +196,16 @@ export class SparkBackend implements Backend, SparkSessionParts {
 
   async *run(plan: Relation, conf: Conf): AsyncGenerator<readonly AnyRow[], void, undefined> {
     const { plan: rows, modes } = scriptRows(plan);
-    const analysed = modes ? await analysedModes(rows, conf, (leaf) => this.schema(leaf, conf)) : undefined;
+    // Our own function table is loaded for such plans only.
+    const forms = modes ? await import("./value-modes.ts") : undefined;
+    const analysed = await forms?.analysedModes(rows, conf, (leaf) => this.schema(leaf, conf));
     const sending = await this.#send(rows, conf);
     let schema: StructType | undefined;
     let decoded: StructType | undefined;
     for await (const part of this.#arrow(sending)) {
       if (part.schema !== schema) {
         schema = part.schema;
-        decoded = schema && withModes(schema, analysed);
+        decoded = schema && forms ? forms.withModes(schema, analysed) : schema;
       }
       yield decodeArrow(part.data, decoded, { modes, rowCount: part.rowCount }).rows;
     }
