@@ -10,6 +10,8 @@ import { judgeStreams, StreamSessions } from "./streams.ts";
 // npm run parity [-- --family F] [--filter TEXT] [--random N] [--seed S] [--kind K] [--json] [--jobs N]
 //   Runs the cases on real Spark and embedded and compares the results. Without --family and --filter, all of them.
 //   --random N --seed S   also N generated expressions and plans
+//   --every N             every Nth case of each family
+//   --only W, --not W     only these, or all but these: expression, query, plan, stream
 //   --kind K              print only unexpected differences of this kind: crash, error, value, type, nullable, name
 //   SPARK_REMOTE          the address of the Spark Connect server
 const { values: options } = parseArgs({
@@ -21,6 +23,9 @@ const { values: options } = parseArgs({
     jobs: { type: "string", default: "3" },
     json: { type: "boolean", default: false },
     kind: { type: "string", multiple: true },
+    every: { type: "string", default: "1" },
+    only: { type: "string", multiple: true },
+    not: { type: "string", multiple: true },
   },
 });
 
@@ -28,13 +33,24 @@ const wanted = (c: { readonly family: string; readonly name?: string; readonly s
   (options.family === undefined || options.family.includes(c.family)) &&
   (options.filter === undefined || `${c.family} ${c.name ?? ""} ${c.sql ?? ""}`.includes(options.filter));
 
+const included = (what: string): boolean =>
+  (options.only === undefined || options.only.includes(what)) && options.not?.includes(what) !== true;
+
+const seen = new Map<string, number>();
+/** The same sample each time, something of every family. */
+const sampled = (family: string): boolean => {
+  const n = seen.get(family) ?? 0;
+  seen.set(family, n + 1);
+  return n % Number(options.every) === 0;
+};
+
 const log = (text: string): void => {
   if (!options.json) console.log(text);
 };
 
 const started = performance.now();
 const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1);
-const written = (await writtenCases()).filter(wanted);
+const written = (await writtenCases()).filter((c) => wanted(c) && included(c.kind) && sampled(`${c.kind} ${c.family}`));
 const of = <K extends ParityCase["kind"]>(kind: K): Extract<ParityCase, { kind: K }>[] =>
   written.filter((c): c is Extract<ParityCase, { kind: K }> => c.kind === kind);
 
@@ -62,7 +78,7 @@ const done = (list: readonly Verdict[]): void => {
 
 try {
   const exprs: Expression[] = [
-    ...exampleCases().filter(wanted),
+    ...exampleCases().filter((c) => wanted(c) && included("expression") && sampled(`example ${c.family}`)),
     ...of("expression").map((c: ExpressionCase): Expression => ({ ...c, on: c.on })),
   ];
   for (const group of byConf(exprs)) {
