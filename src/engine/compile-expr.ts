@@ -244,7 +244,9 @@ function overClause(expr: Over, ctx: CompileContext): string {
     parts.push(`PARTITION BY ${expr.partitionBy.map((e) => compileExpr(e, ctx)).join(", ")}`);
   }
   if (expr.orderBy.length > 0) parts.push(`ORDER BY ${orderBy(expr.orderBy, ctx)}`);
-  if (expr.frame !== undefined && !isRanking(expr.child)) parts.push(frameSql(expr.frame));
+  if (expr.frame !== undefined && !isRanking(expr.child)) {
+    parts.push(frameSql(expr.frame, expr.orderBy[0]?.expr.type.kind));
+  }
   return `OVER (${parts.join(" ")})`;
 }
 
@@ -253,11 +255,17 @@ function isRanking(expr: ResolvedExpr): boolean {
   return expr.kind === "call" && functionOf(expr.name).kind === "window";
 }
 
-function frameSql(frame: WindowFrame): string {
+/** `by`: the type that is ordered by, whose unit a range is in: microseconds of a time, days of a date. */
+function frameSql(frame: WindowFrame, by: DataType["kind"] | undefined): string {
+  const range = (n: number | bigint): string => {
+    if (frame.type === "row") return String(n);
+    if (by === "date") return typeof n === "bigint" ? `to_microseconds(${n})` : `to_days(${n})`;
+    return by === "timestamp" || by === "timestamp_ntz" ? `to_microseconds(${n})` : String(n);
+  };
   const bound = (b: FrameBound, side: "PRECEDING" | "FOLLOWING"): string => {
     if (b === "unbounded") return `UNBOUNDED ${side}`;
     if (b === "current_row" || Number(b) === 0) return "CURRENT ROW";
-    return Number(b) < 0 ? `${-Number(b)} PRECEDING` : `${Number(b)} FOLLOWING`;
+    return b < 0 ? `${range(-b)} PRECEDING` : `${range(b)} FOLLOWING`;
   };
   return `${frame.type === "row" ? "ROWS" : "RANGE"} BETWEEN ${bound(frame.lower, "PRECEDING")} AND ${bound(frame.upper, "FOLLOWING")}`;
 }
@@ -289,7 +297,7 @@ function attachOver(sql: string, over: string): string {
       let end = closing(sql, after) + 1;
       const filter = /^\s*FILTER\s*\(/i.exec(sql.slice(end));
       if (filter !== null) end = closing(sql, end + filter[0].length - 1) + 1;
-      out += `${sql.slice(i, end)} ${over}`;
+      out += `${ignoringNulls(sql.slice(i, end))} ${over}`;
       i = end;
     } else {
       out += word[0];
@@ -297,6 +305,16 @@ function attachOver(sql: string, over: string): string {
     }
   }
   return out;
+}
+
+/** `first(x) FILTER (x IS NOT NULL)` as a window function, which takes no FILTER. */
+function ignoringNulls(call: string): string {
+  const m =
+    /^(first|last|any_value|first_value|last_value)\(([\s\S]*)\)\s*FILTER\s*\((?:WHERE\s+)?([\s\S]*) IS NOT NULL\)$/i.exec(
+      call,
+    );
+  if (m === null || m[2] !== m[3]!.trim()) return call;
+  return `${/^last/i.test(m[1]!) ? "last_value" : "first_value"}(${m[2]} IGNORE NULLS)`;
 }
 
 /** Casts a SQL expression to the DuckDB type of a Spark type; free where it has that type. */

@@ -12,9 +12,13 @@ export function compileSubquery(expr: Extract<ResolvedExpr, { kind: "subquery" }
       return `EXISTS (${sql})`;
     case "in": {
       const values = expr.values.map((v) => bracket(compileExpr(v, ctx)));
-      if (values.length === 1) return `(${values[0]} IN (${sql}))`;
+      if (values.length === 1) {
+        const found = `(${values[0]} IN (${sql}))`;
+        return expr.existence ? `coalesce(${found}, false)` : found;
+      }
       // Compared column by column, as a row with a null in it may still be known to differ.
       const equal = values.map((v, i) => `${v} = ${columnName(expr.plan.fields[i]!.id)}`).join(" AND ");
+      if (expr.existence) return `(SELECT coalesce(bool_or(${equal}), false) FROM (${sql}))`;
       const found = `coalesce(bool_or(${equal}), false) OR (CASE WHEN count(*) FILTER (WHERE (${equal}) IS NULL) > 0 THEN NULL ELSE false END)`;
       return `(SELECT ${found} FROM (${sql}))`;
     }

@@ -66,8 +66,9 @@ const divideByZero = raise(
   "DIVIDE_BY_ZERO",
   "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.",
 );
-const isZero = (b: string, then: string, otherwise: string): string =>
-  `CASE WHEN ${b} = 0 THEN ${then} ELSE ${otherwise} END`;
+/** A null stays null, also over zero. */
+const isZero = (a: string, b: string, then: string, otherwise: string): string =>
+  `CASE WHEN ${b} = 0 AND ${a} IS NOT NULL THEN ${then} ELSE ${otherwise} END`;
 
 const remainderByZero = raise(
   "REMAINDER_BY_ZERO",
@@ -139,7 +140,9 @@ const arith = (
       if (r.kind === "decimal" && x?.kind === "decimal" && y?.kind === "decimal") {
         const [a, b] = args as [string, string];
         const result = decimalSql(name as DecimalOperator, a, b, x, y, r, native);
-        return name === "/" || name === "%" ? isZero(b, name === "/" ? divideByZero : remainderByZero, result) : result;
+        return name === "/" || name === "%"
+          ? isZero(a, b, name === "/" ? divideByZero : remainderByZero, result)
+          : result;
       }
       return temporalRule(name, x!, y!)?.sql(args[0]!, args[1]!, types) ?? sql(args, types, native);
     },
@@ -150,10 +153,10 @@ export const operators: readonly FunctionDef[] = [
   arith("+", ["1 + 2", 3], binary("+")),
   arith("-", ["5 - 3", 2], binary("-")),
   arith("*", ["2 * 3", 6], binary("*")),
-  arith("/", ["3 / 2", 1.5], ([a, b], { result: r }) => isZero(b!, divideByZero, cast(`(${a} / ${b})`, r)), {
+  arith("/", ["3 / 2", 1.5], ([a, b], { result: r }) => isZero(a!, b!, divideByZero, cast(`(${a} / ${b})`, r)), {
     nullable: "always",
   }),
-  arith("%", ["7 % 3", 1], ([a, b], { result: r }) => isZero(b!, remainderByZero, cast(`(${a} % ${b})`, r)), {
+  arith("%", ["7 % 3", 1], ([a, b], { result: r }) => isZero(a!, b!, remainderByZero, cast(`(${a} % ${b})`, r)), {
     aliases: ["mod"],
     nullable: "always",
   }),
@@ -182,10 +185,11 @@ export const operators: readonly FunctionDef[] = [
     ["7 div 2", 3n],
     // Toward zero, as Java divides.
     ([a, b], { args: [x, y] }, native) => {
-      if (isIntegral(x!)) return isZero(b!, divideByZero, `(${a} // ${b})`);
+      if (isIntegral(x!)) return isZero(a!, b!, divideByZero, `(${a} // ${b})`);
       // The whole part of the exact quotient.
       const r = { kind: "decimal", precision: 38, scale: 0 } as const;
       return isZero(
+        a!,
         b!,
         divideByZero,
         `CAST(${wholeQuotient(a!, b!, x as Decimal, y as Decimal, r, native)} AS BIGINT)`,

@@ -1,6 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { Builder } from "./analyze-base.ts";
 import { Scope } from "./analyze-scope.ts";
+import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf, resolveCall } from "./resolve-expr.ts";
 import type { Field, NamedExpr, ResolvedExpr } from "./resolved.ts";
@@ -64,6 +65,19 @@ function using(b: Builder, left: Node, right: Node, names: readonly string[]): R
   const equals = b.env.catalog.lookup("==");
   const and = b.env.catalog.lookup("and");
   if (!equals || !and) throw new MillraceError("INTERNAL", "The function table has no == and AND.");
+  for (const name of names) {
+    for (const [side, node] of [
+      ["left", left],
+      ["right", right],
+    ] as const) {
+      if (node.columns.some((c) => b.same(c.field.name, nameParts(name).at(-1)!))) continue;
+      throw new MillraceError(
+        "UNRESOLVED_USING_COLUMN_FOR_JOIN",
+        `USING column ${quoted(nameParts(name))} cannot be resolved on the ${side} side of the join. The ${side}-side columns: [${node.columns.map((c) => quoted(c.field.name)).join(", ")}].`,
+        { parameters: { colName: quoted(nameParts(name)), side } },
+      );
+    }
+  }
   return names
     .map((name) =>
       resolveCall(equals, [{ expr: columnOf(b.column(left, name)) }, { expr: columnOf(b.column(right, name)) }], false),

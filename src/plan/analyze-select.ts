@@ -1,15 +1,18 @@
 import { MillraceError } from "../errors.ts";
+import type { DataType } from "../types/data-type.ts";
 import { AggregateSplit } from "./aggregate-split.ts";
 import { groupingKey } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
 import { generate, generatorOutputs } from "./analyze-project.ts";
 import { Scope } from "./analyze-scope.ts";
+import { nullAware } from "./analyze-subquery.ts";
 import { timeWindows } from "./analyze-window.ts";
 import type { Expr } from "./expr.ts";
+import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf } from "./resolve-expr.ts";
 import type { Field, NamedExpr, ResolvedExpr, SortKey } from "./resolved.ts";
-import { ambiguous, type Node, unresolved } from "./scope.ts";
+import { type Node, unresolved } from "./scope.ts";
 import { exprName, exprText } from "./sql-text.ts";
 import { exprKey, mapResolvedExpr, walkExpr } from "./walk.ts";
 
@@ -35,6 +38,8 @@ class SelectBlock {
   readonly #items: Item[] = [];
   #clause: "select" | "group" | "after" = "select";
   #generatorName: string | undefined;
+  /** A generator met now would stand inside another expression. */
+  #nested = false;
 
   constructor(b: Builder, input: Node, r: Select) {
     this.#b = b;
@@ -42,7 +47,14 @@ class SelectBlock {
     this.#r = r;
     this.#scope = new Scope(b, input, {
       timeWindow: timeWindows(b),
-      generator: (signature, args, type) => generate(b, this.#scope, signature, args, type, this.#generatorName),
+      generator: (signature, args, type) => {
+        if (!this.#nested) return generate(b, this.#scope, signature, args, type, this.#generatorName);
+        throw new MillraceError(
+          "UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS",
+          `The generator ${signature.name} is nested in an expression.`,
+          { hint: "Generate in a subquery, and compute over its rows." },
+        );
+      },
       alias: (name) => this.#alias(name),
       output: (parts) => this.#output(parts),
     });
@@ -66,24 +78,22 @@ class SelectBlock {
     const first = found[0];
     if (first === undefined) return undefined;
     if (found.some((f) => exprKey(f.expr) !== exprKey(first.expr))) {
-      const columns = found.map((f) => ({ field: this.#b.derived(f.name, f.expr), qualifiers: [] }));
-      throw ambiguous(
-        parts,
-        columns.map(({ field }) => ({ field, path: [] })),
-        columns,
-      );
+      throw unresolved(quoted(parts), this.#named());
     }
     return { expr: first.expr, path: parts.slice(1) };
   }
 
   resolve(): Node {
     const r = this.#r;
+    // A window(...) that is grouped by is a column that the items may name.
+    for (const g of r.group?.keys ?? [])
+      if (g.kind === "call" && g.name.toLowerCase() === "window") this.#scope.exprs.resolve(g);
     for (const item of r.items) this.#item(item);
     this.#clause = "group";
     const sets = r.group?.sets;
     const keys = this.#keys();
     this.#clause = "after";
-    const having = r.having && this.#scope.exprs.condition(r.having);
+    const having = r.having && nullAware(this.#scope.exprs.condition(r.having));
     const qualify = r.qualify && this.#scope.exprs.condition(r.qualify);
     const order = this.#order();
     const all = [...this.#items.map((i) => i.expr), ...order.map((o) => o.expr), ...(qualify ? [qualify] : [])];
@@ -94,6 +104,7 @@ class SelectBlock {
     const split = new AggregateSplit(this.#b, keys);
     const inAggregate = split.missing;
     if (r.group === undefined) split.missing = missingGroupBy;
+    if (sets === undefined) this.#refuseGrouping([...all, ...(having ? [having] : [])]);
     const items = this.#items.map(({ name, expr, alias }): Item => ({ name, expr: split.split(expr, name), alias }));
     if (r.group !== undefined) split.missing = (name) => unresolved(name, this.#named());
     const condition = having && split.split(having, "having");
@@ -114,6 +125,18 @@ class SelectBlock {
     return this.#above(filtered, items, sorted, kept);
   }
 
+  #refuseGrouping(exprs: readonly ResolvedExpr[]): void {
+    for (const root of exprs) {
+      for (const e of walkExpr(root)) {
+        if (e.kind !== "call" || (e.name !== "grouping" && e.name !== "grouping_id")) continue;
+        throw new MillraceError(
+          "UNSUPPORTED_GROUPING_EXPRESSION",
+          `${e.name}() can only be used with GROUPING SETS, CUBE or ROLLUP.`,
+        );
+      }
+    }
+  }
+
   #item(item: Expr): void {
     const { exprs } = this.#scope;
     if (item.kind === "star") {
@@ -127,12 +150,14 @@ class SelectBlock {
       for (const field of outputs) this.#items.push({ name: field.name, expr: columnOf(field), alias: false, field });
       return;
     }
+    this.#nested = true;
     const expr = isGroupingId(inner)
       ? exprs.resolve({ kind: "call", name: "grouping_id", args: [] })
       : exprs.resolve(inner);
+    this.#nested = false;
     const window = expr.kind === "column" && inner.kind === "call" ? expr.name : undefined;
     this.#items.push({
-      name: item.kind === "alias" ? item.name : (window ?? exprName(item)),
+      name: item.kind === "alias" ? item.name : (window ?? nameOf(item, expr)),
       expr,
       alias: item.kind === "alias",
     });
@@ -175,12 +200,33 @@ class SelectBlock {
     return order.map((o): SortKey => {
       const child = o.kind === "sort_order" ? o.child : o;
       const at = ordinal(child);
-      if (at === undefined) return this.#scope.exprs.sortKey(o);
+      if (at === undefined) {
+        if (this.#r.distinct) this.#onlyOutput(child);
+        const key = this.#scope.exprs.sortKey(o);
+        if (key.expr.kind === "over" && !this.#items.some((i) => exprKey(i.expr) === exprKey(key.expr))) {
+          throw new MillraceError(
+            "UNSUPPORTED_EXPR_FOR_OPERATOR",
+            `ORDER BY has the window function "${exprText(child)}" in it, which is not selected.`,
+            { hint: "Select it with a name, and order by that." },
+          );
+        }
+        return key;
+      }
       const item = this.#items[at - 1];
       if (item === undefined) throw outOfRange("ORDER BY", at, this.#items.length);
       const { direction, nulls } = o.kind === "sort_order" ? o : { direction: "asc" as const, nulls: "first" as const };
       return { expr: item.expr, direction, nulls };
     });
+  }
+
+  /** What DISTINCT has left can be ordered by its own columns only. */
+  #onlyOutput(e: Expr): void {
+    if (e.kind === "attribute") {
+      const name = nameParts(e.name);
+      const { same } = this.#b;
+      if (!this.#items.some((i) => name.some((n) => same(i.name, n)))) throw unresolved(e.name, this.#named());
+    } else if (e.kind === "call") for (const a of e.args) this.#onlyOutput(a);
+    else if (e.kind === "cast" || e.kind === "alias") this.#onlyOutput(e.child);
   }
 
   #named(): { field: Field; qualifiers: readonly string[] }[] {
@@ -231,6 +277,14 @@ class SelectBlock {
             outputs.map(({ field }) => ({ field, expr: columnOf(field) })),
           );
     if (this.#r.distinct) {
+      const map = outputs.find((o) => hasMap(o.field.type));
+      if (map !== undefined) {
+        throw new MillraceError(
+          "UNSUPPORTED_FEATURE",
+          `DISTINCT cannot compare maps, but the column ${quoted(map.field.name)} has one.`,
+          { hint: "Compare to_json(...) of it, or its entries sorted." },
+        );
+      }
       node = bare(node);
       const distinct = { kind: "deduplicate", keys: outputs.map((o) => o.field.id), withinWatermark: false } as const;
       node = b.over(node, { ...distinct, input: node.rel });
@@ -238,6 +292,18 @@ class SelectBlock {
     if (keys.length > 0) node = b.over(node, { kind: "sort", input: node.rel, order: keys });
     return { ...bare(node), hidden: [] };
   }
+}
+
+/** The name of a column without alias; the element of a map is named by its key in brackets. */
+function nameOf(item: Expr, expr: ResolvedExpr): string {
+  if (item.kind !== "extract" || expr.kind !== "get_item") return exprName(item);
+  return `${exprText(item.child)}[${exprText(item.extraction)}]`;
+}
+
+function hasMap(type: DataType): boolean {
+  if (type.kind === "map") return true;
+  if (type.kind === "array") return hasMap(type.elementType);
+  return type.kind === "struct" && type.fields.some((f) => hasMap(f.type));
 }
 
 function isGroupingId(e: Expr): boolean {

@@ -60,7 +60,7 @@ export function resolveGenerate(b: Builder, input: Node, r: Of<"generate">): Nod
   const { columns: names } = r;
   if (names !== undefined && names.length !== outputs.length) {
     throw new MillraceError(
-      "NUM_TABLE_VALUE_ALIASES_MISMATCH",
+      r.input.kind === "local" ? "NUM_TABLE_VALUE_ALIASES_MISMATCH" : "UDTF_ALIAS_NUMBER_MISMATCH",
       `The generator has ${outputs.length} columns, but ${names.length} names were given.`,
     );
   }

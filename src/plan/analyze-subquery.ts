@@ -68,6 +68,7 @@ export function resolveSubquery(
       return {
         kind: "subquery",
         subquery: type,
+        existence: true,
         plan: cast.rel,
         values: values.map((v, i) => castExpr(v, types[i]!, "ansi", () => "IN")),
         type: { kind: "boolean" },
@@ -75,6 +76,16 @@ export function resolveSubquery(
       };
     }
   }
+}
+
+/** A condition of WHERE or HAVING: IN and NOT IN that all rows have to pass know the unknown. */
+export function nullAware(condition: ResolvedExpr): ResolvedExpr {
+  if (condition.kind === "subquery") return { ...condition, existence: false };
+  if (condition.kind !== "call") return condition;
+  if (condition.name === "and") return { ...condition, args: condition.args.map(nullAware) };
+  const [inner] = condition.args;
+  if (condition.name !== "not" || inner?.kind !== "subquery") return condition;
+  return { ...condition, args: [nullAware(inner)] };
 }
 
 /** Columns that a plan names and does not make itself. */

@@ -10,6 +10,8 @@ import { Scope } from "./analyze-scope.ts";
 import { resolveSelect } from "./analyze-select.ts";
 import { resolveSetOp } from "./analyze-set-op.ts";
 import { resolveGenerate, resolveInlineTable, resolveSqlPivot, resolveUnpivot } from "./analyze-sql.ts";
+import { nullAware } from "./analyze-subquery.ts";
+import { withGrouping } from "./grouping.ts";
 import { parseIntervalMicros } from "./interval.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
@@ -31,7 +33,7 @@ export interface AnalyzeEnv {
  * `resolved.ts`. Pure. Throws MillraceError with Spark's error classes (UNRESOLVED_COLUMN.*, AMBIGUOUS_REFERENCE, DATATYPE_MISMATCH.*, ...).
  */
 export function analyze(relation: Relation, env: AnalyzeEnv): ResolvedRelation {
-  return new Analyzer(env).analyze(relation).rel;
+  return new Analyzer({ ...env, catalog: withGrouping(env.catalog) }).analyze(relation).rel;
 }
 
 /** The schema of an analysed plan. */
@@ -86,7 +88,7 @@ class Analyzer extends Builder {
       case "filter": {
         const input = this.analyze(r.input);
         const scope = new Scope(this, input);
-        const condition = scope.exprs.condition(r.condition);
+        const condition = nullAware(scope.exprs.condition(r.condition));
         this.refuseAggregates(condition, r.condition);
         this.refuseWindows(condition);
         return scope.finish((i) => ({ kind: "filter", input: i, condition }));
@@ -246,6 +248,12 @@ class Analyzer extends Builder {
         return this.renamed(input, (f) => renames.find(([from]) => this.same(from, f.name))?.[1] ?? f.name);
       }
       case "to_df": {
+        if (r.names.length !== input.columns.length && r.alias) {
+          throw new MillraceError(
+            "ASSIGNMENT_ARITY_MISMATCH",
+            `The number of columns aliased: ${input.columns.length} does not match the number of names: ${r.names.length}.`,
+          );
+        }
         if (r.names.length !== input.columns.length) {
           throw new MillraceError(
             "NUM_COLUMNS_MISMATCH",

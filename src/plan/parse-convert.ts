@@ -1,11 +1,11 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, Value } from "../types/data-type.ts";
-import { parseType } from "../types/ddl.ts";
 import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
 import { intervalOfRange, intervalOfUnits } from "./interval-literal.ts";
 import { quoted } from "./names.ts";
 import { negative, numberLiteral } from "./parse-literals.ts";
-import { INTERVAL_FUNCTION, INTERVAL_TYPE } from "./parse-scan.ts";
+import { INTERVAL_FUNCTION } from "./parse-scan.ts";
+import { typeOfAst } from "./parse-type.ts";
 import type { Relation } from "./relation.ts";
 
 /** A node of the SQL parser's tree: `{ Kind: content }` or a bare kind. */
@@ -130,7 +130,7 @@ export class AstConverter {
       case "Case":
         return this.#case(v);
       case "Cast": {
-        const type = this.#type(v.data_type);
+        const type = typeOfAst(v.data_type);
         const mode = v.kind === "TryCast" || v.kind === "SafeCast" ? "try" : "ansi";
         return { kind: "cast", child: this.expr(v.expr), type, mode };
       }
@@ -306,7 +306,7 @@ export class AstConverter {
   }
 
   #typedString(v: Ast): Expr {
-    const type = this.#type(v.data_type);
+    const type = typeOfAst(v.data_type);
     const text = v.value.value.SingleQuotedString as string;
     if (type.kind === "date" && /^\d{4}-\d{2}-\d{2}$/.test(text.trim())) {
       const date = new Date(`${text.trim()}T00:00:00Z`);
@@ -350,9 +350,10 @@ export class AstConverter {
       "IgnoreNulls",
     );
     if (ignoreNulls) args.push(lit(true, BOOLEAN));
+    if (v.within_group?.length > 0) this.#withinGroup(lower, args, v.within_group);
     const filtered = v.filter ? this.#filtered(lower, args, this.expr(v.filter)) : args;
     const distinct = list?.duplicate_treatment === "Distinct";
-    const e: Expr = { kind: "call", name, args: filtered, ...(distinct && { distinct: true }) };
+    const e: Expr = { kind: "call", name: lower, args: filtered, ...(distinct && { distinct: true }) };
     if (!v.over) return e;
     const spec = this.#windowSpec(v.over);
     return {
@@ -370,7 +371,13 @@ export class AstConverter {
     const name = over.NamedWindow?.value ?? own?.window_name?.value;
     if (name === undefined || name === null) return own;
     const base = this.#query?.window(name);
-    if (base === undefined) throw this.#error(`there is no window ${quoted(name)}`);
+    if (base === undefined) {
+      throw new MillraceError(
+        "MISSING_WINDOW_SPECIFICATION",
+        `Window specification is not defined in the WINDOW clause for ${quoted(name)}.`,
+        { parameters: { windowName: quoted(name) } },
+      );
+    }
     const spec = this.#windowSpec(base);
     if (own === undefined) return spec;
     const or = (key: string): Ast => (own[key]?.length > 0 ? own[key] : spec[key]);
@@ -385,6 +392,24 @@ export class AstConverter {
     const direction = o.options.asc === false ? "desc" : "asc";
     const first = o.options.nulls_first ?? direction === "asc";
     return { kind: "sort_order", child: this.expr(o.expr), direction, nulls: first ? "first" : "last" };
+  }
+
+  /**
+   * `f(...) WITHIN GROUP (ORDER BY ...)`: percentiles and mode have what they are over in the order, and whether it descends behind;
+   * listagg has the directions and the keys behind its separator.
+   */
+  #withinGroup(name: string, args: Expr[], order: readonly Ast[]): void {
+    const keys = order.map((o) => this.order(o) as Extract<Expr, { kind: "sort_order" }>);
+    if (name === "listagg" || name === "string_agg") {
+      if (args.length === 1) args.push(lit(null, { kind: "null" }));
+      const directions = keys.map((k) => `${k.direction} nulls ${k.nulls}`).join(",");
+      args.push(lit(directions, STRING), ...keys.map((k) => k.child));
+    } else {
+      if (keys.length !== 1) throw this.#error(`WITHIN GROUP of ${name} takes one expression`);
+      args.unshift(keys[0]!.child);
+      const descending = keys[0]!.direction === "desc";
+      args.push(lit(name === "mode" ? !descending : descending, BOOLEAN));
+    }
   }
 
   /** `agg(x) FILTER (WHERE c)`: the aggregate skips nulls, so other rows become null. */
@@ -429,44 +454,6 @@ export class AstConverter {
     } finally {
       this.#lambda = outer;
     }
-  }
-
-  #type(t: Ast): DataType {
-    const [kind, v] = typeof t === "string" ? [t, undefined] : (Object.entries(t)[0] as [string, Ast]);
-    switch (kind) {
-      case "Array": {
-        const inner = v?.AngleBracket;
-        if (inner) return { kind: "array", elementType: this.#type(inner), containsNull: true };
-        break;
-      }
-      case "Map":
-        return { kind: "map", keyType: this.#type(v[0]), valueType: this.#type(v[1]), valueContainsNull: true };
-      case "Struct":
-        return {
-          kind: "struct",
-          fields: v[0].map((f: Ast) => ({ name: f.field_name.value, type: this.#type(f.field_type), nullable: true })),
-        };
-      case "Decimal":
-      case "Numeric":
-      case "Dec": {
-        const p = v?.PrecisionAndScale ?? (v?.Precision !== undefined ? [v.Precision, 0] : [10, 0]);
-        return { kind: "decimal", precision: Number(p[0]), scale: Number(p[1]) };
-      }
-      case "Custom":
-        if (v[0][0]?.Identifier.value.startsWith(INTERVAL_TYPE))
-          return parseType(v[0][0].Identifier.value.slice(INTERVAL_TYPE.length).replaceAll("_", " "));
-        return parseType(v[0].map((p: Ast) => p.Identifier.value).join("."));
-      case "Varchar":
-      case "Char":
-      case "Character":
-      case "CharacterVarying":
-        return STRING;
-      case "TimestampNtz":
-        return { kind: "timestamp_ntz" };
-      case "DoublePrecision":
-        return { kind: "double" };
-    }
-    return parseType(kind);
   }
 
   #error(what: string): MillraceError {

@@ -47,7 +47,8 @@ export type RelationNode =
       readonly renames: Readonly<Record<string, string>>;
     }
   | { readonly kind: "drop"; readonly input: Relation; readonly columns: readonly Expr[] }
-  | { readonly kind: "to_df"; readonly input: Relation; readonly names: readonly string[] }
+  /** `alias`: the names stand behind a table's alias in SQL. */
+  | { readonly kind: "to_df"; readonly input: Relation; readonly names: readonly string[]; readonly alias?: boolean }
   | {
       readonly kind: "na_drop";
       readonly input: Relation;

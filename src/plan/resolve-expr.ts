@@ -46,7 +46,6 @@ interface LambdaScope {
 }
 
 const STRING: DataType = { kind: "string" };
-const BOOLEAN: DataType = { kind: "boolean" };
 
 /** Looks names up, types every expression, and writes implicit casts out. */
 export class ExprResolver {
@@ -54,6 +53,8 @@ export class ExprResolver {
   #lambdas: LambdaScope | undefined;
   /** Arguments of aggregates are always columns of the input. */
   #inAggregate = 0;
+  /** The next call stands before OVER. */
+  #underOver = false;
 
   constructor(hooks: ExprHooks) {
     this.#hooks = hooks;
@@ -277,8 +278,9 @@ export class ExprResolver {
         return { kind: "get_item", child, key, type: type.valueType, nullable: true };
       }
     }
+    const complex = type.kind === "struct" || type.kind === "array";
     throw new MillraceError(
-      "DATATYPE_MISMATCH",
+      complex ? "DATATYPE_MISMATCH" : "INVALID_EXTRACT_BASE_FIELD_TYPE",
       `Cannot extract "${exprText(extraction)}" from a value of the type "${sqlName(type)}".`,
       { hint: "A struct has fields, an array whole-number positions, a map keys." },
     );
@@ -352,6 +354,14 @@ export class ExprResolver {
       given = [];
     }
     const signature = this.signature(e.name);
+    if (signature.kind === "window" && !this.#underOver) {
+      throw new MillraceError(
+        "WINDOW_FUNCTION_WITHOUT_OVER_CLAUSE",
+        `Window function "${exprText(e)}" requires an OVER clause.`,
+        { hint: "Add over(...)." },
+      );
+    }
+    this.#underOver = false;
     if (signature.kind === "aggregate") this.#inAggregate++;
     const args = this.#args(given);
     if (signature.kind === "aggregate") this.#inAggregate--;
@@ -360,9 +370,13 @@ export class ExprResolver {
       if (this.#hooks.generator && resolved.kind === "call") {
         return this.#hooks.generator(signature, resolved.args, resolved.type);
       }
-      throw new MillraceError("UNSUPPORTED_OPERATION", `The generator ${signature.name} may stand in select only.`, {
-        hint: `Use df.select(${signature.name}(...).as("name")).`,
-      });
+      throw new MillraceError(
+        "UNSUPPORTED_GENERATOR.OUTSIDE_SELECT",
+        `The generator ${signature.name} may stand in select only.`,
+        {
+          hint: `Use df.select(${signature.name}(...).as("name")).`,
+        },
+      );
     }
     return resolved;
   }
@@ -417,6 +431,7 @@ export class ExprResolver {
   }
 
   #over(e: Extract<Expr, { kind: "window" }>): ResolvedExpr {
+    this.#underOver = true;
     const child = this.resolve(e.child);
     const kind = child.kind === "call" ? this.#hooks.catalog.lookup(child.name)?.kind : undefined;
     if (child.kind !== "call" || (kind !== "aggregate" && kind !== "window")) {
@@ -424,6 +439,17 @@ export class ExprResolver {
         `"${exprText(e.child)}" is neither an aggregate nor a window function`,
         "Call over(...) on one of these.",
       );
+    }
+    if (child.distinct) {
+      throw new MillraceError(
+        "DISTINCT_WINDOW_FUNCTION_UNSUPPORTED",
+        `Distinct window functions are not supported: "${exprText(e)}".`,
+      );
+    }
+    if (kind === "window" && e.orderBy.length === 0) {
+      throw new MillraceError("WINDOW_FUNCTION_FRAME_NOT_ORDERED", `${child.name} needs an ORDER BY in its window.`, {
+        hint: "Add orderBy to the window.",
+      });
     }
     return {
       kind: "over",
@@ -440,8 +466,6 @@ export class ExprResolver {
   condition(e: Expr): ResolvedExpr {
     const condition = this.resolve(e);
     if (condition.type.kind === "boolean") return condition;
-    if (condition.type.kind === "null" || condition.type.kind === "string")
-      return castExpr(condition, BOOLEAN, "ansi", () => "");
     throw new MillraceError(
       "DATATYPE_MISMATCH",
       `The condition "${exprText(e)}" has the type "${sqlName(condition.type)}", not "BOOLEAN".`,

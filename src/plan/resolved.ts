@@ -56,6 +56,8 @@ export type ResolvedExprNode =
   | {
       readonly kind: "subquery";
       readonly subquery: "scalar" | "exists" | "in";
+      /** IN that stands for a value: Spark's existence join gives false where SQL's answer is unknown. */
+      readonly existence?: boolean;
       readonly plan: ResolvedRelation;
       readonly values: readonly ResolvedExpr[];
     }

@@ -13,6 +13,9 @@ export function exprName(expr: Expr): string {
   return exprText(expr);
 }
 
+/** Parameters of lambdas have no names in Spark's texts. */
+const VARIABLE = "namedlambdavariable()";
+
 const INFIX = new Set(["+", "-", "*", "/", "%", "<=>", "<", "<=", ">", ">=", "and", "or", "&", "|", "^", "div"]);
 
 /** An expression as Spark prints it in column names and messages. */
@@ -41,9 +44,9 @@ export function exprText(expr: Expr): string {
           ? expr.extraction.value
           : `${exprText(expr.child)}[${exprText(expr.extraction)}]`;
     case "lambda":
-      return `lambdafunction(${exprText(expr.body)}, ${expr.params.join(", ")})`;
+      return `lambdafunction(${[exprText(expr.body), ...expr.params.map(() => VARIABLE)].join(", ")})`;
     case "lambda_variable":
-      return expr.name;
+      return VARIABLE;
     case "window": {
       const partition = expr.partitionBy.length > 0 ? `PARTITION BY ${expr.partitionBy.map(exprText).join(", ")}` : "";
       const order = expr.orderBy.length > 0 ? `ORDER BY ${expr.orderBy.map(exprText).join(", ")}` : "";
@@ -64,6 +67,7 @@ function callText(name: string, args: readonly Expr[], distinct: boolean): strin
   const a = args.map(exprText);
   const lower = name.toLowerCase();
   if (a.length === 2 && (lower === "==" || lower === "=")) return `(${a[0]} = ${a[1]})`;
+  if (a.length === 2 && lower === "div") return `(${a[0]} div ${a[1]})`;
   if (a.length === 2 && INFIX.has(lower)) return `(${a[0]} ${name.toUpperCase()} ${a[1]})`;
   switch (lower) {
     case "not":
@@ -74,6 +78,8 @@ function callText(name: string, args: readonly Expr[], distinct: boolean): strin
       return `(${a[0]} IS NOT NULL)`;
     case "negative":
       return `(- ${a[0]})`;
+    case "~":
+      return `~${a[0]}`;
     case "in":
       return `(${a[0]} IN (${a.slice(1).join(", ")}))`;
     case "like":

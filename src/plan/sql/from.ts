@@ -30,9 +30,8 @@ function beside(q: QueryBuilder, before: Relation | undefined, factor: Ast, type
   const lateral = isLateral(factor);
   if (!lateral || before === undefined) return { plan: tableFactor(q, factor), lateral: false };
   const table = factor.Function;
-  if (table && type !== "left_outer")
-    return { plan: tableFunction(q, before, table.name, table.args, table.alias), lateral: true };
-  if (table) return { plan: tableFunction(q, before, table.name, table.args, table.alias, true), lateral: true };
+  // Also a LEFT JOIN with a generator drops rows for which it makes none, as in Spark.
+  if (table) return { plan: tableFunction(q, before, table.name, table.args, table.alias), lateral: true };
   return {
     plan: { kind: "join", left: before, right: tableFactor(q, factor), type, lateral: true },
     lateral: true,
@@ -124,7 +123,13 @@ function aliased(plan: Relation, alias: Ast, otherwise?: string): Relation {
   const name: string | undefined = alias?.name?.value ?? otherwise;
   if (name === undefined) return plan;
   const columns: string[] = (alias?.columns ?? []).map((c: Ast) => c.name.value);
-  const input: Relation = columns.length > 0 ? { kind: "to_df", input: plan, names: columns } : plan;
+  if (plan.kind === "inline_table" && columns.length > 0 && columns.length !== plan.rows[0]?.length) {
+    throw new MillraceError(
+      "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH",
+      `Invalid inline table. Inline table expected ${columns.length} columns but found ${plan.rows[0]?.length} columns in row 0.`,
+    );
+  }
+  const input: Relation = columns.length > 0 ? { kind: "to_df", input: plan, names: columns, alias: true } : plan;
   return { kind: "subquery_alias", input, alias: name };
 }
 
@@ -164,7 +169,6 @@ function tableFunction(
   name: readonly Ast[],
   args: readonly Ast[],
   alias: Ast,
-  outer = false,
 ): Relation {
   const lower = nameOf(name).toLowerCase();
   const generator = q.exprs().expr({ Function: { name, args: { List: { args, clauses: [] } } } });
@@ -182,7 +186,7 @@ function tableFunction(
     kind: "generate",
     input: input ?? ONE_ROW,
     generator,
-    outer,
+    outer: false,
     alias: alias?.name?.value ?? lower,
     ...(columns.length > 0 && { columns }),
   };

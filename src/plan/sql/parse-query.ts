@@ -10,7 +10,7 @@ import { queryPlan } from "./query.ts";
  */
 export function parseQuery(text: string, args?: SqlArgs): Relation {
   const sql = text.replace(/;\s*$/, "");
-  const statements = parseSql(/^\s*table\s/i.test(sql) ? `SELECT * FROM ${sql.replace(/^\s*table\s/i, "")}` : sql);
+  const statements = parsed(/^\s*table\s/i.test(sql) ? `SELECT * FROM ${sql.replace(/^\s*table\s/i, "")}` : sql);
   const query = statements[0]?.Query;
   if (query === undefined || statements.length !== 1) {
     throw new MillraceError(
@@ -20,4 +20,18 @@ export function parseQuery(text: string, args?: SqlArgs): Relation {
     );
   }
   return deepFreeze(queryPlan(query, { text, args }, new Map()));
+}
+
+function parsed(sql: string): any[] {
+  try {
+    return parseSql(sql);
+  } catch (error) {
+    const trailing =
+      error instanceof MillraceError && /found: (FROM|EOF)/.test(error.message) && /,\s*(from\b|$)/i.test(sql);
+    if (!trailing) throw error;
+    throw new MillraceError("TRAILING_COMMA_IN_SELECT", `A comma stands before FROM in "${clip(sql)}".`, {
+      hint: "Remove the comma.",
+      parameters: error.parameters,
+    });
+  }
 }

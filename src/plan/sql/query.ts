@@ -2,7 +2,7 @@ import { MillraceError } from "../../errors.ts";
 import type { Expr } from "../expr.ts";
 import { AstConverter } from "../parse-convert.ts";
 import type { GroupBy, Relation } from "../relation.ts";
-import { type Ast, type Ctes, notTaken, parameter, type SqlContext } from "./context.ts";
+import { type Ast, type Ctes, clip, notTaken, parameter, type SqlContext } from "./context.ts";
 import { fromClause } from "./from.ts";
 import { recursiveCte } from "./recursive.ts";
 
@@ -72,7 +72,7 @@ export class QueryBuilder {
       const plan = recursive ?? queryPlan(query, this.context, ctes);
       ctes.set(
         name.toLowerCase(),
-        columns.length > 0 && !recursive ? { kind: "to_df", input: plan, names: columns } : plan,
+        columns.length > 0 && !recursive ? { kind: "to_df", input: plan, names: columns, alias: true } : plan,
       );
     }
     return ctes;
@@ -90,19 +90,29 @@ export class QueryBuilder {
   #row(row: Ast): Expr[] {
     const exprs = this.exprs();
     const cells: Ast[] = row.content ?? row;
-    return cells.map((c) => exprs.expr(c));
+    const values = cells.map((c) => exprs.expr(c));
+    const [only] = values;
+    // A row of one struct is that struct's values.
+    if (values.length === 1 && only?.kind === "call" && only.name === "struct") {
+      return only.args.map((a) => (a.kind === "alias" ? a.child : a));
+    }
+    return values;
   }
 
   #setOperation(s: Ast): Relation {
     const op = { Union: "union", Intersect: "intersect", Except: "except", Minus: "except" }[s.op as string];
-    const byName = /ByName$/.test(s.set_quantifier);
+    if (/ByName$/.test(s.set_quantifier)) {
+      throw new MillraceError("PARSE_SYNTAX_ERROR", `BY NAME is not Spark's SQL, in "${clip(this.context.text)}".`, {
+        hint: "Use df.unionByName.",
+      });
+    }
     return {
       kind: "set_op",
       op: op as "union",
       left: this.#body(s.left),
       right: this.#body(s.right),
       all: /^All/.test(s.set_quantifier),
-      byName,
+      byName: false,
       allowMissingColumns: false,
     };
   }
