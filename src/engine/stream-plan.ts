@@ -7,6 +7,7 @@ import { requiredColumns } from "./compile.ts";
 import { StreamingAggregate } from "./stateful/aggregate.ts";
 import { StreamingDeduplicate } from "./stateful/deduplicate.ts";
 import { fuseWatermark } from "./stateful/fuse-watermark.ts";
+import { StreamingLimit } from "./stateful/limit.ts";
 import { reading, type StatefulOperator } from "./stateful/operator.ts";
 import { TransformWithState } from "./stateful/transform-with-state.ts";
 
@@ -148,6 +149,12 @@ export function planStream(plan: ResolvedRelation, outputMode: OutputMode): Stre
         const input = cut(node.input);
         return operator(node, (options) => new TransformWithState(node, input, options));
       }
+      case "limit": {
+        const input = cut(node.input);
+        // In complete mode every batch gives the whole result, of which the limit takes the first rows.
+        if (outputMode !== "append") return { ...node, input };
+        return operator(node, (options) => new StreamingLimit(node, input, options));
+      }
       case "map_rows": {
         const input = cut(node.input);
         const leaf = stageLeaf(node);
@@ -159,7 +166,6 @@ export function planStream(plan: ResolvedRelation, outputMode: OutputMode): Stre
       case "time_window":
       case "generate":
       case "sort":
-      case "limit":
       case "offset":
       case "sample":
         return { ...node, input: cut(node.input) };
