@@ -1,9 +1,10 @@
 import type { FunctionCatalog } from "../plan/resolved.ts";
 import { aggregateFunctions } from "./aggregate.ts";
-import { bitwiseFunctions } from "./bitwise.ts";
 import { arrayFunctions } from "./array.ts";
+import { bitwiseFunctions } from "./bitwise.ts";
 import { collectionFunctions } from "./collection.ts";
 import { conditionalFunctions } from "./conditional.ts";
+import { csvFunctions } from "./csv.ts";
 import { datetimeFunctions } from "./datetime.ts";
 import { extractFunctions } from "./datetime-extract.ts";
 import { formatFunctions } from "./datetime-format.ts";
@@ -50,6 +51,7 @@ const families: readonly (readonly FunctionDef[])[] = [
   mapFunctions,
   higherOrderFunctions,
   jsonFunctions,
+  csvFunctions,
   hashFunctions,
   urlFunctions,
   castFunctions,

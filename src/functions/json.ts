@@ -1,159 +1,136 @@
 import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
-import { parseDdl, parseType } from "../types/ddl.ts";
-import { quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";
-import { fromSparkJson } from "../types/struct-json.ts";
-import { type FunctionDef, family } from "./define.ts";
-import { any, INT, literalString, opt, STRING, string } from "./params.ts";
+import { sqlName } from "../types/ddl.ts";
+import { sqlString, sqlType } from "../types/duckdb-types.ts";
+import { toSparkJson } from "../types/struct-json.ts";
+import { formatFunctions } from "./datetime-format.ts";
+import { type FunctionDef, family, type NativeCall, nativeFunction, type SqlTypes } from "./define.ts";
+import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
+import { javaNumber } from "./java-format.ts";
+import { repairJson } from "./json-convert.ts";
+import { getJsonObject, inferJson, pretty } from "./json-native.ts";
+import { any, DOUBLE, INT, opt, param, rest, STRING, string } from "./params.ts";
 
 const fn = family("json");
+const dateFormat = formatFunctions.find((f) => f.name === "date_format")!;
 
-/** The type that a schema literal names: DDL, or Spark's JSON form as the DataFrame API sends it. */
-function schemaLiteral(arg: ArgumentType | undefined): DataType {
-  const text = arg?.literal;
-  if (typeof text !== "string") {
-    throw new MillraceError("INVALID_SCHEMA", "The schema of from_json must be a literal.", {
-      hint: 'Give schema({...}) or DDL text such as "a INT, b STRING".',
-    });
-  }
-  if (/^\s*[{"]/.test(text)) return nullable(fromSparkJson(text));
-  try {
-    return nullable(parseDdl(text));
-  } catch (error) {
-    // from_json also takes a bare type, as in from_json(x, 'array<int>').
-    try {
-      return nullable(parseType(text));
-    } catch {
-      throw error;
-    }
-  }
+/** Text as it is; nothing else becomes text here. */
+const strictString = param('"STRING"', ({ type }) =>
+  type.kind === "string" || type.kind === "null" ? STRING : undefined,
+);
+const options = param('"MAP<STRING, STRING>"', ({ type }) =>
+  type.kind === "map" && type.keyType.kind === "string" && type.valueType.kind === "string" ? OPTIONS : undefined,
+);
+
+/** A path of names and positions only as DuckDB writes it; undefined for others. */
+function simplePath(path: string): string | undefined {
+  const parts = /^\$((?:\.[^.[\]*'"\\\s]+|\['[^'?"\\*]+'\]|\[\d+\])*)$/.exec(path);
+  if (parts === null) return undefined;
+  return `$${parts[1]!.replace(/\.([^.[]+)|\['([^']+)'\]/g, (_, a, b) => `."${a ?? b}"`)}`;
 }
 
-/** What is read from text may always be missing. */
-function nullable(type: DataType): DataType {
-  switch (type.kind) {
-    case "struct":
-      return { kind: "struct", fields: type.fields.map((f) => ({ ...f, type: nullable(f.type), nullable: true })) };
-    case "array":
-      return { kind: "array", elementType: nullable(type.elementType), containsNull: true };
-    case "map":
-      return { kind: "map", keyType: type.keyType, valueType: nullable(type.valueType), valueContainsNull: true };
-    default:
-      return type;
-  }
-}
+const jsonTuple = (fields: readonly ArgumentType[]): DataType => ({
+  kind: "array",
+  elementType: {
+    kind: "struct",
+    fields: fields.map((_, i) => ({ name: `c${i}`, type: STRING, nullable: true })),
+  },
+  containsNull: false,
+});
 
-/** How DuckDB reads a type from JSON, and what is left to do to its value to get Spark's. */
-interface Reading {
-  /** For json_transform. */
-  readonly structure: unknown;
-  readonly fix?: (x: string) => string;
-}
-
-function reading(type: DataType, utc: boolean): Reading {
-  switch (type.kind) {
-    case "struct": {
-      const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type, utc) }));
-      const structure = Object.fromEntries(fields.map((f) => [f.name, f.structure]));
-      if (fields.every((f) => f.fix === undefined)) return { structure };
-      return { structure, fix: (x) => `CASE WHEN ${x} IS NOT NULL THEN ${rebuilt(fields, x)} END` };
-    }
-    case "array": {
-      const { structure, fix } = reading(type.elementType, utc);
-      if (fix === undefined) return { structure: [structure] };
-      return { structure: [structure], fix: (x) => `list_transform(${x}, lambda e: ${fix("e")})` };
-    }
-    // A fraction does not fit a whole number: null, where DuckDB would round.
-    case "byte":
-    case "short":
-    case "integer":
-      return {
-        structure: "DOUBLE",
-        fix: (x) => `CASE WHEN ${x} = trunc(${x}) THEN TRY_CAST(${x} AS ${sqlType(type)}) END`,
-      };
-    case "long":
-      return {
-        structure: "VARCHAR",
-        fix: (x) => `CASE WHEN regexp_full_match(${x}, '-?[0-9]+') THEN TRY_CAST(${x} AS BIGINT) END`,
-      };
-    case "boolean":
-      return { structure: "VARCHAR", fix: (x) => `CASE ${x} WHEN 'true' THEN true WHEN 'false' THEN false END` };
-    case "timestamp":
-      // json_transform reads a time without zone as UTC; a cast reads it in the session's zone, but takes longer.
-      if (!utc) return { structure: "VARCHAR", fix: (x) => finite(`TRY_CAST(trim(${x}) AS TIMESTAMP WITH TIME ZONE)`) };
-      return { structure: sqlType(type), fix: finite };
-    case "timestamp_ntz":
-    case "date":
-      return { structure: sqlType(type), fix: finite };
-    case "binary":
-      return { structure: "VARCHAR", fix: (x) => `TRY(from_base64(${x}))` };
-    default:
-      return { structure: sqlType(type) };
-  }
-}
-
-/** DuckDB knows an infinite time, Spark does not. */
-const finite = (x: string): string => `CASE WHEN isfinite(${x}) THEN ${x} END`;
-
-const hasTimestamp = (type: DataType): boolean =>
-  type.kind === "timestamp" ||
-  (type.kind === "struct" && type.fields.some((f) => hasTimestamp(f.type))) ||
-  (type.kind === "array" && hasTimestamp(type.elementType));
-
-function rebuilt(fields: readonly (Reading & { readonly name: string })[], x: string): string {
-  const items = fields.map((f) => {
-    const value = `${x}.${quoteIdentifier(f.name)}`;
-    return `${quoteIdentifier(f.name)} := ${f.fix ? f.fix(value) : value}`;
-  });
-  return `struct_pack(${items.join(", ")})`;
-}
-
-/**
- * Spark's PERMISSIVE mode. TRY keeps malformed text from stopping the query and costs nothing on good text; the values are put
- * right inside a lambda, so that the text is parsed once.
- */
-function fromJson(text: string, type: DataType): string {
-  if (!hasTimestamp(type)) return parsed(text, type, true);
-  // The setting is a constant of the connection: one branch is left when the query is planned.
-  return `CASE WHEN current_setting('TimeZone') IN ('UTC', 'Etc/UTC') THEN ${parsed(text, type, true)} ELSE ${parsed(text, type, false)} END`;
-}
-
-function parsed(text: string, type: DataType, utc: boolean): string {
-  const { structure, fix } = reading(type, utc);
-  const json = `TRY(from_json(${text}, ${sqlString(JSON.stringify(structure))}))`;
-  if (type.kind !== "struct") {
-    return fix ? `list_transform([${json}], lambda j: ${fix("j")})[1]` : json;
-  }
-  const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type, utc) }));
-  // As in Spark, no text at all is no record: null, not a record of nulls.
-  return `CASE WHEN ${text} <> '' THEN list_transform([${json}], lambda j: ${rebuilt(fields, "j")})[1] END`;
+function noInput(name: string): MillraceError {
+  return new MillraceError(
+    "DATATYPE_MISMATCH.UNEXPECTED_NULL",
+    `Cannot resolve "${name}" due to data type mismatch: The input must not be null.`,
+  );
 }
 
 export const jsonFunctions: readonly FunctionDef[] = [
   fn(
     "from_json",
-    [string, literalString, opt(any)],
-    (_, args) => schemaLiteral(args[1]),
+    [strictString, any, opt(options)],
+    (_, args) => schemaLiteral("from_json", args[1]),
     [`from_json('{"a":1, "b":0.8}', 'a INT, b DOUBLE')`, { a: 1, b: 0.8 }],
-    ([text], { result }) => fromJson(text!, result),
-    { nullable: "always" },
+    ([text, , given], { result, timeZone }, call) => {
+      const corrupt = result.kind === "struct" && result.fields.some((f) => f.name === "_corrupt_record");
+      const repaired = call(
+        repairJson,
+        [
+          { sql: text!, type: STRING },
+          { sql: sqlString(JSON.stringify(toSparkJson(result))), type: STRING },
+          { sql: given ?? "NULL", type: OPTIONS },
+          { sql: sqlString(timeZone ?? "UTC"), type: STRING },
+        ],
+        STRING,
+      );
+      return fromJson({ text: text!, repaired, always: given !== undefined || corrupt }, result);
+    },
+    {
+      nullable: "always",
+      differences: [
+        {
+          reason:
+            "Of a name that is there twice in an object the first value counts, in Spark the last: looking for such names would take longer than reading the record. RFC 8259 leaves the meaning open.",
+          when: () => false,
+        },
+        {
+          reason:
+            "A comma behind the last member is read over; Spark takes such a record for malformed. DuckDB's parser allows it.",
+          when: () => false,
+        },
+      ],
+    },
   ),
-  // Null fields are left out, as in Spark.
   fn(
     "to_json",
-    [any, opt(any)],
+    [any, opt(options)],
     STRING,
     ["to_json(named_struct('a', 1, 'b', 2))", '{"a":1,"b":2}'],
-    ([x], { args: [t] }) => toJson(x!, t!),
+    ([x, given], types, call) => {
+      const text = `CASE WHEN ${x} IS NOT NULL THEN ${new JsonWriter(types, call, given).value(x!, types.args[0]!)} END`;
+      if (given === undefined) return text;
+      const args = [
+        { sql: text, type: STRING },
+        { sql: `coalesce(lower(map_extract_value(${given}, 'pretty')) = 'true', false)`, type: { kind: "boolean" } },
+      ] as const;
+      return call(pretty, args, STRING);
+    },
+    {
+      nullable: "always",
+      coerce: ([t, o]) => {
+        if (["struct", "array", "map", "null"].includes(t!.kind)) return [t, o];
+        throw new MillraceError(
+          "DATATYPE_MISMATCH.INVALID_JSON_SCHEMA",
+          `Cannot resolve "to_json" due to data type mismatch: Input schema "${sqlName(t!)}" must be a struct, an array, a map or a variant.`,
+        );
+      },
+    },
   ),
   fn(
     "get_json_object",
     [string, string],
     STRING,
     [`get_json_object('{"a":"b"}', '$.a')`, "b"],
-    ([j, p]) => `TRY(json_extract_string(${j}, ${p}))`,
+    ([j, p], { literals }, call) => {
+      const literal = literals?.[1];
+      const path = typeof literal === "string" ? simplePath(literal) : undefined;
+      if (path !== undefined) return `TRY(json_extract_string(${j}, ${sqlString(path)}))`;
+      const args = [j!, p!].map((sql) => ({ sql, type: STRING }));
+      return call(getJsonObject, args, STRING);
+    },
     { nullable: "always" },
+  ),
+  fn(
+    "json_tuple",
+    [string, string, rest(string)],
+    (_, args) => jsonTuple(args.slice(1)),
+    [`json_tuple('{"a":1, "b":2}', 'a', 'b')`, [["1", "2"]]],
+    ([j, ...fields]) => {
+      const items = fields.map((f, i) => `c${i} := TRY(json_extract_string(${j}, '$."' || ${f} || '"'))`);
+      return `[struct_pack(${items.join(", ")})]`;
+    },
+    { kind: "generator", nullable: "always" },
   ),
   fn(
     "json_array_length",
@@ -171,44 +148,127 @@ export const jsonFunctions: readonly FunctionDef[] = [
     ([j]) => `CASE WHEN TRY(json_type(${j})) = 'OBJECT' THEN json_keys(${j}) END`,
     { nullable: "always" },
   ),
+  fn(
+    "schema_of_json",
+    [strictString, opt(options)],
+    STRING,
+    [`schema_of_json('[{"col":0}]')`, "ARRAY<STRUCT<col: BIGINT>>"],
+    ([j, given], _, call) =>
+      call(
+        inferJson,
+        [
+          { sql: j!, type: STRING },
+          { sql: given ?? "NULL", type: OPTIONS },
+        ],
+        STRING,
+      ),
+    {
+      nullable: "never",
+      coerce: (types, args) => {
+        if (args[0]!.type.kind === "null") throw noInput("schema_of_json");
+        return types;
+      },
+    },
+  ),
 ];
 
-/** JSON text with Spark's forms of values. */
-function toJson(x: string, type: DataType): string {
-  // Fields that are null are left out: an object is built by merging, which drops nulls.
-  return `CASE WHEN ${x} IS NOT NULL THEN CAST(${jsonValue(x, type)} AS VARCHAR) END`;
-}
+const numberText = nativeFunction("to_json", (x: number) => javaNumber(x));
+const floatText = nativeFunction("to_json", (x: number) => javaNumber(x, true));
+const decimalText = nativeFunction("to_json", (text: string) => {
+  // java.math.BigDecimal.toString: with an exponent where there would be many zeros.
+  const [, sign = "", whole = "0", fraction = ""] = /^(-?)(\d*)\.?(\d*)$/.exec(text)!;
+  const digits = (whole + fraction).replace(/^0+(?=.)/, "");
+  const exponent = digits.length - 1 - fraction.length;
+  if (exponent >= -6) return text;
+  return `${sign}${digits[0]}${digits.length > 1 ? `.${digits.slice(1)}` : ""}E${exponent}`;
+});
 
-function jsonValue(x: string, type: DataType, depth = 0): string {
-  switch (type.kind) {
-    case "struct": {
-      const parts = type.fields.map((f) => {
-        const v = `struct_extract(${x}, ${sqlString(f.name)})`;
-        return `CASE WHEN ${v} IS NOT NULL THEN CAST(to_json(${sqlString(f.name)}) AS VARCHAR) || ':' || CAST(${jsonValue(v, f.type, depth)} AS VARCHAR) END`;
-      });
-      return parts.length === 0 ? `'{}'` : `('{' || concat_ws(',', ${parts.join(", ")}) || '}')`;
+/** JSON text with Spark's forms of values. Fields that are null are left out. */
+export class JsonWriter {
+  readonly #types: SqlTypes;
+  readonly #call: NativeCall;
+  readonly #options: string | undefined;
+
+  constructor(types: SqlTypes, call: NativeCall, given: string | undefined) {
+    this.#types = types;
+    this.#call = call;
+    this.#options = given;
+  }
+
+  #option(name: string): string {
+    return `map_extract_value(${this.#options}, '${name}')`;
+  }
+
+  value(x: string, type: DataType, depth = 0): string {
+    switch (type.kind) {
+      case "struct": {
+        const keep = this.#options && `lower(${this.#option("ignoreNullFields")}) = 'false'`;
+        const parts = type.fields.map((f) => {
+          const v = `struct_extract(${x}, ${sqlString(f.name)})`;
+          const key = sqlString(`${JSON.stringify(f.name)}:`);
+          const none = keep === undefined ? "" : ` WHEN ${keep} THEN ${key} || 'null'`;
+          return `CASE WHEN ${v} IS NOT NULL THEN ${key} || ${this.value(v, f.type, depth)}${none} END`;
+        });
+        return parts.length === 0 ? `'{}'` : `('{' || concat_ws(',', ${parts.join(", ")}) || '}')`;
+      }
+      case "array": {
+        const e = `e${depth}`;
+        const item = `CASE WHEN ${e} IS NULL THEN 'null' ELSE ${this.value(e, type.elementType, depth + 1)} END`;
+        return `('[' || array_to_string(list_transform(${x}, lambda ${e}: ${item}), ',') || ']')`;
+      }
+      case "map": {
+        const e = `e${depth}`;
+        const value = `CASE WHEN ${e}.value IS NULL THEN 'null' ELSE ${this.value(`${e}.value`, type.valueType, depth + 1)} END`;
+        return `('{' || array_to_string(list_transform(map_entries(${x}), lambda ${e}: CAST(to_json(CAST(${e}.key AS VARCHAR)) AS VARCHAR) || ':' || ${value}), ',') || '}')`;
+      }
+      case "float":
+      case "double": {
+        const single = type.kind === "float";
+        const slow = this.#call(single ? floatText : numberText, [{ sql: x, type }], STRING);
+        const plain = `${x} = 0 OR (abs(${x}) >= 0.001 AND abs(${x}) < 10000000)`;
+        return `CASE WHEN ${plain} THEN CAST(${x} AS VARCHAR) WHEN isfinite(${x}) THEN ${slow} ELSE '"' || ${slow} || '"' END`;
+      }
+      case "decimal":
+        if (type.scale <= 6) return `CAST(${x} AS VARCHAR)`;
+        return `CASE WHEN abs(${x}) >= 0.000001 THEN CAST(${x} AS VARCHAR) ELSE ${this.#call(decimalText, [{ sql: `CAST(${x} AS VARCHAR)`, type: STRING }], STRING)} END`;
+      case "date":
+        return this.#time(x, type, "dateFormat", `'"' || CAST(${x} AS VARCHAR) || '"'`);
+      case "timestamp": {
+        const offset = `date_part('timezone', ${x})`;
+        const zone = `CASE WHEN ${offset} = 0 THEN 'Z' ELSE printf('%s%02d:%02d', CASE WHEN ${offset} < 0 THEN '-' ELSE '+' END, CAST(abs(${offset}) // 3600 AS INTEGER), CAST(abs(${offset}) // 60 % 60 AS INTEGER)) END`;
+        return this.#time(
+          x,
+          type,
+          "timestampFormat",
+          `'"' || strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g') || ${zone} || '"'`,
+        );
+      }
+      case "timestamp_ntz":
+        return this.#time(x, type, "timestampNTZFormat", `'"' || strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g') || '"'`);
+      case "binary":
+        return `'"' || to_base64(${x}) || '"'`;
+      case "null":
+        return "'null'";
+      case "string":
+        return `CAST(to_json(${x}) AS VARCHAR)`;
+      default:
+        return `CAST(${x} AS VARCHAR)`;
     }
-    case "array": {
-      const e = `e${depth}`;
-      return `('[' || array_to_string(list_transform(${x}, lambda ${e}: coalesce(CAST(${jsonValue(e, type.elementType, depth + 1)} AS VARCHAR), 'null')), ',') || ']')`;
-    }
-    case "map": {
-      const e = `e${depth}`;
-      const value = `coalesce(CAST(${jsonValue(`${e}.value`, type.valueType, depth + 1)} AS VARCHAR), 'null')`;
-      return `('{' || array_to_string(list_transform(map_entries(${x}), lambda ${e}: CAST(to_json(CAST(${e}.key AS VARCHAR)) AS VARCHAR) || ':' || ${value}), ',') || '}')`;
-    }
-    case "timestamp": {
-      const offset = `date_part('timezone', ${x})`;
-      const zone = `CASE WHEN ${offset} = 0 THEN 'Z' ELSE printf('%s%02d:%02d', CASE WHEN ${offset} < 0 THEN '-' ELSE '+' END, CAST(abs(${offset}) // 3600 AS INTEGER), CAST(abs(${offset}) // 60 % 60 AS INTEGER)) END`;
-      return `to_json(strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g') || ${zone})`;
-    }
-    case "timestamp_ntz":
-      return `to_json(strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g'))`;
-    case "binary":
-      return `to_json(to_base64(${x}))`;
-    case "decimal":
-      return `CAST(${x} AS VARCHAR)`;
-    default:
-      return `to_json(${x})`;
+  }
+
+  #time(x: string, type: DataType, name: string, plain: string): string {
+    if (this.#options === undefined) return `(${plain})`;
+    const pattern = this.#option(name);
+    const instant = type.kind === "timestamp" ? x : `CAST(${x} AS ${sqlType({ kind: "timestamp" })})`;
+    const types: SqlTypes = {
+      ...this.#types,
+      args: [{ kind: "timestamp" }, STRING],
+      result: STRING,
+      literals: [undefined, undefined],
+    };
+    const text = dateFormat.sql!([`(${instant})`, `(${pattern})`], types, this.#call);
+    return `CASE WHEN ${pattern} IS NULL THEN ${plain} ELSE CAST(to_json(${text}) AS VARCHAR) END`;
   }
 }
+
+export const doubleText = (call: NativeCall, x: string): string => call(numberText, [{ sql: x, type: DOUBLE }], STRING);
