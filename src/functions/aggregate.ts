@@ -1,7 +1,12 @@
-import { boundedDecimal, isIntegral } from "../plan/coercion.ts";
+import { isIntegral, isInterval } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
+import { batch, values } from "./aggregate-batch.ts";
+import { bitmapFunctions } from "./aggregate-bitmap.ts";
+import { percentileFunctions } from "./aggregate-percentile.ts";
+import { statisticsFunctions } from "./aggregate-statistics.ts";
 import { type AggregateDef, type FunctionDef, family } from "./define.ts";
+import { overflow } from "./math-round.ts";
 import {
   any,
   BOOLEAN,
@@ -10,17 +15,14 @@ import {
   double,
   integral,
   LONG,
-  numeric,
+  numericOrInterval,
   opt,
   orderable,
   rest,
-  STRING,
-  string,
   typeOf,
 } from "./params.ts";
 
 const fn = family("aggregate");
-const values = (type: string, ...xs: any[]) => ({ schema: `x ${type}`, rows: xs.map((x) => [x]) });
 
 /** Where a side is null, the other one stands. */
 const merged = (op: (l: string, r: string) => string) => (l: string, r: string) =>
@@ -47,11 +49,23 @@ function single(
 
 /** Spark's type of a sum: long for whole numbers, ten more digits for decimals, double otherwise. */
 const sumType = (t: DataType): DataType =>
-  isIntegral(t) ? LONG : t.kind === "decimal" ? boundedDecimal(t.precision + 10, t.scale) : DOUBLE;
+  isIntegral(t) ? LONG : t.kind === "decimal" ? cut(t.precision + 10, t.scale) : isInterval(t) ? t : DOUBLE;
 const avgType = (t: DataType): DataType =>
-  t.kind === "decimal" ? boundedDecimal(t.precision + 4, t.scale + 4) : DOUBLE;
+  t.kind === "decimal" ? cut(t.precision + 4, t.scale + 4) : isInterval(t) ? { kind: t.kind } : DOUBLE;
+/** A decimal of at most 38 digits; its scale stays. */
+const cut = (precision: number, scale: number): DataType => ({
+  kind: "decimal",
+  precision: Math.min(38, precision),
+  scale: Math.min(38, scale),
+});
 
-const sumSql = (x: string, t: DataType): string => `CAST(sum(${x}) AS ${sqlType(sumType(t))})`;
+const sumSql = (x: string, t: DataType): string => {
+  if (t.kind === "interval_day_time") return `to_microseconds(CAST(sum(epoch_us(${x})) AS BIGINT))`;
+  const overflows = isIntegral(t)
+    ? `CASE WHEN sum(${x}) NOT BETWEEN -9223372036854775808 AND 9223372036854775807 THEN ${overflow} ELSE CAST(sum(${x}) AS BIGINT) END`
+    : undefined;
+  return overflows ?? `CAST(sum(${x}) AS ${sqlType(sumType(t))})`;
+};
 
 const listOf = (elementType: DataType): DataType => ({ kind: "array", elementType, containsNull: false });
 const byValues = {
@@ -156,28 +170,6 @@ function moments(name: string, aliases: string[], root: string, lost: 0 | 1, res
   });
 }
 
-/** An aggregate that needs all its rows at once: for batch plans. */
-function batch(
-  name: string,
-  params: Parameters<typeof fn>[1],
-  result: Parameters<typeof fn>[2],
-  example: readonly [string, unknown],
-  sql: (args: string[]) => string,
-  aliases: string[] = [],
-): FunctionDef {
-  return fn(name, params, result, example, {
-    aliases,
-    values: name === "mode" ? values("INT", 1, 1, 2) : values("INT", 1, 2, 3),
-    aggregate: {
-      state: () => [],
-      partial: (args) => [sql(args)],
-      merge: () => [],
-      final: ([c]) => c!,
-      streaming: false,
-    },
-  });
-}
-
 // HyperLogLog with 512 registers (about 4.6 % standard error, as Spark's default of 5 %). A register is kept as
 // `number * 64 + rank`, and only the highest rank of each stays.
 const ranked = (x: string): string => {
@@ -191,6 +183,57 @@ const estimate = (c: string): string => {
   const raw = `(${(0.7213 / (1 + 1.079 / 512)) * 512 * 512} / (${empty} + coalesce(list_sum(list_transform(${c}, lambda v: pow(2, -(v % 64)))), 0)))`;
   return `CASE WHEN ${c} IS NULL THEN 0 WHEN ${raw} <= 1280 AND ${empty} > 0 THEN CAST(round(512 * ln(512.0 / ${empty})) AS BIGINT) ELSE CAST(round(${raw}) AS BIGINT) END`;
 };
+
+/** A sum by a count, rounded half up where the result has a scale. */
+function quotient(s: string, c: string, result: DataType): string {
+  if (result.kind === "interval_day_time") return `to_microseconds(CAST(round(${s} / ${c}) AS BIGINT))`;
+  if (result.kind === "interval_year_month") return `CAST(round(${s} / ${c}) AS INTEGER)`;
+  if (result.kind !== "decimal") return `${s} / ${c}`;
+  const near = `CAST(${s} / ${c} AS ${sqlType(result)})`;
+  // DuckDB divides decimals as doubles, which have 15 digits for sure.
+  if (result.precision <= 15) return near;
+  const digits = `CAST(replace(CAST(${s} AS VARCHAR), '.', '') AS HUGEINT)`;
+  const text = `lpad(CAST((abs(${digits}) * 20000 + ${c}) // (2 * ${c}) AS VARCHAR), ${result.scale + 1}, '0')`;
+  const exact = `CAST(CASE WHEN ${s} < 0 THEN '-' ELSE '' END || left(${text}, length(${text}) - ${result.scale}) || '.' || right(${text}, ${result.scale}) AS ${sqlType(result)})`;
+  return result.scale < 4
+    ? near
+    : `CASE WHEN abs(${digits}) < 1000000000000000000000000000000000 THEN ${exact} ELSE ${near} END`;
+}
+
+/** avg and try_avg: a sum and a count, so neither overflows where the sum does not. */
+const average = (name: string, aliases: string[]): FunctionDef =>
+  fn(name, [numericOrInterval], ([t]) => avgType(t!), [`${name}(x)`, 2], {
+    aliases,
+    values: values("INT", 1, 2, 3),
+    aggregate: {
+      state: ([t]) => [
+        // Spark sums doubles for whole numbers too, so a sum of longs never overflows here.
+        { name: "sum", type: t!.kind === "decimal" ? sumType(t!) : isInterval(t!) ? LONG : DOUBLE, init: "NULL" },
+        { name: "count", type: LONG, init: "0" },
+      ],
+      partial: ([x], { args: [t] }) => [
+        isInterval(t!)
+          ? `CAST(sum(${t!.kind === "interval_day_time" ? `epoch_us(${x})` : x}) AS BIGINT)`
+          : t!.kind === "decimal"
+            ? sumSql(x!, t!)
+            : isIntegral(t!)
+              ? `CAST(sum(${x}) AS DOUBLE)`
+              : `sum(CAST(${x} AS DOUBLE))`,
+        `count(${x})`,
+      ],
+      merge: ([ls, lc], [rs, rc]) => [plus(ls!, rs!), `coalesce(${lc}, 0) + coalesce(${rc}, 0)`],
+      mergeAggregate: ([s, c], { args: [t] }) => [
+        t!.kind === "decimal"
+          ? `CAST(sum(${s}) AS ${sqlType(sumType(t!))})`
+          : isInterval(t!)
+            ? `CAST(sum(${s}) AS BIGINT)`
+            : `sum(${s})`,
+        `CAST(coalesce(sum(${c}), 0) AS BIGINT)`,
+      ],
+      final: ([s, c], { result }) => `CASE WHEN ${c} > 0 THEN ${quotient(s!, c!, result)} END`,
+      streaming: true,
+    },
+  });
 
 export const aggregateFunctions: readonly FunctionDef[] = [
   fn("count", [rest(any)], LONG, ["count(*)", 3n], {
@@ -209,46 +252,31 @@ export const aggregateFunctions: readonly FunctionDef[] = [
       "0",
     ),
   }),
-  fn("sum", [numeric], ([t]) => sumType(t!), ["sum(x)", 6n], {
+  fn("sum", [numericOrInterval], ([t]) => sumType(t!), ["sum(x)", 6n], {
     values: values("INT", 1, 2, 3),
     aggregate: {
       state: ([t]) => [{ name: "v", type: sumType(t!), init: "NULL" }],
       partial: ([x], { args: [t] }) => [sumSql(x!, t!)],
       merge: ([l], [r]) => [plus(l!, r!)],
-      mergeAggregate: ([c], { result }) => [`CAST(sum(${c}) AS ${sqlType(result)})`],
+      mergeAggregate: ([c], { result }) => [
+        result.kind === "interval_day_time" ? sumSql(c!, result) : `CAST(sum(${c}) AS ${sqlType(result)})`,
+      ],
       final: ([c]) => c!,
       streaming: true,
     },
   }),
-  fn("avg", [numeric], ([t]) => avgType(t!), ["avg(x)", 2], {
-    aliases: ["mean"],
-    values: values("INT", 1, 2, 3),
-    aggregate: {
-      state: ([t]) => [
-        // Spark sums doubles for whole numbers too, so a sum of longs never overflows here.
-        { name: "sum", type: t!.kind === "decimal" ? sumType(t!) : DOUBLE, init: "NULL" },
-        { name: "count", type: LONG, init: "0" },
-      ],
-      partial: ([x], { args: [t] }) => [
-        t!.kind === "decimal"
-          ? sumSql(x!, t!)
-          : isIntegral(t!)
-            ? `CAST(sum(${x}) AS DOUBLE)`
-            : `sum(CAST(${x} AS DOUBLE))`,
-        `count(${x})`,
-      ],
-      merge: ([ls, lc], [rs, rc]) => [plus(ls!, rs!), `coalesce(${lc}, 0) + coalesce(${rc}, 0)`],
-      mergeAggregate: ([s, c], { args: [t] }) => [
-        t!.kind === "decimal" ? `CAST(sum(${s}) AS ${sqlType(sumType(t!))})` : `sum(${s})`,
-        `CAST(coalesce(sum(${c}), 0) AS BIGINT)`,
-      ],
-      final: ([s, c], { result }) =>
-        result.kind === "decimal"
-          ? `CASE WHEN ${c} > 0 THEN CAST(${s} / ${c} AS ${sqlType(result)}) END`
-          : `CASE WHEN ${c} > 0 THEN ${s} / ${c} END`,
-      streaming: true,
-    },
-  }),
+  batch(
+    "try_sum",
+    [numericOrInterval],
+    ([t]) => sumType(t!),
+    ["try_sum(x)", 6n],
+    ([x], { result }) =>
+      result.kind === "interval_day_time"
+        ? `to_microseconds(TRY_CAST(sum(epoch_us(${x})) AS BIGINT))`
+        : `TRY_CAST(sum(${x}) AS ${sqlType(result)})`,
+  ),
+  average("avg", ["mean"]),
+  average("try_avg", []),
   fn("max", [orderable], typeOf(0), ["max(x)", 3], {
     values: values("INT", 1, 3, 2),
     aggregate: single(
@@ -364,36 +392,7 @@ export const aggregateFunctions: readonly FunctionDef[] = [
   moments("stddev_pop", [], "sqrt", 0, Math.sqrt(2 / 3)),
   moments("var_samp", ["variance"], "", 1, 1),
   moments("var_pop", [], "", 0, 2 / 3),
-  batch("median", [double], DOUBLE, ["median(x)", 2], ([x]) => `median(${x})`),
-  batch("percentile", [double, double], DOUBLE, ["percentile(x, 0.5)", 2], ([x, p]) => `quantile_cont(${x}, ${p})`),
-  // Exact, where Spark is approximate: an element of the input, as there.
-  batch(
-    "percentile_approx",
-    [numeric, double, opt(any)],
-    typeOf(0),
-    ["percentile_approx(x, 0.5)", 2],
-    ([x, p]) => `quantile_disc(${x}, ${p})`,
-    ["approx_percentile"],
-  ),
-  batch("mode", [any], typeOf(0), ["mode(x)", 1], ([x]) => `mode(${x})`),
-  batch("corr", [double, double], DOUBLE, ["corr(x, x)", 1], ([x, y]) => `corr(${x}, ${y})`),
-  batch("covar_samp", [double, double], DOUBLE, ["covar_samp(x, x)", 1], ([x, y]) => `covar_samp(${x}, ${y})`),
-  batch("covar_pop", [double, double], DOUBLE, ["covar_pop(x, x)", 2 / 3], ([x, y]) => `covar_pop(${x}, ${y})`),
-  batch(
-    "skewness",
-    [double],
-    DOUBLE,
-    ["skewness(x)", 0],
-    ([x]) =>
-      `CASE WHEN var_pop(${x}) > 0 THEN (avg(pow(${x}, 3)) - 3 * avg(${x}) * avg(${x} * ${x}) + 2 * pow(avg(${x}), 3)) / pow(var_pop(${x}), 1.5) END`,
-  ),
-  batch("kurtosis", [double], DOUBLE, ["kurtosis(x)", -1.5], ([x]) => `kurtosis_pop(${x})`),
-  batch(
-    "string_agg",
-    [string, opt(string)],
-    STRING,
-    ["string_agg(cast(x as string), ',')", "1,2,3"],
-    ([x, d]) => `string_agg(${x}, ${d ?? "''"})`,
-    ["listagg"],
-  ),
+  ...statisticsFunctions,
+  ...percentileFunctions,
+  ...bitmapFunctions,
 ];

@@ -1,0 +1,119 @@
+import { isInterval, isNumeric } from "../plan/coercion.ts";
+import type { DataType } from "../types/data-type.ts";
+import { sqlType } from "../types/duckdb-types.ts";
+import { batch, values } from "./aggregate-batch.ts";
+import { arrayOf } from "./collection-types.ts";
+import type { FunctionDef } from "./define.ts";
+import { any, boolean, DOUBLE, opt, orderable, param, STRING, typeOf } from "./params.ts";
+
+/** A share between 0 and 1, or a list of such. */
+const share = param('"DOUBLE" or "ARRAY<DOUBLE>"', ({ type }) =>
+  type.kind === "array" ? arrayOf(DOUBLE, false) : isNumeric(type) || type.kind === "string" ? DOUBLE : undefined,
+);
+const number = param('"NUMERIC"', ({ type }) =>
+  isNumeric(type) || type.kind === "string" || type.kind === "null" ? DOUBLE : undefined,
+);
+/** A number, time or interval as it is. */
+const measured = param('"NUMERIC", "DATE", "TIMESTAMP" or "INTERVAL"', ({ type }) =>
+  isNumeric(type) || isInterval(type) || ["date", "timestamp", "timestamp_ntz"].includes(type.kind)
+    ? type
+    : type.kind === "string"
+      ? DOUBLE
+      : undefined,
+);
+const many = (type: DataType, p: DataType): DataType => (p.kind === "array" ? arrayOf(type, false) : type);
+const doubles = (_: unknown, args: readonly { readonly type: DataType }[]): DataType => many(DOUBLE, args[1]!.type);
+
+/** Shares counted from the other end. */
+const flipped = (p: string, type: DataType): string =>
+  type.kind === "array" ? `list_transform(${p}, lambda e: 1 - e)` : `(1 - ${p})`;
+
+const fiveValues = values("INT", 1, 2, 3, 4, 10);
+
+export const percentileFunctions: readonly FunctionDef[] = [
+  batch("median", [number], DOUBLE, ["median(x)", 2], ([x]) => `median(${x})`),
+  batch("percentile", [number, share], doubles, ["percentile(x, 0.5)", 2], ([x, p]) => `quantile_cont(${x}, ${p})`),
+  // `percentile_cont(p) WITHIN GROUP (ORDER BY x DESC)`: the order is the third argument.
+  batch(
+    "percentile_cont",
+    [number, share, opt(boolean)],
+    doubles,
+    ["percentile_cont(0.25) WITHIN GROUP (ORDER BY x DESC)", 4],
+    ([x, p], { literals, args }) => `quantile_cont(${x}, ${literals?.[2] === true ? flipped(p!, args[1]!) : p})`,
+    { values: fiveValues },
+  ),
+  batch(
+    "percentile_disc",
+    [number, share, opt(boolean)],
+    doubles,
+    ["percentile_disc(0.5) WITHIN GROUP (ORDER BY x)", 3],
+    ([x, p], { literals, args }) => {
+      if (literals?.[2] !== true) return `quantile_disc(${x}, ${p})`;
+      const negated = `quantile_disc(-${x}, ${p})`;
+      return args[1]!.kind === "array" ? `list_transform(${negated}, lambda e: -e)` : `(-${negated})`;
+    },
+    { values: fiveValues },
+  ),
+  // Exact, where Spark is approximate: an element of the input, as there.
+  batch(
+    "percentile_approx",
+    [measured, share, opt(any)],
+    ([t], args) => many(t!, args[1]!.type),
+    ["percentile_approx(x, 0.5)", 2],
+    ([x, p]) => `quantile_disc(${x}, ${p})`,
+    {
+      aliases: ["approx_percentile"],
+      differences: [
+        {
+          reason:
+            "The result is exact here; Spark's may be a neighbour where a group has more distinct values than the accuracy.",
+          when: (args) => args.length > 2,
+        },
+      ],
+    },
+  ),
+  // The smallest of the most frequent values, so that the same rows give the same result; Spark takes any of them.
+  batch(
+    "mode",
+    [orderable, opt(boolean)],
+    typeOf(0),
+    ["mode(x)", 1],
+    ([x], { literals, result }) => {
+      const counts = `map_values(histogram(${x}))`;
+      const best = `list_max(${counts})`;
+      const at =
+        literals?.[1] === false
+          ? `len(${counts}) + 1 - list_position(list_reverse(${counts}), ${best})`
+          : `list_position(${counts}, ${best})`;
+      return `CAST(map_keys(histogram(${x}))[${at}] AS ${sqlType(result)})`;
+    },
+    { values: values("INT", 1, 1, 2) },
+  ),
+  /** The third and fourth argument come from WITHIN GROUP: directions, and the keys. */
+  batch(
+    "listagg",
+    [
+      param('"STRING" or "BINARY"', ({ type }) => (type.kind === "binary" ? type : STRING)),
+      opt(
+        param('"STRING"', ({ type }) =>
+          type.kind === "null" || type.kind === "string" ? STRING : type.kind === "binary" ? type : undefined,
+        ),
+      ),
+      opt(param("directions", ({ type }) => (type.kind === "string" ? STRING : undefined))),
+      { ...any, rest: true },
+    ],
+    typeOf(0),
+    ["listagg(cast(x as string), ',') WITHIN GROUP (ORDER BY x DESC)", "3,2,1"],
+    ([x, d, , ...keys], { literals, args }) => {
+      const directions = String(literals?.[2] ?? "").split(",");
+      const order = keys.length === 0 ? "" : ` ORDER BY ${keys.map((k, i) => `${k} ${directions[i]}`).join(", ")}`;
+      const separator = d === undefined || args[1]?.kind === "null" ? "''" : `coalesce(${d}, '')`;
+      if (args[0]?.kind === "binary") {
+        const text = (v: string): string => `hex(${v})`;
+        return `from_hex(string_agg(${text(x!)}, ${d === undefined ? "''" : `coalesce(${text(d)}, '')`}${order}))`;
+      }
+      return `string_agg(${x}, ${separator}${order})`;
+    },
+    { aliases: ["string_agg"] },
+  ),
+];
