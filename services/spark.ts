@@ -49,6 +49,11 @@ export interface SparkOptions {
   readonly dir?: string;
   /** Cores; default 2. */
   readonly cores?: number;
+  /**
+   * A JVM for short lives: a third less processor time for the start and the first queries, a third less memory, slower in the long run. For tests, not for
+   * measurements.
+   */
+  readonly brief?: boolean;
 }
 
 export interface RunningSpark {
@@ -145,6 +150,7 @@ export async function startSpark(options: SparkOptions = {}): Promise<RunningSpa
     "spark.ui.enabled": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
+    ...(options.brief && { "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC" }),
     ...(options.token !== undefined && { "spark.connect.authenticate.token": options.token }),
     ...options.conf,
   };

@@ -10,7 +10,7 @@ import { SERVICES_PORT } from "./shared-spark.ts";
 export default async function setup(): Promise<() => Promise<void>> {
   let spark: Promise<RunningSpark | { unavailable: string }> | undefined;
   const server = createServer((_request, response) => {
-    spark ??= startSpark({ memory: "2g" }).catch((error: Error) => ({ unavailable: error.message }));
+    spark ??= startSpark({ memory: "2g", brief: true }).catch((error: Error) => ({ unavailable: error.message }));
     void spark.then((got) => {
       const answer = "unavailable" in got ? got : { url: got.url, version: got.version, python: got.python };
       response.end(JSON.stringify(answer));

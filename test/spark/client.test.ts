@@ -246,6 +246,7 @@ describe.skipIf(shared === undefined)("a server of our own", () => {
   let spark: RunningSpark | undefined;
   beforeAll(async () => {
     const started = await startSpark({
+      brief: true,
       token: "right",
       // A stream ends after so many bytes, and the client attaches again.
       conf: { "spark.connect.execute.reattachable.senderMaxStreamSize": "1m" },
@@ -303,7 +304,7 @@ describe.skipIf(!full).each<[SparkVersion]>([["4.0.0"], ["4.1.1"]])("on Spark %s
   let spark: RunningSpark | undefined;
   let url = "";
   beforeAll(async () => {
-    const started = await startSpark({ version });
+    const started = await startSpark({ version, brief: true });
     if ("unavailable" in started) throw new Error(started.unavailable);
     spark = started;
     url = started.url;
