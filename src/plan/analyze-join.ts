@@ -56,7 +56,10 @@ export function resolveJoin(b: Builder, left: Node, right: Node, r: Join): Node 
 }
 
 function conditionOf(b: Builder, both: Node, r: Join): ResolvedExpr {
-  const condition = new Scope(b, both, { hidden: false }).exprs.condition(r.condition!);
+  const condition = new Scope(b, both, { hidden: false }).exprs.condition(
+    r.condition!,
+    "JOIN_CONDITION_IS_NOT_BOOLEAN_TYPE",
+  );
   b.refuseAggregates(condition, r.condition!);
   return condition;
 }

@@ -58,14 +58,17 @@ export function resolveNa(b: Builder, input: Node, r: Na): Node {
       const value = r.values.length === 1 ? r.values[0]! : r.values[chosen.findIndex((c) => c.id === f.id)];
       if (value === undefined || value === null || !fits(value, f.type)) return undefined;
       const filler: Expr = { kind: "cast", child: lit(value, literalType(value)), type: f.type, mode: "ansi" };
-      return call("coalesce", isFloating(f) ? call("nanvl", col(f), lit(null, f.type)) : col(f), filler);
+      if (!isFloating(f)) return call("coalesce", col(f), filler);
+      const filled = call("coalesce", call("nanvl", col(f), lit(null, f.type)), filler);
+      return { kind: "cast", child: filled, type: f.type, mode: "ansi" };
     }
     const rules = r.replacements.filter(
       (p) => p.from !== null && fits(p.from, f.type) && (p.to === null || fits(p.to, f.type)),
     );
     if (rules.length === 0) return undefined;
     const args = rules.flatMap((p) => [
-      call("==", col(f), { kind: "cast", child: lit(p.from, literalType(p.from)), type: f.type, mode: "ansi" }),
+      // Compared as it is: 1.5 is no value of a column of whole numbers.
+      call("==", col(f), lit(p.from, literalType(p.from))),
       p.to === null
         ? lit(null, f.type)
         : ({ kind: "cast", child: lit(p.to, literalType(p.to)), type: f.type, mode: "ansi" } as Expr),

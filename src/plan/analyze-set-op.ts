@@ -2,6 +2,7 @@ import { MillraceError } from "../errors.ts";
 import { sqlName } from "../types/ddl.ts";
 import type { Builder } from "./analyze-base.ts";
 import { commonType, sameType } from "./coercion.ts";
+import { refuseMaps } from "./refuse-types.ts";
 import type { Relation } from "./relation.ts";
 import { castExpr, columnOf } from "./resolve-expr.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedNode } from "./resolved.ts";
@@ -47,6 +48,7 @@ export function resolveSetOp(b: Builder, l: Node, r: Node, op: SetOp): Node {
       }),
     );
   };
+  if (op.op !== "union") refuseMaps([...left.rel.fields, ...right.rel.fields]);
   const a = cast(left);
   const c = cast(right);
   const fields = a.rel.fields.map((f, i): Field => {

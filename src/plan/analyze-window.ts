@@ -58,7 +58,8 @@ export function timeWindows(b: Builder): (scope: Scope, args: readonly Expr[]) =
           { name: "end", ...end },
         ],
       },
-      false,
+      // Spark makes sliding windows by an expansion, which forgets that there is one.
+      slide !== duration,
       watermark ? { watermark } : {},
     );
     const input = scope.node.rel;

@@ -14,6 +14,7 @@ import { nullAware } from "./analyze-subquery.ts";
 import { withGrouping } from "./grouping.ts";
 import { parseIntervalMicros } from "./interval.ts";
 import { nameParts, quoted } from "./names.ts";
+import { refuseMaps, refuseUnordered } from "./refuse-types.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf } from "./resolve-expr.ts";
 import type { Field, FunctionCatalog, NamedExpr, ResolvedRelation, SortKey } from "./resolved.ts";
@@ -113,6 +114,7 @@ class Analyzer extends Builder {
       case "sort": {
         const scope = new Scope(this, this.analyze(r.input));
         const order = r.order.map((o): SortKey => scope.exprs.sortKey(o));
+        for (const { expr } of order) refuseUnordered(expr);
         for (const [i, key] of order.entries()) this.refuseAggregate(key.expr, r.order[i]!, "orderBy");
         return scope.finish((input) => ({ kind: "sort", input, order }));
       }
@@ -139,6 +141,7 @@ class Analyzer extends Builder {
           r.columns === "all"
             ? input.rel.fields.map((f) => f.id)
             : [...new Set(r.columns.map((c) => this.column(input, c).id))];
+        refuseMaps(input.rel.fields.filter((f) => keys.includes(f.id)));
         return this.over(input, { kind: "deduplicate", input: input.rel, keys, withinWatermark: r.withinWatermark });
       }
       case "with_watermark":
@@ -300,7 +303,7 @@ class Analyzer extends Builder {
     const isWindow = isTimeWindow(field.type);
     if (field.type.kind !== "timestamp" && !isWindow) {
       throw new MillraceError(
-        "DATATYPE_MISMATCH",
+        "EVENT_TIME_IS_NOT_ON_TIMESTAMP_TYPE",
         `The event time of withWatermark must be a TIMESTAMP, but "${field.name}" has the type "${sqlName(field.type)}".`,
         { hint: "Cast it or parse it with to_timestamp first." },
       );
@@ -310,7 +313,7 @@ class Analyzer extends Builder {
         hint: "Call withWatermark once for each event-time column.",
       });
     }
-    const delayMicros = parseIntervalMicros(r.delay, "delay of withWatermark");
+    const delayMicros = parseIntervalMicros(r.delay, "delay of withWatermark", "month of 31 days");
     if (delayMicros < 0n) {
       throw new MillraceError("INVALID_ARGUMENT", `The delay "${r.delay}" of withWatermark is negative.`);
     }

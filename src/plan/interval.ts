@@ -10,11 +10,13 @@ const MICROS: Readonly<Record<string, bigint>> = {
   week: 604_800_000_000n,
 };
 
+const DAY = 86_400_000_000n;
+
 /**
  * The length of an interval in Spark's words, "1 hour", "10 minutes 30 seconds", "interval 1.5 seconds", in microseconds.
- * Months and years have no fixed length. Throws INVALID_ARGUMENT that names `what`.
+ * Months and years have no fixed length, but where Spark takes a month for 31 days. Throws INVALID_ARGUMENT that names `what`.
  */
-export function parseIntervalMicros(text: string, what = "interval"): bigint {
+export function parseIntervalMicros(text: string, what = "interval", months?: "month of 31 days"): bigint {
   const fail = (why: string): MillraceError =>
     new MillraceError("INVALID_ARGUMENT", `The ${what} "${text}" ${why}.`, {
       hint: 'Write a number and a unit, such as "10 minutes" or "1 day 12 hours".',
@@ -27,6 +29,11 @@ export function parseIntervalMicros(text: string, what = "interval"): bigint {
     const m = pattern.exec(body);
     if (m === null) throw fail("is not an interval");
     const unit = m[4]!.toLowerCase().replace(/s$/, "");
+    if ((unit === "month" || unit === "year") && months !== undefined && m[3] === undefined) {
+      const length = BigInt(m[2]!) * (unit === "year" ? 12n : 1n) * 31n * DAY;
+      total += m[1] === "-" ? -length : length;
+      continue;
+    }
     if (unit === "month" || unit === "year") throw fail("has months or years, which have no fixed length");
     const micros = Object.hasOwn(MICROS, unit) ? MICROS[unit]! : undefined;
     if (micros === undefined) throw fail(`has the unknown unit "${m[4]}"`);

@@ -197,7 +197,7 @@ export class ExprResolver {
     const fields = node.plans.get(planId);
     if (fields === undefined) {
       throw new MillraceError(
-        "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
+        "CANNOT_RESOLVE_DATAFRAME_COLUMN",
         `The column ${quoted(parts)} belongs to a DataFrame that is not part of this one.`,
         {
           hint: 'Use col("name"), or a column of the DataFrame that the method is called on.',
@@ -215,7 +215,7 @@ export class ExprResolver {
     const within = (columns: readonly ScopeColumn[]): Match[] =>
       all.filter((m) => columns.some((c) => c.field.id === m.field.id));
     const found = within(node.columns);
-    if (found.length > 1) throw ambiguous(parts, found, node.columns);
+    if (found.length > 1) throw ambiguousOfFrame(parts);
     if (found[0]) return found[0];
     const hidden = this.#hooks.useHidden ? within(node.hidden) : [];
     if (hidden.length > 1) throw ambiguous(parts, hidden, node.hidden);
@@ -224,7 +224,7 @@ export class ExprResolver {
       return hidden[0];
     }
     throw new MillraceError(
-      "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
+      "CANNOT_RESOLVE_DATAFRAME_COLUMN",
       `The column ${quoted(parts)} was replaced or dropped since the DataFrame it is bound to.`,
       { hint: 'Use col("name") for the column as it is now.', parameters: { objectName: quoted(parts) } },
     );
@@ -463,15 +463,30 @@ export class ExprResolver {
   }
 
   /** A condition of filter, join or when: must be boolean. */
-  condition(e: Expr): ResolvedExpr {
+  condition(
+    e: Expr,
+    code: "DATATYPE_MISMATCH" | "JOIN_CONDITION_IS_NOT_BOOLEAN_TYPE" = "DATATYPE_MISMATCH",
+  ): ResolvedExpr {
     const condition = this.resolve(e);
     if (condition.type.kind === "boolean") return condition;
     throw new MillraceError(
-      "DATATYPE_MISMATCH",
+      code,
       `The condition "${exprText(e)}" has the type "${sqlName(condition.type)}", not "BOOLEAN".`,
       { parameters: { sqlExpr: `"${exprText(e)}"`, filter: `"${exprText(e)}"`, type: `"${sqlName(condition.type)}"` } },
     );
   }
+}
+
+/** `df.col("x")` where `df` is there twice. */
+function ambiguousOfFrame(parts: readonly string[]): MillraceError {
+  return new MillraceError(
+    "AMBIGUOUS_COLUMN_REFERENCE",
+    `Column ${quoted(parts)} is ambiguous: the DataFrame that it belongs to is joined with itself.`,
+    {
+      hint: 'Give each side a name with alias("a") and use col("a.x").',
+      parameters: { name: quoted(parts) },
+    },
+  );
 }
 
 function invalid(message: string, hint: string): MillraceError {

@@ -115,6 +115,8 @@ function differing(
 
 /** What Spark's checker of streaming plans says by one class without a name of its own, ours says by what it is. */
 const REFUSALS: ReadonlyMap<string, readonly string[]> = new Map([
+  // Java's IllegalArgumentException has no class.
+  ["INVALID_ARGUMENT", ["SPARK_ERROR"]],
   ["UNSUPPORTED_OPERATION", ["_LEGACY_ERROR_TEMP_3102"]],
 ]);
 

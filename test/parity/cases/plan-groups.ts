@@ -43,7 +43,10 @@ export const cases = [
     "float keys": (t) => t("numbers").groupBy("f").count(),
     "array keys": (t) => t("nested").groupBy("a").count(),
     "struct keys": (t) => t("nested").groupBy("r").count(),
-    "map keys": (t) => t("nested").groupBy("m").count(),
+    "map keys": [
+      (t) => t("nested").groupBy("m").count(),
+      { known: "grouping by a map is refused: DuckDB compares maps by the order of their entries, Spark without it" },
+    ],
     "binary keys": (t) => t("strings").groupBy("x").count(),
     "decimal keys": (t) => t("orders").groupBy("price").count(),
     "date keys": (t) => t("times").groupBy("d").count(),

@@ -68,7 +68,10 @@ export const cases = [
         .createDataFrame([["a", "A"]], "k STRING, n STRING")
         .join(s, "k", "right")
         .select("k", "n", "v"),
-    "a union with itself": (s) => s.filter("v = 1").select("k").union(s.filter("v = 2").select("k")),
+    "a union with itself": [
+      (s) => s.filter("v = 1").select("k").union(s.filter("v = 2").select("k")),
+      { known: "Spark counts the rows of a source once for each time that the plan names it; they are read once here" },
+    ],
     "a limit": (s) => s.select("k").limit(4),
   }),
   ...streams("stream-stateless", update, {
@@ -132,9 +135,10 @@ export const cases = [
       wm(s)
         .groupBy(window(col("ts"), "10 minutes"))
         .agg(expr("count(DISTINCT k)")),
-    rollup: (s) => wm(s).rollup("k").count(),
-    cube: (s) => wm(s).cube("k").count(),
-    pivot: (s) => wm(s).groupBy("ts").pivot("k", ["a"]).count(),
+    pivot: [
+      (s) => wm(s).groupBy("ts").pivot("k", ["a"]).count(),
+      { known: "pivot on a stream is refused: it groups twice, and Spark too takes it over Spark Connect only" },
+    ],
     "a union with a table": (s, spark) => s.select("k").union(spark.createDataFrame([["a"]], "k STRING")),
     "an intersect with itself": (s) => s.select("k").intersect(s.select("k")),
     "a table less the stream": (s, spark) => spark.createDataFrame([["a"]], "k STRING").subtract(s.select("k")),
@@ -150,11 +154,16 @@ export const cases = [
     "an event time that is not there": (s) => s.withWatermark("nothing", "1 minute"),
     "a delay below zero": (s) => s.withWatermark("ts", "-1 minute").groupBy("ts").count(),
     "a delay of a month": (s) => s.withWatermark("ts", "1 month").groupBy("ts").count(),
-    "two watermarks on one column": (s) => wm(wm(s)).groupBy("ts").count(),
+    "two watermarks on one column": [
+      (s) => wm(wm(s)).groupBy("ts").count(),
+      { known: "refused when the query starts (UNSUPPORTED_OPERATION); on Spark it fails when its first batch runs" },
+    ],
     monotonically_increasing_id: (s) => s.selectExpr("monotonically_increasing_id() AS i"),
     "an anti join of two streams": (s) => s.alias("a").join(s.alias("b"), expr("a.k = b.k"), "left_anti"),
   }),
   ...streams("stream-refused", update, {
+    rollup: (s) => wm(s).rollup("k").count(),
+    cube: (s) => wm(s).cube("k").count(),
     "a limit in update mode": (s) => s.limit(1),
     "an aggregate below another in update mode": (s) =>
       wm(s)
