@@ -76,8 +76,19 @@ export class Column<out T = any, out N extends string = string, out W extends Ne
   }
 
   /** The same values under another name; `metadata` goes to the field. */
-  as<M extends string>(name: M, metadata?: Readonly<Record<string, unknown>>): Column<T, M, W> {
-    return new Column({ kind: "alias", child: this.expr, name, ...(metadata && { metadata }) });
+  as<M extends string>(name: M, metadata?: Readonly<Record<string, unknown>>): Column<T, M, W>;
+  /** A name for each column of a generator: `explode(col("m")).as(["key", "value"])`. */
+  as(names: readonly string[]): Column<any, any, W>;
+  as(name: string | readonly string[], metadata?: Readonly<Record<string, unknown>>): Column<any, any, W> {
+    const names = typeof name === "string" ? undefined : [...name];
+    const first = typeof name === "string" ? name : (name[0] ?? "");
+    return new Column({
+      kind: "alias",
+      child: this.expr,
+      name: first,
+      ...(names && { names }),
+      ...(metadata && { metadata }),
+    });
   }
   /** As `as`. */
   alias<M extends string>(name: M): Column<T, M, W> {

@@ -1,4 +1,6 @@
-import { type FunctionDef, family } from "./define.ts";
+import type { ArgumentType } from "../plan/resolved.ts";
+import type { DataType } from "../types/data-type.ts";
+import { type FunctionDef, family, type SqlTypes } from "./define.ts";
 import { any, boolean, DOUBLE, INT, int, opt, typeOf } from "./params.ts";
 
 const fn = family("window");
@@ -21,6 +23,17 @@ const ranking = (name: string, type: typeof INT, result: unknown): FunctionDef =
     { kind: "window", nullable: "never", values: rows },
   );
 
+/** lag and lead: the value, how far, what where there is no row, and whether nulls are passed over. */
+function offset(name: string, [x, n = "1", d = "NULL"]: string[], { literals }: SqlTypes): string {
+  return `${name}(${x}, ${n}, ${d}${literals?.[3] === true ? " IGNORE NULLS" : ""})`;
+}
+
+const offsetTypes = ([t, , d]: readonly DataType[]): (DataType | undefined)[] => [t, INT, d && t];
+
+/** A default that is never null leaves no null where the values are none. */
+const offsetNullable = (args: readonly ArgumentType[]): boolean =>
+  args[0]!.nullable || args[2] === undefined || args[2].nullable || args[3]?.literal === true;
+
 export const windowFunctions: readonly FunctionDef[] = [
   fn("row_number", [], INT, [over("row_number()"), [1, 2, 3]], () => "CAST(row_number() AS INTEGER)", {
     kind: "window",
@@ -38,19 +51,19 @@ export const windowFunctions: readonly FunctionDef[] = [
   }),
   fn(
     "lag",
-    [any, opt(int), opt(any)],
+    [any, opt(int), opt(any), opt(boolean)],
     typeOf(0),
     [over("lag(y, 1)"), [null, 10, 20]],
-    ([x, n, d]) => `lag(${[x, n ?? "1", d ?? "NULL"].join(", ")})`,
-    { kind: "window", nullable: "always", values: rows, coerce: ([t, , d]) => [t, INT, d && t] },
+    (args, types) => offset("lag", args, types),
+    { kind: "window", nullable: offsetNullable, values: rows, coerce: offsetTypes },
   ),
   fn(
     "lead",
-    [any, opt(int), opt(any)],
+    [any, opt(int), opt(any), opt(boolean)],
     typeOf(0),
     [over("lead(y, 1, 0)"), [20, 30, 0]],
-    ([x, n, d]) => `lead(${[x, n ?? "1", d ?? "NULL"].join(", ")})`,
-    { kind: "window", nullable: "always", values: rows, coerce: ([t, , d]) => [t, INT, d && t] },
+    (args, types) => offset("lead", args, types),
+    { kind: "window", nullable: offsetNullable, values: rows, coerce: offsetTypes },
   ),
   fn(
     "nth_value",

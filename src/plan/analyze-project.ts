@@ -1,3 +1,4 @@
+import { MillraceError } from "../errors.ts";
 import type { DataType } from "../types/data-type.ts";
 import { aggregateOver } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
@@ -15,7 +16,7 @@ export type ProjectItem = Expr | { readonly field: Field };
 
 /** `select`: stars are expanded, windows and generators go below, and aggregates make it a global aggregate. */
 export function resolveProject(b: Builder, input: Node, items: readonly ProjectItem[]): Node {
-  let generatorName: string | undefined;
+  let generatorName: string | readonly string[] | undefined;
   const scope: Scope = new Scope(b, input, {
     timeWindow: timeWindows(b),
     generator: (signature, args, type) => generate(b, scope, signature, args, type, generatorName),
@@ -32,7 +33,7 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
     } else if (item.kind === "star") {
       named.push(...scope.exprs.star(item));
     } else {
-      generatorName = item.kind === "alias" ? item.name : undefined;
+      generatorName = item.kind === "alias" ? (item.names ?? item.name) : undefined;
       const inner = item.kind === "alias" ? item.child : item;
       const outputs = inner.kind === "call" ? generatorOutputs(b, scope, inner) : undefined;
       if (outputs) {
@@ -85,12 +86,20 @@ export function generate(
   signature: FunctionSignature,
   args: readonly ResolvedExpr[],
   type: DataType,
-  alias: string | undefined,
+  alias: string | readonly string[] | undefined,
 ): ResolvedExpr {
   const outer = signature.name.endsWith("_outer");
   // A generator's type is an array of structs: one struct per row it makes.
   const row = type.kind === "array" && type.elementType.kind === "struct" ? type.elementType.fields : [];
-  const outputs = row.map((f) => b.field(row.length === 1 && alias ? alias : f.name, f.type, f.nullable || outer));
+  const names = typeof alias === "string" ? (row.length === 1 ? [alias] : undefined) : alias;
+  if (names && names.length !== row.length) {
+    throw new MillraceError(
+      "UDTF_ALIAS_NUMBER_MISMATCH",
+      `The number of aliases supplied in the AS clause does not match the number of columns output by ${signature.name}: expected ${row.length}, but got ${names.length}.`,
+      { parameters: { aliasesSize: String(row.length), aliasesNames: names.join(", ") } },
+    );
+  }
+  const outputs = row.map((f, i) => b.field(names?.[i] ?? f.name, f.type, f.nullable || outer));
   const input = scope.node.rel;
   const generator: ResolvedExpr = { kind: "call", name: signature.name, args, distinct: false, type, nullable: true };
   scope.node = {

@@ -37,7 +37,7 @@ class SelectBlock {
   readonly #scope: Scope;
   readonly #items: Item[] = [];
   #clause: "select" | "group" | "after" = "select";
-  #generatorName: string | undefined;
+  #generatorName: string | readonly string[] | undefined;
   /** A generator met now would stand inside another expression. */
   #nested = false;
 
@@ -143,7 +143,7 @@ class SelectBlock {
       for (const s of exprs.star(item)) this.#items.push({ ...s, alias: false });
       return;
     }
-    this.#generatorName = item.kind === "alias" ? item.name : undefined;
+    this.#generatorName = item.kind === "alias" ? (item.names ?? item.name) : undefined;
     const inner = item.kind === "alias" ? item.child : item;
     const outputs = inner.kind === "call" ? generatorOutputs(this.#b, this.#scope, inner) : undefined;
     if (outputs) {

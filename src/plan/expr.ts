@@ -22,6 +22,8 @@ export type Expr =
       readonly kind: "alias";
       readonly child: Expr;
       readonly name: string;
+      /** Of a generator of several columns, `explode(map) AS (k, v)`: a name for each, `name` the first. */
+      readonly names?: readonly string[];
       readonly metadata?: Readonly<Record<string, unknown>>;
     }
   /** `typed`: a literal of SQL such as `TIMESTAMP '2020-01-01'`, which is never null. */

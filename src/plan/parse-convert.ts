@@ -66,6 +66,10 @@ export class AstConverter {
     if (item.ExprWithAlias) {
       return { kind: "alias", child: this.expr(item.ExprWithAlias.expr), name: item.ExprWithAlias.alias.value };
     }
+    if (item.ExprWithAliases) {
+      const names: string[] = item.ExprWithAliases.aliases.map((a: Ast) => a.value);
+      return { kind: "alias", child: this.expr(item.ExprWithAliases.expr), name: names[0]!, names };
+    }
     if (item.Wildcard) return { kind: "star", ...except(item.Wildcard) };
     if (item.QualifiedWildcard) {
       const name = item.QualifiedWildcard[0]?.ObjectName;
@@ -349,7 +353,13 @@ export class AstConverter {
     const ignoreNulls = [v.null_treatment, ...(list?.clauses ?? []).map((c: Ast) => c.IgnoreOrRespectNulls)].includes(
       "IgnoreNulls",
     );
-    if (ignoreNulls) args.push(lit(true, BOOLEAN));
+    if (ignoreNulls) {
+      if (lower === "lag" || lower === "lead") {
+        if (args.length === 1) args.push(lit(1, { kind: "integer" }));
+        if (args.length === 2) args.push(lit(null, { kind: "null" }));
+      }
+      args.push(lit(true, BOOLEAN));
+    }
     if (v.within_group?.length > 0) this.#withinGroup(lower, args, v.within_group);
     const filtered = v.filter ? this.#filtered(lower, args, this.expr(v.filter)) : args;
     const distinct = list?.duplicate_treatment === "Distinct";

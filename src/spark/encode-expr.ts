@@ -97,7 +97,7 @@ export class ExprEncoder {
   alias(e: Extract<Expr, { kind: "alias" }>): MessageInitShape<typeof pb.Expression_AliasSchema> {
     return {
       expr: this.expr(e.child),
-      name: [e.name],
+      name: e.names ? [...e.names] : [e.name],
       ...(e.metadata && { metadata: JSON.stringify(e.metadata) }),
     };
   }
