@@ -300,6 +300,25 @@ describe.skipIf(shared === undefined)("a server of our own", () => {
   });
 });
 
+test.skipIf(shared === undefined || !full)("a session without calls expires, unless it is kept alive", async () => {
+  const spark = await startSpark({
+    brief: true,
+    conf: {
+      "spark.connect.session.manager.defaultSessionTimeout": "5s",
+      "spark.connect.session.manager.maintenanceInterval": "500ms",
+    },
+  });
+  if ("unavailable" in spark) throw new Error(spark.unavailable);
+  onTestFinished(() => spark.stop());
+  const kept = await connect(spark.url, { keepAliveMs: 500 });
+  const left = await connect(spark.url, { keepAliveMs: 0 });
+  await expect.poll(() => spark.log(), { timeout: 60_000 }).toMatch(new RegExp(`Closing session.*${left.sessionId}`));
+  expect(await kept.conf.get("spark.sql.session.timeZone")).toBe("UTC");
+  const error = await failed(left.conf.get("spark.sql.session.timeZone"));
+  expect(error.code).toBe("SPARK_SESSION_LOST");
+  expect(error.message).toContain("the session ended");
+});
+
 describe.skipIf(!full).each<[SparkVersion]>([["4.0.0"], ["4.1.1"]])("on Spark %s", (version) => {
   let spark: RunningSpark | undefined;
   let url = "";
