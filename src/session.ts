@@ -13,7 +13,7 @@ import { subscribe } from "./events.ts";
 import { commonType } from "./plan/coercion.ts";
 import { parseSchemaOrDdl } from "./plan/parse.ts";
 import type { Relation } from "./plan/relation.ts";
-import { isCommand } from "./plan/sql/command.ts";
+import { isCommand, parseCommand } from "./plan/sql/command.ts";
 import { parseQuery } from "./plan/sql/parse-query.ts";
 import type { DataType, StructField, StructType, Value } from "./types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "./types/schema.ts";
@@ -197,6 +197,7 @@ export class SparkSession {
       if (this.#remote === undefined) parseQuery(query, parameters);
       return df;
     }
+    if (this.#remote === undefined) parseCommand(query);
     const command = settingOf(query);
     if (command?.value !== undefined) this.conf.set(command.key, command.value);
     if (command?.reset) this.conf.unset(command.key);

@@ -152,11 +152,11 @@ export abstract class DataFrameActions<R> {
   // ---------------------------------------------------------------------------------------------------- subqueries
 
   /** Its one value, inside an expression over another DataFrame. Throws SCALAR_SUBQUERY_TOO_MANY_ROWS where it has several rows. */
-  scalar<T = any>(): Column<T> {
+  scalar<T = any>(): Column<T, string, never> {
     return new Column({ kind: "subquery", type: "scalar", plan: this.plan });
   }
   /** Whether it has a row, inside an expression over another DataFrame. */
-  exists(): Column<boolean> {
+  exists(): Column<boolean, string, never> {
     return new Column({ kind: "subquery", type: "exists", plan: this.plan });
   }
 }

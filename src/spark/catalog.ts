@@ -13,6 +13,10 @@ export function createSparkCatalog(parts: SparkSessionParts): BackendCatalog {
   return new SparkCatalog(parts);
 }
 
+let lastPlanId = 1n << 40n;
+/** The server keeps the answer to a relation by its content: one that is asked again needs an id of its own, apart from those of DataFrames. */
+const nextPlanId = (): bigint => ++lastPlanId;
+
 type CatalogType = NonNullable<MessageInitShape<typeof pb.CatalogSchema>["catType"]>;
 
 class SparkCatalog implements BackendCatalog {
@@ -83,7 +87,7 @@ class SparkCatalog implements BackendCatalog {
 
   async ask(question: CatalogQuestion, _conf: Conf): Promise<readonly AnyRow[]> {
     const relation = create(pb.RelationSchema, {
-      common: { planId: 0n },
+      common: { planId: nextPlanId() },
       relType: { case: "catalog", value: { catType: message(question) } },
     });
     const { schema, rows } = await this.#rows(relation);
