@@ -27,7 +27,7 @@ export function build(out: string = join(root, "dist")): void {
   compile(out);
   for (const name of readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })) {
     const path = join(root, "src", name);
-    if (/\.(ts|md)$/.test(name) || !statSync(path).isFile()) continue;
+    if (/\.(ts|md|proto)$/.test(name) || !statSync(path).isFile()) continue;
     mkdirSync(dirname(join(out, name)), { recursive: true });
     copyFileSync(path, join(out, name));
   }
