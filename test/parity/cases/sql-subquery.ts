@@ -107,9 +107,18 @@ export const cases: QueryCase[] = [
     "WITH T AS (SELECT 1 AS a) SELECT t.a FROM t",
     "WITH t AS (VALUES (1, 'a'), (2, 'b')) SELECT * FROM t",
     "WITH t AS (VALUES (1, 'a'), (2, 'b')) SELECT col1, col2 FROM t WHERE col1 = 2",
-    "WITH RECURSIVE r(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT * FROM r",
-    "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n, n * n AS q FROM r",
-    "WITH RECURSIVE r(id, name, depth) AS (SELECT id, name, 0 FROM people WHERE boss IS NULL UNION ALL SELECT p.id, p.name, r.depth + 1 FROM people p JOIN r ON p.boss = r.id WHERE r.depth < 5) SELECT * FROM r",
+    [
+      "WITH RECURSIVE r(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT * FROM r",
+      { known: "WITH RECURSIVE is not taken, and an error says so" },
+    ],
+    [
+      "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n, n * n AS q FROM r",
+      { known: "WITH RECURSIVE is not taken, and an error says so" },
+    ],
+    [
+      "WITH RECURSIVE r(id, name, depth) AS (SELECT id, name, 0 FROM people WHERE boss IS NULL UNION ALL SELECT p.id, p.name, r.depth + 1 FROM people p JOIN r ON p.boss = r.id WHERE r.depth < 5) SELECT * FROM r",
+      { known: "WITH RECURSIVE is not taken, and an error says so" },
+    ],
     "WITH RECURSIVE t AS (SELECT 1 AS a) SELECT * FROM t",
     "WITH t AS (SELECT * FROM people), u AS (SELECT * FROM t WHERE age > 30) SELECT count(*) FROM u",
   ]),
