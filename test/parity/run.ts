@@ -5,6 +5,7 @@ import { exampleCases } from "./examples.ts";
 import { byConf, type Expression, judgeExpressions, judgePlans, judgeQueries, type Verdict } from "./judge.ts";
 import { type LaneName, Lanes } from "./lanes.ts";
 import { judgeRandomExpressions } from "./random/run.ts";
+import { judgeRandomPlans } from "./random/run-plans.ts";
 import { judgeStreams, StreamSessions } from "./streams.ts";
 
 // npm run parity [-- --family F] [--filter TEXT] [--random N] [--seed S] [--kind K] [--json] [--jobs N]
@@ -90,7 +91,10 @@ try {
   if (random > 0) {
     const seed = options.seed === undefined ? Date.now() % 1_000_000 : Number(options.seed);
     log(`${random} random cases, seed ${seed}`);
-    verdicts.push(...(await judgeRandomExpressions(lanes, names, random, seed, done)));
+    // One in ten is a whole plan.
+    const plans = Math.floor(random / 10);
+    verdicts.push(...(await judgeRandomExpressions(lanes, names, random - plans, seed, done)));
+    verdicts.push(...(await judgeRandomPlans(lanes, plans, seed, done)));
   }
   for (const group of byConf<QueryCase>(of("query"))) {
     await lanes.withConf(group[0]!.conf, async () => {

@@ -20,8 +20,9 @@ export class Tape {
   chance(percent: number): boolean {
     return this.next(100) < percent;
   }
-  get used(): boolean {
-    return this.#at >= this.#numbers.length;
+  /** The same tape, `n` numbers later: another case from the same draw. */
+  from(n: number): Tape {
+    return new Tape(this.#numbers.slice(n));
   }
 }
 
