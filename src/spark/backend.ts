@@ -147,6 +147,11 @@ export class SparkBackend implements Backend, SparkSessionParts {
     return root;
   }
 
+  async encoded<T>(plan: Relation, conf: Conf, use: (root: pb.Relation) => Promise<T>): Promise<T> {
+    const { root, read } = await this.#send(plan, conf);
+    return use(root).finally(read);
+  }
+
   /** The plan as a message; `read` is called when the server has read it, and the settings may change. */
   #send(plan: Relation, conf: Conf): Promise<Sending> {
     const sending = this.#turn.then(async (): Promise<Sending> => {

@@ -14,6 +14,8 @@ export interface SparkSessionParts {
    * Calls follow each other: settings of one plan are never those of another.
    */
   encode(plan: Relation, conf: Conf): Promise<pb.Relation>;
+  /** The same, and no other plan's settings come before `use` is done: what is started in it keeps those of its plan. */
+  encoded<T>(plan: Relation, conf: Conf, use: (root: pb.Relation) => Promise<T>): Promise<T>;
   /** The plan's schema as the server sees it. */
   schema(plan: Relation, conf: Conf): Promise<StructType>;
   /** The client; another one, with another session, when the last one's session was lost. All who ask at the same time share it. */

@@ -282,18 +282,19 @@ export class BridgedRun implements BridgeRun {
   async #batch(conversation: Conversation, id: number): Promise<void> {
     if (this.#closed.signal.aborted || this.#current !== undefined) return;
     this.#current = id;
+    // also in the middle of a delivery, which goes on to its end
+    const broken = (): void => this.onBroken();
+    conversation.gone.addEventListener("abort", broken, { once: true });
     try {
       await this.#take(conversation, id);
       conversation.say({ delivered: id });
     } catch (error) {
-      if (error instanceof PeerGone) {
-        this.onBroken();
-        throw error;
-      }
+      if (error instanceof PeerGone) throw error;
       this.failure = error;
       const text = error instanceof Error ? error.message : String(error);
       conversation.say({ failed: text.slice(0, VERDICT_LETTERS) });
     } finally {
+      conversation.gone.removeEventListener("abort", broken);
       this.#current = undefined;
       for (const wake of this.#idle.splice(0)) wake();
     }

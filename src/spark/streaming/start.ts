@@ -87,7 +87,6 @@ async function startOnce(
 
   const open = async (): Promise<ServerRun> => {
     const client = await session.connected();
-    const input = await session.encode(rows, conf);
     await ListenerBus.of(client).ready();
     const bridged = bridge?.begin();
     try {
@@ -99,7 +98,9 @@ async function startOnce(
               command: foreachBatchCommand(bridged.call),
               pythonVersion: (await workerFacts(client)).python,
             };
-      const started = await startPatiently(() => startOnServer(client, input, target, sink, checkpoint));
+      const started = await session.encoded(rows, conf, (input) =>
+        startPatiently(() => startOnServer(client, input, target, sink, checkpoint)),
+      );
       identity ??= started;
       const query = new ServerQuery(client, started);
       if (bridged === undefined) await leaveNote(client, started, target.queryName);
@@ -177,6 +178,7 @@ async function startPatiently<T>(start: () => Promise<T>): Promise<T> {
     } catch (error) {
       const slow = error instanceof MillraceError && /worker (failed )?to connect back/i.test(error.message);
       if (!slow || Date.now() > deadline) throw error;
+      await systemClock.sleep(1_000, new AbortController().signal);
     }
   }
 }
