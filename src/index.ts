@@ -9,6 +9,14 @@ export type {
   StreamingQueryProgress,
   StreamingQueryStatus,
 } from "./backend.ts";
+export type {
+  Catalog,
+  CatalogColumn,
+  CatalogDatabase,
+  CatalogFunction,
+  CatalogMetadata,
+  CatalogTable,
+} from "./dataframe/catalog.ts";
 export { Column } from "./dataframe/column.ts";
 export { DataFrame } from "./dataframe/dataframe.ts";
 export * from "./dataframe/functions.ts";
@@ -18,7 +26,7 @@ export type { DataStreamWriter } from "./dataframe/stream-writer.ts";
 export { Trigger } from "./dataframe/stream-writer.ts";
 export { udf } from "./dataframe/udf.ts";
 export { Window, type WindowSpec } from "./dataframe/window.ts";
-export type { DataFrameWriter } from "./dataframe/writer.ts";
+export type { DataFrameWriter, DataFrameWriterV2 } from "./dataframe/writer.ts";
 export { type ErrorCode, MillraceError } from "./errors.ts";
 export {
   optimize,

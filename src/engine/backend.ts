@@ -207,6 +207,7 @@ class EmbeddedBackend implements EmbeddedEngine {
       conf,
       scanSchema: (read) => schemas.get(read)!,
       expand: (node) => meaning.get(node),
+      currentDatabase: this.catalog.currentDatabase,
     });
   }
 

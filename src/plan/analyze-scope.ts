@@ -34,6 +34,7 @@ export class Scope {
       same: analyzer.same,
       metadata: (e) => analyzer.metadataOf(e),
       node: () => this.node,
+      currentDatabase: analyzer.env.currentDatabase ?? "default",
       outer: (parts) => analyzer.outer(parts),
       subquery: (type, plan, values) =>
         resolveSubquery(

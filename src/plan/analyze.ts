@@ -25,6 +25,8 @@ export interface AnalyzeEnv {
   /** The schema of a source; file schemas were inferred before, so that analysis stays pure. */
   scanSchema(read: Extract<Relation, { kind: "read" }>): StructType;
   readonly conf: Readonly<Record<string, string>>;
+  /** The database that tables without one are in; default: `default`. */
+  readonly currentDatabase?: string;
   /** What a table's name or a query's text stands for, looked up before. */
   expand?(node: Extract<Relation, { kind: "named_table" | "sql" }>): Relation | undefined;
 }
@@ -189,7 +191,8 @@ class Analyzer extends Builder {
     const expanded = this.env.expand?.(r);
     if (expanded !== undefined) {
       if (r.kind === "sql") return { ...this.apart(expanded), hidden: [] };
-      const parts = nameParts(r.name);
+      const given = nameParts(r.name);
+      const parts = given.length > 1 ? given : ["spark_catalog", this.env.currentDatabase ?? "default", ...given];
       const qualifiers = parts.map((_, i) => parts.slice(i).join(".")).reverse();
       const node = this.apart(expanded);
       return { ...node, columns: node.columns.map(({ field }) => ({ field, qualifiers })), hidden: [] };

@@ -105,7 +105,9 @@ describe("analysis", () => {
   });
 
   test("withWatermark needs a timestamp, once", () => {
-    expect(() => resolve(parsed(true).withWatermark("origin", "1 hour"))).toThrow(/EVENT_TIME_IS_NOT_ON_TIMESTAMP_TYPE/);
+    expect(() => resolve(parsed(true).withWatermark("origin", "1 hour"))).toThrow(
+      /EVENT_TIME_IS_NOT_ON_TIMESTAMP_TYPE/,
+    );
     expect(() => resolve(parsed(true).withWatermark("ts", "-1 hour"))).toThrow(/negative/);
     expect(() => resolve(parsed(true).withWatermark("ts", "1 hour").withWatermark("ts", "1 hour"))).toThrow(/already/);
   });

@@ -17,6 +17,7 @@ export { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resol
 export interface ExprHooks {
   readonly catalog: FunctionCatalog;
   readonly same: SameName;
+  readonly currentDatabase?: string;
   /** The scope to look names up in. */
   node(): Node;
   /** A call of `window(...)`: gives the column of a time_window node put below. */
@@ -46,6 +47,7 @@ interface LambdaScope {
 }
 
 const STRING: DataType = { kind: "string" };
+const SESSION_NAMES = new Set(["current_database", "current_schema", "current_catalog"]);
 
 /** Looks names up, types every expression, and writes implicit casts out. */
 export class ExprResolver {
@@ -329,6 +331,10 @@ export class ExprResolver {
           : "session_window is not supported by this engine.",
         { hint: lower === "window" ? undefined : "Use window(...), or keep sessions in transformWithState." },
       );
+    }
+    if (SESSION_NAMES.has(lower) && e.args.length === 0) {
+      const value = lower === "current_catalog" ? "spark_catalog" : (this.#hooks.currentDatabase ?? "default");
+      return { kind: "literal", value, type: STRING, nullable: false };
     }
     if (lower === "struct") return this.#struct(e.args);
     // Without a pattern these are casts that give null.

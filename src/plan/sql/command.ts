@@ -72,12 +72,13 @@ export type Command =
 
 const QUERY = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|\()*(select|values|from|table|with)\b/i;
 
+const NO_WORDS = /'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*"|`[^`]*`|--[^\n]*|\/\*[\s\S]*?\*\//g;
+
 /** Whether a text is a command, which runs at once, and not a query, which runs when its rows are asked for. */
 export function isCommand(text: string): boolean {
   const word = QUERY.exec(text)?.[1]?.toLowerCase();
   if (word === undefined) return true;
-  if (word === "from" || word === "with")
-    return /\binsert\s+(into|overwrite)\b/i.test(text.replace(/'(?:[^'\\]|\\.)*'/g, "''"));
+  if (word === "from" || word === "with") return /\binsert\s+(into|overwrite)\b/i.test(text.replace(NO_WORDS, " "));
   return false;
 }
 

@@ -65,7 +65,8 @@ export const cases: QueryCase[] = [
     "SELECT p.name FROM people p WHERE p.id = 1",
     ["SELECT * FROM (people) WHERE id = 1", { known: "a single table takes no brackets" }],
     "SELECT * FROM (people p JOIN orders o ON p.id = o.person) WHERE p.id = 1",
-    ["SELECT current_database()", { known: "the functions of the session are asked of spark.catalog" }],
+    "SELECT current_database()",
+    "SELECT current_schema(), current_catalog()",
     "SELECT * FROM (SELECT 1 AS a) t, (SELECT 2 AS b) u",
   ]),
   ...queries("sql-error", [
