@@ -167,18 +167,21 @@ async function startOnce(
 const STOP_MS = 15_000;
 /** How long a start waits for a server that has gone away in the middle of it. */
 const SERVER_BACK_MS = 120_000;
-const SLOW_START_MS = 120_000;
+const SLOW_START_MS = 180_000;
 
-/** A server that is busy may not get a Python process up within the ten seconds that Spark waits for it: nothing has begun then. */
+/**
+ * A server that is busy may not get a Python process up within the ten seconds that Spark waits for it: nothing has begun then. The process
+ * that came too late is still starting, so the next one is given more and more time.
+ */
 async function startPatiently<T>(start: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + SLOW_START_MS;
-  for (;;) {
+  for (let pauseMs = 2_000; ; pauseMs = Math.min(30_000, pauseMs * 2)) {
     try {
       return await start();
     } catch (error) {
       const slow = error instanceof MillraceError && /worker (failed )?to connect back/i.test(error.message);
-      if (!slow || Date.now() > deadline) throw error;
-      await systemClock.sleep(1_000, new AbortController().signal);
+      if (!slow || Date.now() + pauseMs > deadline) throw error;
+      await systemClock.sleep(pauseMs, new AbortController().signal);
     }
   }
 }
