@@ -1,5 +1,5 @@
 import type { Conf } from "../../src/backend.ts";
-import { toMillraceError } from "../../src/duckdb/duckdb.ts";
+import { toMillraceError } from "../../src/duckdb/duckdb-error.ts";
 import { createEmbeddedBackend, type EmbeddedEngine } from "../../src/engine/backend.ts";
 import type { Relation } from "../../src/plan/relation.ts";
 import { fromDuckDB } from "./canonical.ts";
