@@ -1,5 +1,4 @@
 import type { Conf } from "../../src/backend.ts";
-import { toMillraceError } from "../../src/duckdb/duckdb-error.ts";
 import { createEmbeddedBackend, type EmbeddedEngine } from "../../src/engine/backend.ts";
 import type { Relation } from "../../src/plan/relation.ts";
 import { fromDuckDB } from "./canonical.ts";
@@ -14,8 +13,10 @@ export class EmbeddedLane {
     try {
       const open = await this.engine.open(plan(), conf);
       try {
-        const result = await open.connection.native.run(open.sql).catch((error: unknown) => {
-          throw toMillraceError(error, open.sql);
+        const result = await open.connection.native.run(open.sql).catch(async (error: unknown) => {
+          // As a user sees it.
+          await open.connection.query(open.sql);
+          throw error;
         });
         const { fields } = open.schema;
         const columns: unknown[][] = fields.map(() => []);
