@@ -36,7 +36,7 @@ export abstract class DataFrameActions<R> {
   }
 
   async *#chunks(plan: Relation): AsyncGenerator<readonly R[]> {
-    const rows = (await this.session.backend()).run(forScript(plan), this.session.confValues());
+    const rows = (await this.session.backend()).run(forScript(plan, this.session.views), this.session.confValues());
     yield* rows as AsyncIterable<readonly R[]>;
   }
   async #rows(plan: Relation): Promise<R[]> {

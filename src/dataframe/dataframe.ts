@@ -30,7 +30,7 @@ import type {
 } from "./row-types.ts";
 import { DataStreamWriter } from "./stream-writer.ts";
 import { userFunction } from "./udf.ts";
-import { forScript, forScriptArg, fromScript, hasModes } from "./value-modes.ts";
+import { forScript, forScriptArg, fromScript, mayHaveModes } from "./value-modes.ts";
 import { DataFrameWriter, DataFrameWriterV2 } from "./writer.ts";
 
 type Condition = Column<boolean | null | Lift<boolean, any>, any, any>;
@@ -152,7 +152,7 @@ export class DataFrame<R = any> extends DataFrameActions<R> {
   }
 
   #filterRows(condition: Function): DataFrame<any> {
-    if (!hasModes(this.plan)) {
+    if (!mayHaveModes(this.plan, this.session.views)) {
       return this.#next({ kind: "map_rows", input: this.plan, op: "filter", fn: userFunction(condition) });
     }
     // The function sees the row in TypeScript's form, beside the columns that go on as they are.
@@ -405,7 +405,7 @@ export class DataFrame<R = any> extends DataFrameActions<R> {
     return this.#mapRows("map_batch", fn, structOf(schema));
   }
   #mapRows(op: "map" | "flat_map" | "map_batch", fn: Function, result: StructType): DataFrame<any> {
-    const input = forScript(this.plan);
+    const input = forScript(this.plan, this.session.views);
     return this.#next(fromScript(result, (schema) => ({ kind: "map_rows", input, op, fn: userFunction(fn), schema })));
   }
   /** `df.transform(f)` is `f(df)`, for chaining. */

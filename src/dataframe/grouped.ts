@@ -153,7 +153,7 @@ export class KeyValueGroupedDataset<K, R> {
         hint: "Use none, processingTime or eventTime.",
       });
     }
-    const input = forScript(this.#df.plan);
+    const input = forScript(this.#df.plan, this.#df.session.views);
     const node = fromScript(structOf(options.schema), (schema) => ({
       kind: "transform_with_state",
       input,

@@ -140,7 +140,7 @@ export class DataStreamWriter<R> extends SinkOptions<keyof R & string> {
     const { session, plan } = this.#df;
     const backend = await session.backend();
     const query = await backend.stream(
-      this.#foreachBatch && sinks.length === 1 ? forScript(plan) : plan,
+      this.#foreachBatch && sinks.length === 1 ? forScript(plan, session.views) : plan,
       {
         queryName: this.#queryName,
         outputMode: this.#outputMode,

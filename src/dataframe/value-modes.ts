@@ -2,6 +2,7 @@ import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
 import type { Relation, RelationNode } from "../plan/relation.ts";
 import { SCRIPT_VALUE } from "../plan/script-values.ts";
+import { relationInputs } from "../plan/walk.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { MODE_KEY, valueMode } from "../types/schema.ts";
 
@@ -18,9 +19,18 @@ export function hasModes(value: unknown): boolean {
   return found;
 }
 
+function hasNames(plan: Relation): boolean {
+  return plan.kind === "sql" || plan.kind === "named_table" || relationInputs(plan).some(hasNames);
+}
+
+/** Whether rows of a plan may stand in TypeScript in another way than usual. What names in it mean the session knows: its `views`. */
+export function mayHaveModes(plan: Relation, views: ReadonlyMap<string, Relation>): boolean {
+  return hasModes(plan) || (views.size > 0 && hasNames(plan) && [...views.values()].some(hasModes));
+}
+
 /** A plan whose rows go to TypeScript. */
-export function forScript(plan: Relation): Relation {
-  if (!hasModes(plan)) return plan;
+export function forScript(plan: Relation, views: ReadonlyMap<string, Relation>): Relation {
+  if (!mayHaveModes(plan, views)) return plan;
   return Object.freeze<Relation>({
     kind: "project",
     input: plan,

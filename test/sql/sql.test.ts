@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { array, col, type DataFrame, lit, MillraceError, SparkSession, sum } from "../../src/index.ts";
+import { array, col, type DataFrame, lit, MillraceError, SparkSession, schema, sum, t } from "../../src/index.ts";
 import { MemoryStream } from "../../src/testing/memory-stream.ts";
 import { parseDdl } from "../../src/types/ddl.ts";
 
@@ -272,6 +272,19 @@ describe("views", () => {
     expect(await spark.table("v").select("id").collect()).toEqual([{ id: 2 }]);
   });
 
+  test("hand values on in the form that their schema asks for", async () => {
+    const rows = [{ n: 5 }];
+    await spark.createDataFrame(rows, schema({ n: t.long({ mode: "number" }) })).createTempView("v");
+    expect(await spark.table("v").collect()).toEqual(rows);
+    expect(await spark.sql("SELECT max(n) AS n FROM v").collect()).toEqual(rows);
+    expect(
+      await spark
+        .table("v")
+        .filter((row: any) => row.n === 5)
+        .count(),
+    ).toBe(1);
+  });
+
   test("are checked when they are made", async () => {
     expect(
       (
@@ -302,11 +315,11 @@ describe("views", () => {
 });
 
 describe("streams", () => {
-  const schema = parseDdl("id INT, city STRING");
+  const rowSchema = parseDdl("id INT, city STRING");
   const context = (): any => people().session;
 
   test("a query over a stream stays a stream", async () => {
-    const input = new MemoryStream<{ id: number; city: string }>(schema);
+    const input = new MemoryStream<{ id: number; city: string }>(rowSchema);
     void input.toDF(context()).createOrReplaceTempView("events");
     const counts = spark.sql("SELECT city, count(*) AS n FROM events WHERE id > :min GROUP BY city HAVING n > 0", {
       min: 0,
@@ -324,7 +337,7 @@ describe("streams", () => {
   });
 
   test("a stream is joined with a table and filtered by a subquery", async () => {
-    const input = new MemoryStream<{ id: number; city: string }>(schema);
+    const input = new MemoryStream<{ id: number; city: string }>(rowSchema);
     void input.toDF(context()).createOrReplaceTempView("events");
     await people().write.saveAsTable("p");
     const joined = spark.sql(
@@ -341,7 +354,7 @@ describe("streams", () => {
   });
 
   test("toTable makes a table, which readStream.table follows", async () => {
-    const input = new MemoryStream<{ id: number; city: string }>(schema);
+    const input = new MemoryStream<{ id: number; city: string }>(rowSchema);
     const writer = input.toDF(context()).writeStream.format("delta");
     const query = await writer.option("checkpointLocation", join(folder, "c1")).toTable("events");
     input.addData({ id: 1, city: "Oslo" });
