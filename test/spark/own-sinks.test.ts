@@ -6,7 +6,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCacheServer } from "../../src/cache/server.ts";
 import { startPostgresServer } from "../../src/database/server.ts";
-import { expr, SparkSession } from "../../src/index.ts";
+import { type DataFrame, expr, SparkSession } from "../../src/index.ts";
 import { given } from "../needs.ts";
 import { sharedSpark } from "../shared-spark.ts";
 
@@ -41,7 +41,7 @@ describe.skipIf(server === undefined)("df.write on Spark to sinks that Spark has
         expr("timestamp_micros(978307200000001 + id) as at"),
         expr("cast(id as decimal(12,3)) / 8 as eighth"),
       );
-    const write = (df: typeof rows): Promise<void> =>
+    const write = (df: DataFrame<any>): Promise<void> =>
       df.write
         .format("postgres")
         .mode("append")
@@ -50,7 +50,8 @@ describe.skipIf(server === undefined)("df.write on Spark to sinks that Spark has
         .option("key", "id")
         .save();
     await write(rows);
-    await write(rows.filter("id < 2").select("id", expr("'again' as name"), "at", "eighth") as typeof rows);
+    const again: DataFrame<any> = rows.filter("id < 2");
+    await write(again.select("id", expr("'again' as name"), "at", "eighth"));
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();
     try {
