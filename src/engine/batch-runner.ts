@@ -78,7 +78,8 @@ export class BatchRunner {
       return {
         watermarks,
         eventTime: merged(eventTimes),
-        operators: operators.map((operator) => toProgress(operator, metrics.get(operator)!)),
+        // From the result down, as Spark lists them.
+        operators: operators.toReversed().map((operator) => toProgress(operator, metrics.get(operator)!)),
         outputRows: Number(last.columns[0]![0]),
         outputSql: undefined,
       };

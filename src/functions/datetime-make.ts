@@ -185,6 +185,7 @@ export const makeFunctions: readonly FunctionDef[] = [
       new Date("2021-01-01T00:04:59.999Z"),
     ],
     ([w]) => `(struct_extract(${w}, 'end') - to_microseconds(1))`,
+    { nullable: "always" },
   ),
   intervals(
     "make_dt_interval",
