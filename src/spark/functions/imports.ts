@@ -59,7 +59,20 @@ const SCHEME = "millrace-import:";
  * One ES module that exports what the imports give as `i0`, `i1`, ..., with everything that they need in it; only Node's built-in modules
  * stay imports. Throws FUNCTION_NOT_PORTABLE where a package cannot be bundled.
  */
-export async function bundleImports(imports: readonly BundledImport[], owner: string): Promise<string> {
+export function bundleImports(imports: readonly BundledImport[], owner: string): Promise<string> {
+  const key = JSON.stringify(imports);
+  let bundle = bundles.get(key);
+  if (bundle === undefined) {
+    bundle = bundled(imports, owner);
+    bundles.set(key, bundle);
+    bundle.catch(() => bundles.delete(key));
+  }
+  return bundle;
+}
+
+const bundles = new Map<string, Promise<string>>();
+
+async function bundled(imports: readonly BundledImport[], owner: string): Promise<string> {
   const { build } = await import("esbuild");
   const contents = imports
     .map(({ name }, i) =>

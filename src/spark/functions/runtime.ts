@@ -47,7 +47,7 @@ async function build(): Promise<WorkerRuntime> {
     logLevel: "silent",
   });
   const source = result.outputFiles[0]!.contents;
-  const python = pythonSource("worker.py");
+  const python = `${pythonSource("worker.py")}\n${pythonSource("stateful.py")}`;
   return { text: packed(source), python, hash: shortHash(source, python) };
 }
 

@@ -54,12 +54,15 @@ export function createFunctionShipper(client: SparkConnectClient): FunctionShipp
   return new Shipper(client);
 }
 
-/** After so long without an answer a function is taken for one that never returns. */
+/** After so long without an answer a function is taken for one that never returns; nothing or less: never. */
 const DEFAULT_TIMEOUT = "10 minutes";
+
+/** Bytes of a function with its variables: it is part of every plan that calls it. */
+const LARGEST = 64 * 2 ** 20;
 
 class Shipper implements FunctionShipper {
   readonly #client: SparkConnectClient;
-  readonly #captured = new Map<Function, CapturedFunction>();
+  readonly #captured = new WeakMap<Function, CapturedFunction>();
   readonly #stateful = new WeakMap<TransformWithState, { readonly state: DeclaredState; readonly use: StatefulUse }>();
   readonly #inputs = new WeakMap<MapRows | UdfCall, StructType>();
   #runtime: WorkerRuntime | undefined;
@@ -86,10 +89,11 @@ class Shipper implements FunctionShipper {
     }
     this.#facts = facts;
     this.#artifact = await nodeArtifact(this.#client, facts, nodePath);
-    const missing = [...functions].filter(([fn]) => !this.#captured.has(fn));
-    if (missing.length > 0) {
-      const captured = await captureFunctions(missing.map(([fn, name]) => ({ name, fn })));
-      missing.forEach(([fn], i) => {
+    // Variables are taken as they stand when the plan is run, as they are embedded.
+    const taken = [...functions].filter(([fn]) => !isConstant(this.#captured.get(fn)));
+    if (taken.length > 0) {
+      const captured = await captureFunctions(taken.map(([fn, name]) => ({ name, fn })));
+      taken.forEach(([fn], i) => {
         this.#captured.set(fn, captured[i]!);
       });
     }
@@ -226,6 +230,13 @@ class Shipper implements FunctionShipper {
     }
     const wire: FunctionPackage = { ...captured, name, use };
     const body = serialize(wire);
+    if (body.length > LARGEST) {
+      throw new MillraceError(
+        "FUNCTION_NOT_PORTABLE",
+        `Function \`${name}\` cannot be carried to a Spark cluster: with what it uses it takes ${Math.ceil(body.length / 2 ** 20)} MiB.`,
+        { hint: "Read large tables as a DataFrame and join them instead.", parameters: { function: name } },
+      );
+    }
     const packaged = { id: shortHash(body), name, body: packed(body), ...(more as object) };
     const module = pythonModule(`millrace_worker_${this.#runtime.hash}`, this.#runtime.python);
     const expression = `${module}.${python}(${pythonData(packaged)}, ${pythonData(this.#options())})`;
@@ -243,7 +254,7 @@ class Shipper implements FunctionShipper {
     return {
       node: this.#conf["spark.millrace.node.path"] ?? null,
       artifact: this.#artifact ?? null,
-      limit: Number(micros) / 1e6,
+      limit: micros > 0n ? Number(micros) / 1e6 : null,
       hash: this.#runtime!.hash,
       runtime: this.#runtime!.text,
     };
@@ -272,6 +283,11 @@ function nullLiteral(): pb.Expression {
       value: { literalType: { case: "null", value: { kind: { case: "null", value: {} } } } },
     },
   });
+}
+
+/** A function that needs nothing but its text is the same each time. */
+function isConstant(captured: CapturedFunction | undefined): boolean {
+  return captured?.capsule.entries.every((e) => e.type === "function" && e.variables.length === 0) ?? false;
 }
 
 function column(name: string): pb.Expression {
