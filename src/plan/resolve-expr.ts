@@ -4,42 +4,15 @@ import { sqlName } from "../types/ddl.ts";
 import { isIntegral } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts, quoted } from "./names.ts";
-import type { Relation } from "./relation.ts";
 import { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
-import type { Field, FunctionCatalog, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
-import { ambiguous, type Match, matches, type Node, type SameName, type ScopeColumn, unresolved } from "./scope.ts";
+import type { ExprHooks } from "./resolve-hooks.ts";
+import type { Field, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
+import { ambiguous, type Match, matches, type Node, type ScopeColumn, unresolved } from "./scope.ts";
 import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
 import { exprName, exprText } from "./sql-text.ts";
 
 export { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
-
-/** What a relation offers to the expressions in it. */
-export interface ExprHooks {
-  readonly catalog: FunctionCatalog;
-  readonly same: SameName;
-  readonly currentDatabase?: string;
-  /** The scope to look names up in. */
-  node(): Node;
-  /** A call of `window(...)`: gives the column of a time_window node put below. */
-  timeWindow?(args: readonly Expr[]): ResolvedExpr;
-  /** A call of `explode(...)`: gives the column of a generate node put below. */
-  generator?(signature: FunctionSignature, args: readonly ResolvedExpr[], type: DataType): ResolvedExpr;
-  /** Metadata that goes with an expression's values. */
-  metadata?(e: ResolvedExpr): Readonly<Record<string, unknown>> | undefined;
-  /** A name that goes before those of the relation: of the output, in ORDER BY. */
-  output?(parts: readonly string[]): { readonly expr: ResolvedExpr; readonly path: readonly string[] } | undefined;
-  /** A name that the relation has not: an alias of the same SELECT. */
-  alias?(name: string): ResolvedExpr | undefined;
-  /** A name of the query around this one. */
-  outer?(parts: readonly string[]): ResolvedExpr | undefined;
-  subquery?(
-    type: Extract<Expr, { kind: "subquery" }>["type"],
-    plan: Relation,
-    values: readonly ResolvedExpr[],
-  ): ResolvedExpr;
-  /** A column that is only there as hidden was used. */
-  useHidden?(field: Field): void;
-}
+export type { ExprHooks } from "./resolve-hooks.ts";
 
 interface LambdaScope {
   readonly names: ReadonlyMap<string, { readonly name: string; readonly type: DataType; readonly nullable: boolean }>;
@@ -401,9 +374,17 @@ export class ExprResolver {
     if (e.params.length > types.length) {
       throw invalid(`The lambda takes ${e.params.length} parameters, the function gives ${types.length}`, "");
     }
-    const params = e.params.map((name, i) => ({ name, type: types[i]!.type, nullable: types[i]!.nullable }));
     const outer = this.#lambdas;
-    this.#lambdas = { names: new Map(params.map((p) => [p.name, p])), outer };
+    // A name that hides an outer one gets a name of its own: the engine puts expressions in the place of names.
+    let depth = 0;
+    const hidden = new Set<string>();
+    for (let o = outer; o !== undefined; o = o.outer, depth++) for (const v of o.names.values()) hidden.add(v.name);
+    const params = e.params.map((name, i) => ({
+      name: hidden.has(name) ? `${name}_${depth}` : name,
+      type: types[i]!.type,
+      nullable: types[i]!.nullable,
+    }));
+    this.#lambdas = { names: new Map(params.map((p, i) => [e.params[i]!, p])), outer };
     try {
       const body = this.resolve(e.body);
       return { kind: "lambda", params, body, type: body.type, nullable: body.nullable };

@@ -32,6 +32,7 @@ export function exprText(expr: Expr): string {
     case "call":
       return callText(expr.name, expr.args, expr.distinct === true);
     case "cast":
+      if (expr.typed && expr.child.kind === "literal") return typedText(String(expr.child.value), expr.type);
       return `${expr.mode === "try" ? "TRY_CAST" : "CAST"}(${exprText(expr.child)} AS ${sqlName(expr.type)})`;
     case "sort_order":
       return `${exprText(expr.child)} ${expr.direction.toUpperCase()} NULLS ${expr.nulls.toUpperCase()}`;
@@ -63,6 +64,18 @@ export function exprText(expr: Expr): string {
   }
 }
 
+/** `TIMESTAMP '2020-01-01 00:00:00'`: a day alone is its midnight, and zeros behind the seconds are left out. */
+function typedText(text: string, type: DataType): string {
+  const t = text.trim().replace("T", " ");
+  const full =
+    type.kind === "date"
+      ? t
+      : /^\d{4}-\d{2}-\d{2}$/.test(t)
+        ? `${t} 00:00:00`
+        : t.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+  return `${sqlName(type)} '${full}'`;
+}
+
 function callText(name: string, args: readonly Expr[], distinct: boolean): string {
   const a = args.map(exprText);
   const lower = name.toLowerCase();
@@ -72,12 +85,17 @@ function callText(name: string, args: readonly Expr[], distinct: boolean): strin
   switch (lower) {
     case "not":
       return `(NOT ${a[0]})`;
+    case "extract":
+      if (a.length === 2) return `extract(${a[0]!.toLowerCase()} FROM ${a[1]})`;
+      break;
     case "isnull":
       return `(${a[0]} IS NULL)`;
     case "isnotnull":
       return `(${a[0]} IS NOT NULL)`;
     case "negative":
       return `(- ${a[0]})`;
+    case "current_database":
+      return "current_schema()";
     case "~":
       return `~${a[0]}`;
     case "in":

@@ -1,5 +1,8 @@
-import { rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { renameSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import type { Conf, TableTarget } from "../../backend.ts";
+import { syncDirectory } from "../../durable.ts";
 import { MillraceError } from "../../errors.ts";
 import type { Expr } from "../../plan/expr.ts";
 import { nameParts, quoted } from "../../plan/names.ts";
@@ -41,8 +44,10 @@ export async function writeTable(c: EmbeddedCatalog, plan: Relation, target: Tab
     rmSync(entry.location, { recursive: true, force: true });
   }
   const { options, partitionBy } = target;
-  const mode = entry === undefined && !external ? "append" : "overwrite";
-  await c.engine.write(plan, { format, options, path: location, mode, partitionBy }, conf);
+  const write = (path: string | undefined, mode: "append" | "overwrite"): Promise<void> =>
+    c.engine.write(plan, { format, options, path, mode, partitionBy }, conf);
+  if (entry === undefined && !external && location !== undefined) await written(target.name, location, write);
+  else await write(location, "overwrite");
   const made = entryOf(q, external ? "EXTERNAL" : "MANAGED", {
     format,
     ...(location !== undefined && { location }),
@@ -51,6 +56,25 @@ export async function writeTable(c: EmbeddedCatalog, plan: Relation, target: Tab
     options: external && !isFileFormat(format) ? options : {},
   });
   if (!store.createTable(made, entry !== undefined)) throw alreadyExists(target.name);
+}
+
+/** Writes a new table beside its place and moves it there, which succeeds for one of several processes. */
+async function written(
+  name: string,
+  location: string,
+  write: (path: string, mode: "append") => Promise<void>,
+): Promise<void> {
+  const staging = join(dirname(location), `.${basename(location)}.${randomUUID()}`);
+  try {
+    await write(staging, "append");
+    renameSync(staging, location);
+    syncDirectory(dirname(location));
+  } catch (error) {
+    rmSync(staging, { recursive: true, force: true });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+    throw alreadyExists(name);
+  }
 }
 
 /** The columns of a table, in order. */
