@@ -180,7 +180,14 @@ async function startPatiently<T>(start: () => Promise<T>): Promise<T> {
       return await start();
     } catch (error) {
       const slow = error instanceof MillraceError && /worker (failed )?to connect back/i.test(error.message);
-      if (!slow || Date.now() + pauseMs > deadline) throw error;
+      if (!slow) throw error;
+      if (Date.now() + pauseMs > deadline) {
+        throw new MillraceError(error.code, `The server could not start a Python process: ${error.message}`, {
+          hint: "Spark waits ten seconds for it: the server has too much to do, or its Python takes too long to load.",
+          cause: error,
+          retryable: true,
+        });
+      }
       await systemClock.sleep(pauseMs, new AbortController().signal);
     }
   }
