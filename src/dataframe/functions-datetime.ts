@@ -132,3 +132,41 @@ export function window<const A extends Arg<Date | TimeWindow>>(
 }
 /** The time that stands for a window in a later window: its end less a microsecond. */
 export const window_time = columns("window_time") as Unary<"window_time", TimeWindow, Date>;
+/** As `to_date`, null for text that is no date. */
+export const try_to_date = literals("try_to_date") as MaybeWithLiterals<When, [pattern?: string], Date>;
+/** Text as a wall clock without a zone. */
+export const to_timestamp_ntz = literals("to_timestamp_ntz") as WithLiterals<When, [pattern?: string], Date>;
+/** As `to_timestamp`. */
+export const to_timestamp_ltz = literals("to_timestamp_ltz") as WithLiterals<When, [pattern?: string], Date>;
+
+type ColumnArg = string | Column<any, any, any>;
+/** A field by name, `date_part("week", "at")`: year, quarter, month, week, day, dayofweek, doy, hour, minute, second... */
+export function date_part(field: string, source: ColumnArg): Column<any, string, any> {
+  return call("date_part", literal(field), columnExpr(source));
+}
+/** As `date_part`. */
+export const extract = date_part;
+/** Whole units from the first time to the second: `timestampdiff("MONTH", "from", "to")`. */
+export function timestampdiff(unit: string, from: ColumnArg, to: ColumnArg): Column<bigint | null, string, any> {
+  return call("timestampdiff", literal(unit), columnExpr(from), columnExpr(to));
+}
+/** A wall clock (timestamp_ntz) of one zone as the wall clock of another. */
+export function convert_timezone(from: string, to: string, time: ColumnArg): Column<Date | null, string, any> {
+  return call("convert_timezone", literal(from), literal(to), columnExpr(time));
+}
+/** An interval of days, hours, minutes and seconds. */
+export const make_dt_interval = columns("make_dt_interval") as (
+  ...parts: ColumnArg[]
+) => Column<bigint | null, string, any>;
+/** An interval of years and months. */
+export const make_ym_interval = columns("make_ym_interval") as (
+  ...parts: ColumnArg[]
+) => Column<number | null, string, any>;
+/** A wall clock of its parts: year, month, day, hour, minute, second. */
+export const make_timestamp_ntz = columns("make_timestamp_ntz") as (
+  ...parts: ColumnArg[]
+) => Column<Date | null, string, any>;
+/** As `make_timestamp`, null where there is no such time. */
+export const try_make_timestamp = columns("try_make_timestamp") as (
+  ...parts: ColumnArg[]
+) => Column<Date | null, string, any>;

@@ -104,3 +104,55 @@ export const nanvl = columns("nanvl") as <const A extends Arg<Num>, const B exte
 export const shiftleft = literals("shiftleft") as WithLiterals<number | bigint, [bits: number], number>;
 /** Bits moved to the right. */
 export const shiftright = literals("shiftright") as WithLiterals<number | bigint, [bits: number], number>;
+/** The hyperbolic sine. */
+export const sinh = columns("sinh") as Unary<"sinh", Num, number>;
+/** The hyperbolic cosine. */
+export const cosh = columns("cosh") as Unary<"cosh", Num, number>;
+/** The hyperbolic tangent. */
+export const tanh = columns("tanh") as Unary<"tanh", Num, number>;
+/** The inverse hyperbolic sine. */
+export const asinh = columns("asinh") as Unary<"asinh", Num, number>;
+/** The inverse hyperbolic cosine; NaN below 1. */
+export const acosh = columns("acosh") as Unary<"acosh", Num, number>;
+/** The inverse hyperbolic tangent; NaN beyond 1. */
+export const atanh = columns("atanh") as Unary<"atanh", Num, number>;
+/** The cotangent. */
+export const cot = columns("cot") as Unary<"cot", Num, number>;
+/** The secant. */
+export const sec = columns("sec") as Unary<"sec", Num, number>;
+/** The cosecant. */
+export const csc = columns("csc") as Unary<"csc", Num, number>;
+/** The length of the hypotenuse, without overflow on the way. */
+export const hypot = columns("hypot") as Binary<Num, Num, number>;
+/** A whole number in binary digits, as text. */
+export const bin = columns("bin") as Unary<"bin", number | bigint, string>;
+/** Digits of one base in another: `conv("hex", 16, 10)`. Null for a base beyond 36. */
+export const conv = literals("conv") as (
+  col: string | Column<any, any, any>,
+  from: number,
+  to: number,
+) => Column<string | null, string, any>;
+/** The bucket of equal width between two bounds, 0 and `buckets + 1` beyond them. */
+export const width_bucket = literals("width_bucket") as (
+  col: string | Column<any, any, any>,
+  min: Literal<number>,
+  max: Literal<number>,
+  buckets: Literal<number>,
+) => Column<bigint | null, string, any>;
+
+type Attempt = (
+  left: string | Column<any, any, any>,
+  right: string | Column<any, any, any>,
+) => Column<any, string, any>;
+/** The sum, null where it does not fit its type. Dates and intervals, too. */
+export const try_add = columns("try_add") as Attempt;
+/** The difference, null where it does not fit its type. */
+export const try_subtract = columns("try_subtract") as Attempt;
+/** The product, null where it does not fit its type. */
+export const try_multiply = columns("try_multiply") as Attempt;
+/** The remainder, null for a divisor of 0. */
+export const try_mod = columns("try_mod") as Attempt;
+/** A number of the normal distribution with mean 0 and deviation 1, another one for each row. */
+export function randn(): Column<number, "randn()", never> {
+  return call("randn");
+}

@@ -26,6 +26,7 @@ export * from "./functions-collection.ts";
 export type { AnyColumn, ColumnOrName } from "./functions-core.ts";
 export * from "./functions-datetime.ts";
 export * from "./functions-math.ts";
+export * from "./functions-statistics.ts";
 export * from "./functions-string.ts";
 
 /** A call of any function of the table by its name, untyped. */

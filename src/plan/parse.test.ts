@@ -30,7 +30,7 @@ describe("Spark's expression grammar", () => {
     ["ts + interval 2 months", "(ts + INTERVAL '2' MONTH)"],
     ["'it\\'s' || \"x\"", "concat(it's, x)"],
     ["r'\\d+'", "\\d+"],
-    ["extract(year from ts)", "extract(Year, ts)"],
+    ["extract(year from ts)", "extract(year FROM ts)"],
     ["substring(a from 2 for 3)", "substring(a, 2, 3)"],
     ["trim(leading 'x' from a)", "ltrim(x, a)"],
     ["count(distinct a, b)", "count(DISTINCT a, b)"],

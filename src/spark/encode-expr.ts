@@ -2,6 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MillraceError } from "../errors.ts";
 import type { Expr, FrameBound } from "../plan/expr.ts";
 import { nameParts } from "../plan/names.ts";
+import { sqlName } from "../types/ddl.ts";
 import { intervalText } from "../types/interval-type.ts";
 import { functionCall, sparkCall } from "./encode-call.ts";
 import type { EncodeContext } from "./encode-context.ts";
@@ -59,6 +60,11 @@ export class ExprEncoder {
       case "alias":
         return of({ case: "alias", value: this.alias(e) });
       case "cast":
+        // A typed literal is never null, which a cast from text would not say.
+        if (e.typed && e.child.kind === "literal") {
+          const text = String(e.child.value).replaceAll("\\", "\\\\").replaceAll("'", "\\'");
+          return of({ case: "expressionString", value: { expression: `${sqlName(e.type)} '${text}'` } });
+        }
         return of({
           case: "cast",
           value: {
