@@ -181,13 +181,13 @@ function compileAggregateNode(plan: Node<"aggregate">, ctx: CompileContext): str
     const names = plan.calls.map(({ field }) => columnName(field.id));
     return `SELECT ${[...outer, ...names].join(", ")} FROM (SELECT ${[...inner, ...calls].join(", ")} FROM ${input} GROUP BY ${groups})`;
   }
-  // The keys are computed below, so that GROUPING SETS can name them.
+  // The keys are computed below, so that GROUPING SETS can name them. Without rows Spark has no totals, DuckDB has one.
   const columns = keys.map((k) => `${k.sql} AS ${columnName(k.field.id)}`);
   const taken = new Set(keys.map((k) => k.field.id));
   const rest = plan.input.fields.filter((f) => !taken.has(f.id)).map((f) => columnName(f.id));
   const sets = plan.sets.map((set) => `(${set.map((i) => columnName(keys[i]!.field.id)).join(", ")})`);
   const keyNames = keys.map((k) => columnName(k.field.id));
-  return `SELECT ${[...keyNames, ...calls].join(", ")} FROM (SELECT ${[...columns, ...rest].join(", ")} FROM ${input}) GROUP BY GROUPING SETS (${sets.join(", ")})`;
+  return `SELECT ${[...keyNames, ...calls].join(", ")} FROM (SELECT ${[...columns, ...rest].join(", ")} FROM ${input}) GROUP BY GROUPING SETS (${sets.join(", ")}) HAVING count(*) > 0`;
 }
 
 /**

@@ -72,3 +72,12 @@ function missingAggregation(name: string): MillraceError {
     },
   );
 }
+
+/** The same where nothing is grouped at all. */
+export function missingGroupBy(name: string): MillraceError {
+  return new MillraceError(
+    "MISSING_GROUP_BY",
+    `The query does not include a GROUP BY clause, but selects "${name}" beside aggregates.`,
+    { hint: "Add GROUP BY, or turn the aggregates into window functions with OVER." },
+  );
+}

@@ -1,11 +1,12 @@
 import { MillraceError } from "../errors.ts";
 import type { Value } from "../types/data-type.ts";
-import { AggregateSplit } from "./aggregate-split.ts";
+import { AggregateSplit, missingGroupBy } from "./aggregate-split.ts";
 import type { Builder } from "./analyze-base.ts";
 import { Scope } from "./analyze-scope.ts";
 import { timeWindows } from "./analyze-window.ts";
 import { isOrderable } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
+import { refuseGrouping } from "./grouping.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf, resolveCall } from "./resolve-expr.ts";
 import type { NamedExpr, ResolvedExpr } from "./resolved.ts";
@@ -99,7 +100,9 @@ export function aggregateOver(
   sets?: readonly (readonly number[])[],
   withKeys = false,
 ): Node {
+  if (sets === undefined) refuseGrouping(named.map((n) => n.expr));
   const splitter = new AggregateSplit(b, keys);
+  if (keys.length === 0) splitter.missing = missingGroupBy;
   const { calls } = splitter;
   let direct = true;
 

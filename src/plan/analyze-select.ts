@@ -1,6 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType } from "../types/data-type.ts";
-import { AggregateSplit } from "./aggregate-split.ts";
+import { AggregateSplit, missingGroupBy } from "./aggregate-split.ts";
 import { groupingKey } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
 import { generate, generatorOutputs } from "./analyze-project.ts";
@@ -8,6 +8,7 @@ import { Scope } from "./analyze-scope.ts";
 import { nullAware } from "./analyze-subquery.ts";
 import { timeWindows } from "./analyze-window.ts";
 import type { Expr } from "./expr.ts";
+import { refuseGrouping } from "./grouping.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf } from "./resolve-expr.ts";
@@ -104,7 +105,7 @@ class SelectBlock {
     const split = new AggregateSplit(this.#b, keys);
     const inAggregate = split.missing;
     if (r.group === undefined) split.missing = missingGroupBy;
-    if (sets === undefined) this.#refuseGrouping([...all, ...(having ? [having] : [])]);
+    if (sets === undefined) refuseGrouping([...all, ...(having ? [having] : [])]);
     const items = this.#items.map(({ name, expr, alias }): Item => ({ name, expr: split.split(expr, name), alias }));
     if (r.group !== undefined) split.missing = (name) => unresolved(name, this.#named());
     const condition = having && split.split(having, "having");
@@ -123,18 +124,6 @@ class SelectBlock {
     };
     const filtered = condition ? this.#b.over(node, { kind: "filter", input: node.rel, condition }) : node;
     return this.#above(filtered, items, sorted, kept);
-  }
-
-  #refuseGrouping(exprs: readonly ResolvedExpr[]): void {
-    for (const root of exprs) {
-      for (const e of walkExpr(root)) {
-        if (e.kind !== "call" || (e.name !== "grouping" && e.name !== "grouping_id")) continue;
-        throw new MillraceError(
-          "UNSUPPORTED_GROUPING_EXPRESSION",
-          `${e.name}() can only be used with GROUPING SETS, CUBE or ROLLUP.`,
-        );
-      }
-    }
   }
 
   #item(item: Expr): void {
@@ -329,13 +318,5 @@ function groupByAggregate(g: Expr): MillraceError {
     "GROUP_BY_AGGREGATE",
     `Aggregate functions are not allowed in GROUP BY, but found "${exprText(g)}".`,
     { parameters: { sqlExpr: exprText(g) } },
-  );
-}
-
-function missingGroupBy(name: string): MillraceError {
-  return new MillraceError(
-    "MISSING_GROUP_BY",
-    `The query does not include a GROUP BY clause, but selects "${name}" beside aggregates.`,
-    { hint: "Add GROUP BY, or turn the aggregates into window functions with OVER." },
   );
 }

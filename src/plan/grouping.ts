@@ -1,6 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType } from "../types/data-type.ts";
-import type { FunctionCatalog, FunctionSignature } from "./resolved.ts";
+import type { FunctionCatalog, FunctionSignature, ResolvedExpr } from "./resolved.ts";
+import { walkExpr } from "./walk.ts";
 
 /**
  * `grouping(key)` and `grouping_id(keys...)` say which keys of GROUPING SETS a row is summed over. They stand beside aggregates and
@@ -36,4 +37,17 @@ export function withGrouping(catalog: FunctionCatalog): FunctionCatalog {
     lookup: (name) => GROUPING.get(name.toLowerCase()) ?? catalog.lookup(name),
     names: () => [...catalog.names(), ...GROUPING.keys()],
   };
+}
+
+/** Throws where an expression asks for grouping sets that are not there. */
+export function refuseGrouping(roots: readonly ResolvedExpr[]): void {
+  for (const root of roots) {
+    for (const e of walkExpr(root)) {
+      if (e.kind !== "call" || (e.name !== "grouping" && e.name !== "grouping_id")) continue;
+      throw new MillraceError(
+        "UNSUPPORTED_GROUPING_EXPRESSION",
+        `${e.name}() can only be used with GROUPING SETS, CUBE or ROLLUP.`,
+      );
+    }
+  }
 }

@@ -53,18 +53,23 @@ export const cases = [
     "count distinct": (t) => t("orders").groupBy("item").agg(countDistinct("person")),
     "count distinct of two": (t) => t("orders").agg(countDistinct("person", "item")),
     "sum distinct": (t) => t("orders").agg(expr("sum(DISTINCT qty)")),
-    "an aggregate with a filter": (t) => t("orders").groupBy("item").agg(expr("count(*) FILTER (WHERE qty > 2)")),
+    "an aggregate with a filter": (t) => t("orders").groupBy("item").agg(expr("count(*) FILTER (WHERE qty > 2) AS n")),
     "an aggregate of an expression": (t) => t("orders").agg(sum(col("price").multiply(col("qty")))),
     "an expression of aggregates": (t) =>
       t("orders")
         .groupBy("item")
         .agg(sum("qty").divide(count("*")).as("mean")),
     "first and last": (t) => t("orders").orderBy("id").coalesce(1).groupBy("item").agg(first("id"), last("id")),
-    "first without nulls": (t) => t("orders").agg(expr("first(price, true)"), expr("last(qty, true)")),
+    "first without nulls": (t) => t("orders").agg(expr("first(price, true) AS f"), expr("last(qty, true) AS l")),
     "a list in order": (t) => t("orders").orderBy("id").coalesce(1).groupBy().agg(collect_list("item")),
     "a sum of decimals": (t) => t("numbers").filter("id NOT IN (4, 5)").agg(sum("m"), sum("w"), avg("m")),
     "a sum that overflows": (t) => t("numbers").filter("id IN (2, 4)").agg(sum("l")),
-    "an average of longs": (t) => t("numbers").agg(avg("l")),
+    "an average of longs": [
+      (t) => t("numbers").agg(avg("l")),
+      {
+        known: "longs are summed exactly before they are divided; Spark adds them as doubles and loses the last digits",
+      },
+    ],
     statistics: [
       (t) => t("people").agg(expr("stddev(age)"), expr("var_pop(age)"), expr("skewness(age)"), expr("corr(age, id)")),
       { tolerance: 1e-12 },
