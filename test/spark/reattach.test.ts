@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { MillraceError } from "../../src/errors.ts";
 import { type RetryClock, SparkConnectClient, type SparkConnectOptions } from "../../src/spark/client/client.ts";
 import { type Plan, PlanSchema } from "../../src/spark/proto/spark-connect_pb.ts";
+import { full } from "../shared-spark.ts";
 import { ConnectServer, handle, type ServerScript, type StreamFault } from "./connect-server.ts";
 
 const plan: Plan = create(PlanSchema, {
@@ -85,7 +86,7 @@ describe("a result over streams that break", () => {
   });
   const batch = fc.record({ rows: fc.integer({ min: 0, max: 40 }), pieces: fc.integer({ min: 1, max: 4 }) });
 
-  test("has every row once and in order, and runs once", async () => {
+  test("has every row once and in order, and runs once", { timeout: 120_000 }, async () => {
     const server = await ConnectServer.start();
     onTestFinished(() => server.stop());
     const client = await SparkConnectClient.connect(server.url, { clock: instant() });
@@ -98,7 +99,7 @@ describe("a result over streams that break", () => {
         expect(await rowsOf(client)).toEqual(numbers(sizes.reduce((sum, { rows }) => sum + rows, 0)));
         expect(server.started).toBe(1);
       }),
-      { numRuns: 150 },
+      { numRuns: full ? 1000 : 80 },
     );
     // Everything was released: the server holds no result.
     await client.close();
@@ -124,12 +125,13 @@ describe("a result over streams that break", () => {
   test("a stream that says nothing is attached again, over a new connection and as often as it takes", async () => {
     const clock = instant();
     const { server, client } = await session(
-      { responses: batches([{ rows: 2, pieces: 1 }])!, silent: 20 },
-      { silenceMs: 20, clock },
+      { responses: batches([{ rows: 2, pieces: 1 }])!, silent: 5 },
+      { silenceMs: 100, clock },
     );
     expect(await rowsOf(client)).toEqual([0, 1]);
     expect(server.started).toBe(1);
-    expect(server.streams).toBe(21);
+    // More when the machine is too busy to answer in time.
+    expect(server.streams).toBeGreaterThanOrEqual(6);
     expect(clock.waits).toEqual([]);
   });
 
