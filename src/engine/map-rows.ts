@@ -1,5 +1,6 @@
 import { callAll, callOnRows } from "../duckdb/call-function.ts";
-import { type Connection, toMillraceError } from "../duckdb/duckdb.ts";
+import type { Connection } from "../duckdb/duckdb.ts";
+import { toMillraceError } from "../duckdb/duckdb-error.ts";
 import { CHUNK_ROWS, ChunkWriter, toRows } from "../duckdb/rows.ts";
 import { userFunctionFailed } from "../duckdb/user-error.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";

@@ -56,114 +56,29 @@ export function nullable(type: DataType): DataType {
 interface Reading {
   /** For json_transform. */
   readonly structure: unknown;
-  /** SQL of the value; `path` is where it stands in the text `x.t`, where that is known. */
-  readonly fix?: (x: string, path: string | undefined) => string;
+  readonly fix?: (x: string) => string;
 }
-
-/** A whole number has to be written as one: `"1"`, `1.0` and `1e2` are none. */
-const wholeNumber = (x: string, type: string): string => {
-  const text = `CAST(${x} AS VARCHAR)`;
-  const value = `TRY_CAST(${text} AS ${type})`;
-  return `CASE WHEN CAST(${value} AS VARCHAR) = ${text} OR ${text} = '-0' THEN ${value} END`;
-};
-
-/** A number has to be written as one, but for NaN and the infinities. */
-const fraction = (x: string): string => {
-  const text = `CAST(${x} AS VARCHAR)`;
-  return `CASE WHEN starts_with(${text}, '"') THEN CASE ${text} WHEN '"NaN"' THEN CAST('NaN' AS DOUBLE) WHEN '"Infinity"' THEN CAST('Infinity' AS DOUBLE) WHEN '"+INF"' THEN CAST('Infinity' AS DOUBLE) WHEN '"-Infinity"' THEN CAST('-Infinity' AS DOUBLE) WHEN '"-INF"' THEN CAST('-Infinity' AS DOUBLE) END ELSE TRY_CAST(${text} AS DOUBLE) END`;
-};
 
 function reading(type: DataType, utc: boolean): Reading {
   switch (type.kind) {
     case "struct": {
       const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type, utc) }));
       const structure = Object.fromEntries(fields.map((f) => [f.name, f.structure]));
-      return {
-        structure,
-        fix: (x, path) => {
-          const value = rebuilt(fields, x, path);
-          if (path === undefined || fields.length === 0) return `CASE WHEN ${x} IS NOT NULL THEN ${value} END`;
-          // DuckDB makes a struct of nulls of what is none.
-          const some = fields.map((f) => `${x}.${quoteIdentifier(f.name)} IS NOT NULL`).join(" OR ");
-          return `CASE WHEN ${some} OR (${x} IS NOT NULL AND TRY(json_type(j.t, ${sqlString(path)})) = 'OBJECT') THEN ${value} END`;
-        },
-      };
+      if (fields.every((f) => f.fix === undefined)) return { structure };
+      return { structure, fix: (x) => `CASE WHEN ${x} IS NOT NULL THEN ${rebuilt(fields, x)} END` };
     }
     case "array": {
       const { structure, fix } = reading(type.elementType, utc);
       if (fix === undefined) return { structure: [structure] };
-      return {
-        structure: [structure],
-        fix: (x) => {
-          const values = `list_transform(${x}, lambda e: ${fix("e", undefined)})`;
-          if (!isLeaf(type.elementType)) return values;
-          // One element that does not fit spoils the array.
-          const bad = `len(list_filter(${x}, lambda e: e IS NOT NULL AND CAST(e AS VARCHAR) <> 'null' AND (${fix("e", undefined)}) IS NULL)) > 0`;
-          return `CASE WHEN ${bad} THEN NULL ELSE ${values} END`;
-        },
-      };
+      return { structure: [structure], fix: (x) => `list_transform(${x}, lambda e: ${fix("e")})` };
     }
-    case "map": {
-      const { structure, fix } = reading(type.valueType, utc);
-      if (fix === undefined || !isLeaf(type.valueType)) return { structure: sqlType(type) };
-      const holder = `MAP(VARCHAR, ${structure === "JSON" ? "JSON" : String(structure)})`;
-      return {
-        structure: holder,
-        fix: (x) => {
-          const entries = `map_entries(${x})`;
-          const bad = `len(list_filter(${entries}, lambda e: e.value IS NOT NULL AND CAST(e.value AS VARCHAR) <> 'null' AND (${fix("e.value", undefined)}) IS NULL)) > 0`;
-          const values = `map_from_entries(list_transform(${entries}, lambda e: struct_pack("key" := e.key, "value" := ${fix("e.value", undefined)})))`;
-          return `CASE WHEN ${bad} THEN NULL ELSE CAST(${values} AS ${sqlType(type)}) END`;
-        },
-      };
-    }
-    case "byte":
-      // Jackson takes an unsigned byte too.
-      return {
-        structure: "JSON",
-        fix: (x) => {
-          const v = wholeNumber(x, "SMALLINT");
-          return `CAST(CASE WHEN (${v}) BETWEEN -128 AND 127 THEN (${v}) WHEN (${v}) BETWEEN 128 AND 255 THEN (${v}) - 256 END AS TINYINT)`;
-        },
-      };
-    case "short":
-    case "integer":
-    case "long":
-      return { structure: "JSON", fix: (x) => wholeNumber(x, sqlType(type)) };
-    case "double":
-      return { structure: "JSON", fix: fraction };
-    case "float":
-      return {
-        structure: "JSON",
-        fix: (x) =>
-          `CASE WHEN abs(${fraction(x)}) >= 3.4028235677973366e38 AND isfinite(${fraction(x)}) THEN CAST(CASE WHEN ${fraction(x)} > 0 THEN 'inf' ELSE '-inf' END AS FLOAT) ELSE CAST(${fraction(x)} AS FLOAT) END`,
-      };
-    case "boolean":
-      return {
-        structure: "JSON",
-        fix: (x) => `CASE CAST(${x} AS VARCHAR) WHEN 'true' THEN true WHEN 'false' THEN false END`,
-      };
     case "decimal":
-      return {
-        structure: "JSON",
-        fix: (x) => `TRY_CAST(replace(trim(CAST(${x} AS VARCHAR), '"'), ',', '') AS ${sqlType(type)})`,
-      };
-    case "timestamp": {
+      // Text is rounded half up; DuckDB would go through a double.
+      return { structure: "VARCHAR", fix: (x) => `TRY_CAST(replace(${x}, ',', '') AS ${sqlType(type)})` };
+    case "timestamp":
       // json_transform reads a time without zone as UTC; a cast reads it in the session's zone, but takes longer.
-      const value = (x: string): string =>
-        utc ? finite(x) : finite(`TRY_CAST(trim(${x}) AS TIMESTAMP WITH TIME ZONE)`);
-      return {
-        structure: utc ? sqlType(type) : "VARCHAR",
-        fix: (x, path) => {
-          // A number says seconds; it is looked for only where there is no time.
-          if (path === undefined) return value(x);
-          const seconds = `CASE WHEN TRY(json_type(j.t, ${sqlString(path)})) IN ('BIGINT', 'UBIGINT') THEN make_timestamptz(TRY_CAST(json_extract_string(j.t, ${sqlString(path)}) AS BIGINT) * 1000000) END`;
-          return utc
-            ? `CASE WHEN ${x} IS NOT NULL THEN ${value(x)} ELSE ${seconds} END`
-            : `coalesce(${value(x)}, ${seconds})`;
-        },
-      };
-    }
+      if (!utc) return { structure: "VARCHAR", fix: (x) => finite(`TRY_CAST(trim(${x}) AS TIMESTAMP WITH TIME ZONE)`) };
+      return { structure: sqlType(type), fix: finite };
     case "timestamp_ntz":
       return {
         structure: "VARCHAR",
@@ -178,9 +93,6 @@ function reading(type: DataType, utc: boolean): Reading {
   }
 }
 
-/** A value of its own, which fits or does not. */
-const isLeaf = (type: DataType): boolean => !["struct", "array", "map", "string"].includes(type.kind);
-
 /** DuckDB knows an infinite time, Spark does not. */
 const finite = (x: string): string => `CASE WHEN isfinite(${x}) THEN ${x} END`;
 
@@ -189,17 +101,58 @@ const hasTimestamp = (type: DataType): boolean =>
   (type.kind === "struct" && type.fields.some((f) => hasTimestamp(f.type))) ||
   (type.kind === "array" && hasTimestamp(type.elementType));
 
-function rebuilt(
-  fields: readonly (Reading & { readonly name: string })[],
-  x: string,
-  path: string | undefined,
-): string {
+function rebuilt(fields: readonly (Reading & { readonly name: string })[], x: string): string {
   const items = fields.map((f) => {
     const value = `${x}.${quoteIdentifier(f.name)}`;
-    const inner = path === undefined || /["\\]/.test(f.name) ? undefined : `${path}."${f.name}"`;
-    return `${quoteIdentifier(f.name)} := ${f.fix ? f.fix(value, inner) : value}`;
+    return `${quoteIdentifier(f.name)} := ${f.fix ? f.fix(value) : value}`;
   });
   return `struct_pack(${items.join(", ")})`;
+}
+
+/** Texts (RE2) that DuckDB would take for a value of the type, and Spark would not. */
+const UNLIKE: Readonly<Record<string, string>> = {
+  byte: '["tf]|-?[0-9]+[.eE]|-?[0-9]{3}',
+  short: '["tf]|-?[0-9]+[.eE]',
+  integer: '["tf]|-?[0-9]+[.eE]',
+  long: '["tf]|-?[0-9]+[.eE]',
+  float: '["tf]|-?[0-9.]+[eE]|-?[0-9]{30}',
+  double: '["tf]',
+  decimal: "[tf]",
+  boolean: '["0-9-]',
+  timestamp: "[0-9-]",
+  struct: '["tf0-9-]|\\[',
+};
+
+/**
+ * A pattern that finds a record which DuckDB may read otherwise than Spark: a number in quotes, a fraction for a whole number, a number
+ * for a struct. It may find too much, as such a record is only read the long way; one pass over the text is cheap beside parsing it.
+ */
+function suspicious(type: DataType): string {
+  const byPattern = new Map<string, Set<string>>();
+  const others: string[] = [];
+  const add = (pattern: string, name: string): void => {
+    const names = byPattern.get(pattern) ?? new Set<string>();
+    byPattern.set(pattern, names.add(name.replace(/[^A-Za-z0-9_]/g, (c) => `\\x{${c.codePointAt(0)!.toString(16)}}`)));
+  };
+  const walk = (t: DataType, name: string | undefined): void => {
+    if (t.kind === "struct") {
+      if (name !== undefined) add(UNLIKE.struct!, name);
+      for (const f of t.fields) walk(f.type, f.name);
+    } else if (t.kind === "array" || t.kind === "map") {
+      const inner = t.kind === "array" ? t.elementType : t.valueType;
+      const unlike = UNLIKE[inner.kind];
+      if (inner.kind === "struct" || inner.kind === "array" || inner.kind === "map") walk(inner, undefined);
+      else if (unlike !== undefined) {
+        const value = `\\s*(?:${unlike}|-?[0-9]{10})`;
+        if (name === undefined) others.push(`${t.kind === "array" ? "[\\[,]" : ":"}${value}`);
+        else add(t.kind === "array" ? `\\[(?:[^\\]]*,)?${value}` : `\\{[^}]*:${value}`, name);
+      }
+    } else if (name !== undefined && UNLIKE[t.kind] !== undefined) add(UNLIKE[t.kind]!, name);
+  };
+  walk(type, undefined);
+  // One quote in front of all lets RE2 skip to the next one.
+  const named = [...byPattern].map(([pattern, names]) => `(?:${[...names].join("|")})"\\s*:\\s*(?:${pattern})`);
+  return [...(named.length > 0 ? [`"(?:${named.join("|")})`] : []), ...others].join("|");
 }
 
 export interface Source {
@@ -224,11 +177,10 @@ function parsed({ text, repaired, always }: Source, type: DataType, utc: boolean
   const { structure, fix } = reading(type, utc);
   const shape = sqlString(JSON.stringify(structure));
   const exact = `from_json(${repaired}, ${shape})`;
-  const json = always ? exact : `coalesce(TRY(from_json(${text}, ${shape})), ${exact})`;
+  const pattern = suspicious(type);
+  const read = `TRY(from_json(${text}, ${shape}))`;
+  const fast = pattern === "" ? read : `CASE WHEN NOT regexp_matches(${text}, ${sqlString(pattern)}) THEN ${read} END`;
+  const json = always ? exact : `coalesce(${fast}, ${exact})`;
   if (fix === undefined) return json;
-  const given = always ? repaired : text;
-  if (type.kind !== "struct")
-    return `list_transform([{'v': ${json}, 't': ${given}}], lambda j: ${fix("j.v", undefined)})[1]`;
-  const fields = type.fields.map((f) => ({ name: f.name, ...reading(f.type, utc) }));
-  return `list_transform([{'v': ${json}, 't': ${given}}], lambda j: CASE WHEN j.v IS NOT NULL THEN ${rebuilt(fields, "j.v", "$")} END)[1]`;
+  return `list_transform([${json}], lambda j: ${fix("j")})[1]`;
 }

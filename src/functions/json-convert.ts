@@ -124,11 +124,16 @@ function convert(node: JsonNode, type: DataType, c: Context): string {
       if (node.kind !== "number" || !/^-?\d+$/.test(node.text)) return unfit();
       const n = BigInt(node.text);
       const [low, high] = INTEGER_RANGE[type.kind]!;
-      return n >= low && n <= high ? String(n) : unfit();
+      if (n < low || n > high) return unfit();
+      // Jackson takes an unsigned byte too.
+      return String(type.kind === "byte" ? BigInt.asIntN(8, n) : n);
     }
     case "float":
     case "double":
-      if (node.kind === "number") return node.text;
+      if (node.kind === "number") {
+        if (type.kind === "double" || Number.isFinite(Math.fround(Number(node.text)))) return node.text;
+        return node.text.startsWith("-") ? '"-Infinity"' : '"Infinity"';
+      }
       return node.kind === "string" && /^(?:NaN|[+-]?Infinity|[+-]INF)$/.test(node.value)
         ? JSON.stringify(node.value.replace("INF", "Infinity").replace("+", ""))
         : unfit();

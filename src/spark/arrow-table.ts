@@ -1,5 +1,6 @@
 import type { DuckDBAppender } from "@duckdb/node-api";
-import { type Connection, columnDefinitions, toMillraceError } from "../duckdb/duckdb.ts";
+import { type Connection, columnDefinitions } from "../duckdb/duckdb.ts";
+import { toMillraceError } from "../duckdb/duckdb-error.ts";
 import { CHUNK_ROWS, ChunkWriter } from "../duckdb/rows.ts";
 import type { StructType } from "../types/data-type.ts";
 import { quoteIdentifier, sqlType } from "../types/duckdb-types.ts";
