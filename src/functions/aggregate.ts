@@ -194,7 +194,7 @@ function quotient(s: string, c: string, result: DataType): string {
   if (result.precision <= 15) return near;
   const digits = `CAST(replace(CAST(${s} AS VARCHAR), '.', '') AS HUGEINT)`;
   const number = `CAST((abs(${digits}) * 20000 + ${c}) // (2 * ${c}) AS VARCHAR)`;
-  const text = `lpad(${number}, greatest(length(${number}), ${result.scale + 1}), '0')`;
+  const text = `lpad(${number}, CAST(greatest(length(${number}), ${result.scale + 1}) AS INTEGER), '0')`;
   const exact = `CAST(CASE WHEN ${s} < 0 THEN '-' ELSE '' END || left(${text}, length(${text}) - ${result.scale}) || '.' || right(${text}, ${result.scale}) AS ${sqlType(result)})`;
   return result.scale < 4
     ? near

@@ -1,5 +1,5 @@
 import { MillraceError } from "../errors.ts";
-import { commonType, isIntegral, isNumeric, isOrderable, sameType } from "../plan/coercion.ts";
+import { commonType, isIntegral, isInterval, isNumeric, isOrderable, sameType } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
@@ -154,7 +154,7 @@ export const operators: readonly FunctionDef[] = [
   arith("-", ["5 - 3", 2], binary("-")),
   arith("*", ["2 * 3", 6], binary("*")),
   arith("/", ["3 / 2", 1.5], ([a, b], { result: r }) => isZero(a!, b!, divideByZero, cast(`(${a} / ${b})`, r)), {
-    nullable: "always",
+    nullable: ([a, b]) => a!.nullable || b!.nullable || temporalRule("/", a!.type, b!.type) === undefined,
   }),
   arith("%", ["7 % 3", 1], ([a, b], { result: r }) => isZero(a!, b!, remainderByZero, cast(`(${a} % ${b})`, r)), {
     aliases: ["mod"],
@@ -186,6 +186,14 @@ export const operators: readonly FunctionDef[] = [
     // Toward zero, as Java divides.
     ([a, b], { args: [x, y] }, native) => {
       if (isIntegral(x!)) return isZero(a!, b!, divideByZero, `(${a} // ${b})`);
+      if (isInterval(x!)) {
+        const n = (v: string): string => (x.kind === "interval_day_time" ? `epoch_us(${v})` : `CAST(${v} AS BIGINT)`);
+        const byZero = raise(
+          "INTERVAL_DIVIDED_BY_ZERO",
+          "Division by zero. Use `try_divide` to tolerate divisor being 0.",
+        );
+        return isZero(n(a!), n(b!), byZero, `(${n(a!)} // ${n(b!)})`);
+      }
       // The whole part of the exact quotient.
       const r = { kind: "decimal", precision: 38, scale: 0 } as const;
       return isZero(
@@ -205,6 +213,7 @@ function integralDivision(
 ): DataType[] {
   const type = commonType(a!, b!);
   if (type?.kind === "null") return [LONG, LONG];
+  if (type !== undefined && isInterval(type)) return [type, type];
   if (type === undefined || (!isIntegral(type) && type.kind !== "decimal")) {
     throw sameType(a!, b!) ? wrongType("div", a!) : mismatch("div", a!, b!);
   }
