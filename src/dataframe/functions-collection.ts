@@ -201,8 +201,7 @@ type Parsed<T> = 0 extends 1 & T
 
 /**
  * Reads JSON text as a struct (or array, map). Spark's PERMISSIVE mode: text that is not JSON gives a struct of nulls, a value that
- * does not fit its field null in that field only; null and no text at all give null. Unlike in Spark, a whole number may stand in quotes
- * or with an exponent, and of a repeated key the first counts: telling them apart would cost a tenth of the speed.
+ * does not fit its field null in that field only; null and no text at all give null. Unlike in Spark, of a repeated key the first counts.
  *
  * `from_json(col("value").cast("string"), Flight).as("f")`, then `select("f.*")`. The schema may also be DDL text or a zod schema.
  */

@@ -132,9 +132,9 @@ export const unbase64 = columns("unbase64") as Unary<"unbase64", string, Uint8Ar
 export const hex = columns("hex") as Unary<"hex", any, string>;
 /** Hexadecimal as bytes; null for text that is none. */
 export const unhex = columns("unhex") as Maybe<"unhex", string, Uint8Array>;
-/** Text as bytes in a character set (UTF-8). */
+/** Text as bytes in a character set: UTF-8, UTF-16, ISO-8859-1, ... */
 export const encode = literals("encode") as WithLiterals<string, [charset: string], Uint8Array>;
-/** Bytes as text of a character set (UTF-8). */
+/** Bytes as text of a character set. */
 export const decode = literals("decode") as WithLiterals<Uint8Array, [charset: string], string>;
 /** A number with separators of thousands and so many decimals. */
 export const format_number = literals("format_number") as WithLiterals<
@@ -153,7 +153,7 @@ export function concat_ws<const A extends readonly Arg<any>[]>(
 ): Column<string, string, NeedOf<A[number]>> {
   return call("concat_ws", literal(separator), ...(cols as readonly any[]).map(columnExpr));
 }
-/** Text by a format of C, `format_string("%d of %s", "n", "name")`. */
+/** Text by a format of Java's String.format, `format_string("%d of %s", "n", "name")`. */
 export function format_string<const A extends readonly Arg<any>[]>(
   format: string,
   ...cols: A
@@ -164,5 +164,5 @@ export function format_string<const A extends readonly Arg<any>[]>(
 export const md5 = columns("md5") as Unary<"md5", Text, string>;
 /** SHA-1 in hexadecimal. */
 export const sha1 = columns("sha1") as Unary<"sha1", Text, string>;
-/** SHA-2 in hexadecimal; 256 bits. */
-export const sha2 = literals("sha2") as WithLiterals<Text, [bits: 0 | 256], string>;
+/** SHA-2 in hexadecimal. */
+export const sha2 = literals("sha2") as WithLiterals<Text, [bits: 0 | 224 | 256 | 384 | 512], string>;

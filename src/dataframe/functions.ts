@@ -28,6 +28,7 @@ export * from "./functions-datetime.ts";
 export * from "./functions-math.ts";
 export * from "./functions-statistics.ts";
 export * from "./functions-string.ts";
+export * from "./functions-text.ts";
 
 /** A call of any function of the table by its name, untyped. */
 export function call_function(name: string, ...args: ColumnOrName[]): AnyColumn {
