@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "iovalkey";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startCacheServer } from "../../src/cache/server.ts";
 import { startPostgresServer } from "../../src/database/server.ts";
 import { type DataFrame, expr, SparkSession } from "../../src/index.ts";
@@ -11,6 +11,8 @@ import { given } from "../needs.ts";
 import { sharedSpark } from "../shared-spark.ts";
 
 const server = given(await sharedSpark());
+// A server that many use at a time answers slowly.
+vi.setConfig({ testTimeout: 180_000 });
 
 describe.skipIf(server === undefined)("df.write on Spark to sinks that Spark has not", () => {
   let spark: SparkSession;

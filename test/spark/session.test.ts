@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Backend, Conf } from "../../src/backend.ts";
 import { parseExpression } from "../../src/plan/parse.ts";
 import type { Relation } from "../../src/plan/relation.ts";
@@ -10,6 +10,8 @@ import { given } from "../needs.ts";
 import { sharedSpark } from "../shared-spark.ts";
 
 const server = given(await sharedSpark());
+// A server that many use at a time answers slowly.
+vi.setConfig({ testTimeout: 180_000 });
 
 const range: Relation = { kind: "range", start: 0n, end: 3n, step: 1n };
 async function collect(backend: Backend, plan: Relation, conf: Conf = {}): Promise<AnyRow[]> {
