@@ -232,8 +232,20 @@ export function compileOverFirst(expr: Call, args: readonly string[], first: str
 /** `ORDER BY` items; nulls first or last as Spark says. */
 export function orderBy(keys: readonly SortKey[], ctx: CompileContext): string {
   return keys
-    .map((k) => `${bracket(compileExpr(k.expr, ctx))} ${k.direction.toUpperCase()} NULLS ${k.nulls.toUpperCase()}`)
+    .flatMap((k) => orderItems(bracket(compileExpr(k.expr, ctx)), k.expr.type, k.direction, k.nulls))
     .join(", ");
+}
+
+/** A struct is sorted by its fields: within it a null comes before all else, where DuckDB puts it behind. */
+function orderItems(sql: string, type: DataType, direction: SortKey["direction"], nulls: SortKey["nulls"]): string[] {
+  if (type.kind !== "struct") return [`${sql} ${direction.toUpperCase()} NULLS ${nulls.toUpperCase()}`];
+  const within = direction === "asc" ? "first" : "last";
+  return [
+    `(${sql} IS NULL) ${nulls === "first" ? "DESC" : "ASC"}`,
+    ...type.fields.flatMap((f) =>
+      orderItems(`struct_extract(${sql}, ${sqlString(f.name)})`, f.type, direction, within),
+    ),
+  ];
 }
 
 type Over = Extract<ResolvedExpr, { kind: "over" }>;

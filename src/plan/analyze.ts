@@ -262,7 +262,7 @@ class Analyzer extends Builder {
         }
         if (r.names.length !== input.columns.length) {
           throw new MillraceError(
-            "NUM_COLUMNS_MISMATCH",
+            "ASSIGNMENT_ARITY_MISMATCH",
             `toDF was given ${r.names.length} names for ${input.columns.length} columns.`,
           );
         }
