@@ -12,6 +12,7 @@ import {
   literals,
   type Maybe,
   type MaybeWithLiterals,
+  optionsExpr,
   type WithLiterals,
 } from "./functions-core.ts";
 import { literal } from "./literal.ts";
@@ -204,12 +205,14 @@ type Parsed<T> = 0 extends 1 & T
  * does not fit its field null in that field only; null and no text at all give null. Unlike in Spark, of a repeated key the first counts.
  *
  * `from_json(col("value").cast("string"), Flight).as("f")`, then `select("f.*")`. The schema may also be DDL text or a zod schema.
+ * Options are Spark's: `{ mode: "FAILFAST" }`, `dateFormat`, `columnNameOfCorruptRecord`, ...; reading with options is slower.
  */
 export function from_json<const A extends Arg<string>, const S extends JsonSchema>(
   col: A,
   schema: S,
+  options?: Readonly<Record<string, string | number | boolean>>,
 ): Column<Parsed<JsonValue<S>> | null, `from_json(${NameOf<A>})`, NeedOf<A, string>> {
-  return call("from_json", columnExpr(col as ColumnOrName), literal(schemaText(schema)));
+  return call("from_json", columnExpr(col as ColumnOrName), literal(schemaText(schema)), ...optionsExpr(options));
 }
 
 /** The schema as the plan carries it. */

@@ -1,5 +1,6 @@
 import type { Expr } from "../plan/expr.ts";
 import { Column, columnExpr, operand } from "./column.ts";
+import { literal } from "./literal.ts";
 import type { Arg, Lift, NameOf, NeedOf, OperandNeed, OperandType, TypeOf } from "./row-types.ts";
 
 /** What the typed functions are built of: the shapes of calls, and calls by name. */
@@ -60,4 +61,11 @@ export function lambda(f: (...params: any[]) => unknown, names: readonly string[
   const params = names.slice(0, Math.max(1, f.length)).map((n) => `${n}_${id}`);
   const body = f(...params.map((name) => new Column({ kind: "lambda_variable", name })));
   return { kind: "lambda", params, body: operand(body) };
+}
+
+/** Options of a reader or writer as the argument that SQL has for them, if there are any: a map of texts. */
+export function optionsExpr(options: Readonly<Record<string, string | number | boolean>> | undefined): Expr[] {
+  if (options === undefined) return [];
+  const args = Object.entries(options).flatMap(([k, v]) => [literal(k), literal(String(v))]);
+  return [{ kind: "call", name: "map", args }];
 }

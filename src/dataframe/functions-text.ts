@@ -8,6 +8,7 @@ import {
   literals,
   type Maybe,
   type MaybeWithLiterals,
+  optionsExpr,
   type Unary,
   type WithLiterals,
 } from "./functions-core.ts";
@@ -18,13 +19,6 @@ type Text = string | Uint8Array;
 type Num = number | bigint;
 /** Options of a reader or writer, `{ sep: "|" }`. */
 type Options = Readonly<Record<string, string | number | boolean>>;
-
-/** Options as SQL has them: a map of texts. */
-function optionsExpr(options: Options): any {
-  const entries = Object.entries(options).flatMap(([k, v]) => [literal(k), literal(String(v))]);
-  return { kind: "call", name: "map", args: entries };
-}
-const withOptions = (options: Options | undefined): any[] => (options === undefined ? [] : [optionsExpr(options)]);
 
 // ---------------------------------------------------------------------------------------------------------------------- text
 
@@ -169,7 +163,7 @@ export function assert_true(condition: AnyColumn, message?: string): AnyColumn {
 export const json_object_keys = columns("json_object_keys") as Maybe<"json_object_keys", string, string[]>;
 /** The schema of a JSON text, as DDL. */
 export function schema_of_json(json: string, options?: Options): Column<string, string, never> {
-  return call("schema_of_json", literal(json), ...withOptions(options));
+  return call("schema_of_json", literal(json), ...optionsExpr(options));
 }
 /** A line of CSV read by a schema in DDL; values that do not fit are null. */
 export function from_csv<const A extends Arg<string>>(
@@ -177,18 +171,18 @@ export function from_csv<const A extends Arg<string>>(
   schema: string,
   options?: Options,
 ): Column<any, string, NeedOf<A, string>> {
-  return call("from_csv", columnExpr(col as ColumnOrName), literal(schema), ...withOptions(options));
+  return call("from_csv", columnExpr(col as ColumnOrName), literal(schema), ...optionsExpr(options));
 }
 /** A struct as a line of CSV. */
 export function to_csv<const A extends ColumnOrName>(
   col: A,
   options?: Options,
 ): Column<string | null, string, NeedOf<A>> {
-  return call("to_csv", columnExpr(col), ...withOptions(options));
+  return call("to_csv", columnExpr(col), ...optionsExpr(options));
 }
 /** The schema of a line of CSV, as DDL. */
 export function schema_of_csv(csv: string, options?: Options): Column<string, string, never> {
-  return call("schema_of_csv", literal(csv), ...withOptions(options));
+  return call("schema_of_csv", literal(csv), ...optionsExpr(options));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------- others
