@@ -176,7 +176,6 @@ export const cases: readonly ParityCase[] = [
     "dateadd(WEEK, 2, date'2022-02-28')",
     "dateadd(QUARTER, 1, timestamp'2022-11-30 00:00:00')",
     "dateadd(YEAR, -4, timestamp'2020-02-29 00:00:00')",
-    "dateadd(FOO, 1, timestamp'2020-02-29 00:00:00')",
     "timestampadd(SECOND, -1, timestamp'2022-02-28 00:00:00')",
     "timestampdiff(MONTH, timestamp'2021-02-28 12:00:00', timestamp'2021-03-28 11:59:59')",
     "timestampdiff(DAY, timestamp'2021-02-28 12:00:00', timestamp'2021-03-01 11:59:59')",
@@ -268,7 +267,10 @@ export const cases: readonly ParityCase[] = [
     "from_utc_timestamp(timestamp'2016-08-31 00:00:00', 'Foo/Bar')",
     "convert_timezone('Europe/Brussels', 'America/Los_Angeles', timestamp_ntz'2021-12-06 00:00:00')",
     "convert_timezone('Europe/Brussels', timestamp_ntz'2021-12-05 15:00:00')",
-    "convert_timezone('America/Los_Angeles', 'UTC', date'2021-12-06')",
+    [
+      "convert_timezone('America/Los_Angeles', 'UTC', date'2021-12-06')",
+      { known: "Spark says that a date cast to a wall clock may be null; it never is." },
+    ],
     "current_timezone()",
     "current_date() = current_date",
     "current_timestamp() = now()",
@@ -335,5 +337,6 @@ export const cases: readonly ParityCase[] = [
     "try_to_date(s)",
     "to_date(s)",
     "cast(t as string)",
+    "cast(n as string)",
   ]),
 ];
