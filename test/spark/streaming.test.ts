@@ -147,6 +147,23 @@ describe.skipIf(server === undefined)("queries whose sink is Spark's own", { tim
     expect(slow.exception).toBeNull();
   });
 
+  test("toTable writes into the server's catalog", async () => {
+    const spark = session();
+    const table = `millrace_stream_${process.pid}_${Date.now()}`;
+    try {
+      const query = await files(spark)
+        .writeStream.format("parquet")
+        .trigger({ availableNow: true })
+        .option("checkpointLocation", join(folder, "checkpoint"))
+        .toTable(table);
+      await query.awaitTermination();
+      const rows = await spark.table(table).orderBy("id").collect();
+      expect(rows).toEqual([{ id: 0n }, { id: 1n }, { id: 2n }]);
+    } finally {
+      await spark.sql(`DROP TABLE IF EXISTS ${table}`);
+    }
+  });
+
   test("what Spark refuses is thrown by start", async () => {
     const spark = session();
     const writer = files(spark).groupBy("id").count().writeStream.format("json");

@@ -25,6 +25,7 @@ export async function startOnServer(
   checkpointLocation: string | undefined,
 ): Promise<ServerQueryId> {
   const path = sink.kind === "native" ? (sink.format.paths[0] ?? sink.format.options.path) : undefined;
+  const table = sink.kind === "native" ? target.sinks[0]?.table : undefined;
   const { path: _, ...options } = sink.kind === "native" ? sink.format.options : {};
   const responses = await client.command(
     create(pb.CommandSchema, {
@@ -39,7 +40,9 @@ export async function startOnServer(
           ...(sink.kind === "native" && {
             format: sink.format.format,
             partitioningColumnNames: [...sink.partitionBy],
-            ...(path !== undefined && { sinkDestination: { case: "path", value: path } as const }),
+            ...(table !== undefined
+              ? { sinkDestination: { case: "tableName", value: table } as const }
+              : path !== undefined && { sinkDestination: { case: "path", value: path } as const }),
           }),
           ...(sink.kind === "function" && {
             foreachBatch: {

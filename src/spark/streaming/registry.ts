@@ -64,13 +64,23 @@ export async function queriesOfOthers(
   const views = await rows(client, `SHOW VIEWS IN global_temp LIKE '${names}'`);
   const found: StreamingQueryHandle[] = [];
   for (const { viewName } of views) {
-    const [note] = (await rows(client, `SELECT * FROM global_temp.${viewName}`)) as unknown as Note[];
+    const note = await readNote(client, String(viewName));
     if (note === undefined || note.session === client.sessionId) continue;
     const query = await attach(session, note, conf);
     if (query === undefined) await dropNote(client, note.id);
     else found.push(query);
   }
   return found;
+}
+
+/** Undefined for one that was taken away meanwhile. */
+async function readNote(client: SparkConnectClient, view: string): Promise<Note | undefined> {
+  try {
+    return ((await rows(client, `SELECT * FROM global_temp.${view}`)) as unknown as Note[])[0];
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === "TABLE_OR_VIEW_NOT_FOUND") return undefined;
+    throw error;
+  }
 }
 
 async function attach(session: SparkSessionParts, note: Note, conf: Conf): Promise<StreamingQueryHandle | undefined> {

@@ -83,6 +83,14 @@ function nativeSink(
   lookup: Lookup,
 ): { readonly choice: SinkChoice; readonly format: SparkFormat } | string {
   const connector = lookup(sink.format);
+  if (sink.table !== undefined) {
+    const format = sparkSink(sink.format, sink.options, undefined) ?? { format: sink.format, options: {}, paths: [] };
+    const guarantee = NATIVE[format.format.toLowerCase()];
+    return {
+      choice: { name: sink.name, format: format.format, by: "spark", guarantee, reason: "a table of the server's" },
+      format,
+    };
+  }
   if (connector !== lookupConnector(sink.format)) return "Spark has no sink of that format";
   const name = connector?.name ?? sink.format;
   const wanted = (conf["spark.millrace.bridge.native"] ?? "").split(",").map((format) => format.trim().toLowerCase());
