@@ -32,7 +32,7 @@ export async function evaluate(
   for (const lane of [...names].sort((a, b) => Number(b === "embedded") - Number(a === "embedded"))) {
     const ask = (indices: readonly number[], key: boolean, row?: number): Promise<Map<number, Outcome>> =>
       batched(lanes, lane, exprs, indices, { on, key, ...(row !== undefined && { row }) }, (i) =>
-        fails(results[i]!.outcomes, row),
+        fails(results[i]!.outcomes),
       );
     const parts = await Promise.all([
       ask(groups.scalar, keyed),
@@ -86,7 +86,7 @@ export async function evaluate(
   return results;
 }
 
-function fails(outcomes: ReadonlyMap<LaneName, Outcome>, _row: number | undefined): boolean {
+function fails(outcomes: ReadonlyMap<LaneName, Outcome>): boolean {
   const first = outcomes.get("embedded");
   return first !== undefined && !first.ok;
 }
