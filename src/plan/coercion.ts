@@ -106,7 +106,9 @@ export function commonType(a: DataType, b: DataType): DataType | undefined {
   if (b.kind === "string" && isAtomic(a)) return promotedString(a);
   if (a.kind === "array" && b.kind === "array") {
     const elementType = commonType(a.elementType, b.elementType);
-    return elementType && { kind: "array", elementType, containsNull: a.containsNull || b.containsNull };
+    if (elementType === undefined) return undefined;
+    const cast = castMayBeNull(a.elementType, elementType) || castMayBeNull(b.elementType, elementType);
+    return { kind: "array", elementType, containsNull: a.containsNull || b.containsNull || cast };
   }
   if (a.kind === "map" && b.kind === "map") {
     const keyType = commonType(a.keyType, b.keyType);

@@ -79,6 +79,7 @@ function typedText(text: string, type: DataType): string {
 function callText(name: string, args: readonly Expr[], distinct: boolean): string {
   const a = args.map(exprText);
   const lower = name.toLowerCase();
+  if (lower === "if" && a.length === 3) return `(IF(${a.join(", ")}))`;
   if (a.length === 2 && (lower === "==" || lower === "=")) return `(${a[0]} = ${a[1]})`;
   if (a.length === 2 && lower === "div") return `(${a[0]} div ${a[1]})`;
   if (a.length === 2 && INFIX.has(lower)) return `(${a[0]} ${name.toUpperCase()} ${a[1]})`;
