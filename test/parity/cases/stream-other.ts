@@ -158,7 +158,6 @@ export const cases = [
       (s) => wm(wm(s)).groupBy("ts").count(),
       { known: "refused when the query starts (UNSUPPORTED_OPERATION); on Spark it fails when its first batch runs" },
     ],
-    monotonically_increasing_id: (s) => s.selectExpr("monotonically_increasing_id() AS i"),
     "an anti join of two streams": (s) => s.alias("a").join(s.alias("b"), expr("a.k = b.k"), "left_anti"),
   }),
   ...streams("stream-refused", update, {
