@@ -34,7 +34,7 @@ describe("Spark's expression grammar", () => {
     ["substring(a from 2 for 3)", "substring(a, 2, 3)"],
     ["trim(leading 'x' from a)", "ltrim(x, a)"],
     ["count(distinct a, b)", "count(DISTINCT a, b)"],
-    ["sum(x) filter (where y)", "sum(if(y, x, NULL))"],
+    ["sum(x) filter (where y)", "sum((IF(y, x, NULL)))"],
     ["exists(xs, x -> x > 1)", "exists(xs, lambdafunction((namedlambdavariable() > 1), namedlambdavariable()))"],
     ["first(x) ignore nulls", "first(x, true)"],
     [
