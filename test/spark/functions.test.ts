@@ -81,7 +81,7 @@ describe.skipIf(server === undefined)("TypeScript functions on a real Spark", ()
       const spark = await program("program.ts", { SPARK_REMOTE: server!.url });
       const embedded = new Map((await program("program.ts", {})).map(({ name, outcome }) => [name, outcome]));
       for (const { name, outcome } of spark) results.set(name, { embedded: embedded.get(name), spark: outcome });
-    }, 240_000);
+    }, 400_000);
 
     test.each(
       "identity forms closure imports state flatMap mapBatch asyncMap filter empty ddl twice modes udfSelect udfFilter udfNested udfAggregate udfJoin udfOrder".split(
@@ -138,7 +138,7 @@ describe.skipIf(server === undefined)("TypeScript functions on a real Spark", ()
     expect(sessions!.rows.filter((row: string) => row.includes("expired"))).toHaveLength(2);
     expect(sessions!.rows.filter((row: string) => row.includes("nobody") || row.includes('"late"]'))).toEqual([]);
     expect(short!.rows).toHaveLength(20);
-  }, 240_000);
+  }, 400_000);
 
   test("no Node where the setting says", async () => {
     const [first] = await program("program.ts", {
