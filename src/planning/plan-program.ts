@@ -2,7 +2,7 @@ import { createEmbeddedBackend } from "../engine/backend.ts";
 import { MillraceError } from "../errors.ts";
 import { replaceEngine } from "../session.ts";
 import { planQuery } from "./plan-query.ts";
-import { type RecordedQuery, recorder } from "./recorder.ts";
+import { type Recording, recorder } from "./recorder.ts";
 import type { EngineName, ProgramReport, QueryReport } from "./report.ts";
 
 /**
@@ -16,7 +16,7 @@ import type { EngineName, ProgramReport, QueryReport } from "./report.ts";
  */
 export async function planProgram(load: () => Promise<unknown>): Promise<ProgramReport> {
   const engine = createEmbeddedBackend({});
-  const recorded: RecordedQuery[] = [];
+  const recorded: Recording = { queries: [], commands: [] };
   let target: EngineName = process.env.SPARK_REMOTE ? "spark" : "embedded";
   const release = replaceEngine(async (remote) => {
     target = remote === undefined ? "embedded" : "spark";
@@ -28,10 +28,10 @@ export async function planProgram(load: () => Promise<unknown>): Promise<Program
       (error: unknown) => ({ reason: error instanceof Error ? error.message : String(error), error }),
     );
     // A program that fails for a reason of its own, not for ours, cannot be planned.
-    if (stopped !== undefined && recorded.length === 0) throw stopped.error;
+    if (stopped !== undefined && recorded.queries.length === 0) throw stopped.error;
     const queries: QueryReport[] = [];
-    for (const [i, query] of recorded.entries()) queries.push(await planQuery(query, engine, i));
-    return { target, queries, ...(stopped && { stopped: { reason: stopped.reason } }) };
+    for (const [i, query] of recorded.queries.entries()) queries.push(await planQuery(query, engine, i));
+    return { target, queries, commands: recorded.commands, ...(stopped && { stopped: { reason: stopped.reason } }) };
   } finally {
     release();
     await engine.close();

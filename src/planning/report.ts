@@ -6,6 +6,8 @@ export interface ProgramReport {
   /** The engine that the program would run on, by its address. */
   readonly target: EngineName;
   readonly queries: readonly QueryReport[];
+  /** Commands that would have changed tables, in order; they were not run, so tables that they make are not known. */
+  readonly commands: readonly string[];
   /** Set where the program could not be followed to its end. */
   readonly stopped?: { readonly reason: string; readonly place?: string };
 }

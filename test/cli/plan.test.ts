@@ -129,6 +129,26 @@ console.error(rows.length);`,
   expect(stopped!.reason).toContain("planning reads no data");
 });
 
+test("views are followed, commands that change tables are told and not run", async () => {
+  const { code, stdout } = await plan(
+    `${STREAM}
+events.createOrReplaceTempView("clicks");
+spark.sql("CREATE TABLE kept (n INT) USING parquet");
+await spark.sql("SELECT page, ts FROM clicks WHERE page <> ''").writeStream.queryName("q").format("noop")
+  .option("checkpointLocation", "c").start();
+await spark.range(3).write.saveAsTable("numbers");`,
+    ["--json"],
+  );
+  expect(code).toBe(0);
+  const { queries, commands } = JSON.parse(stdout) as ProgramReport;
+  expect(queries.map((q) => [q.kind, q.schema!.fields.map((f) => f.name)])).toEqual([
+    ["stream", ["page", "ts"]],
+    ["write", ["id"]],
+  ]);
+  expect(commands).toEqual(["CREATE TABLE kept (n INT) USING parquet"]);
+  expect(await readdir(directory)).toEqual(["program.ts"]);
+});
+
 test("a program that starts nothing, and one that fails by itself", async () => {
   const nothing = await plan(STREAM);
   expect([nothing.code, nothing.stdout]).toEqual([1, ""]);

@@ -40,6 +40,9 @@ const ENGINES: readonly EngineName[] = ["embedded", "spark"];
 
 function text(found: ProgramReport): string {
   const parts = found.queries.map((query) => queryText(query, found.target));
+  if (found.commands.length > 0) {
+    parts.push([onStdout("bold", "commands, not run"), ...found.commands.map((text) => `  ${text}`)].join("\n"));
+  }
   if (found.stopped !== undefined) {
     parts.push(`${onStdout("yellow", "stopped")} ${found.stopped.reason}`);
   }
