@@ -98,8 +98,8 @@ async function startOnce(
               command: foreachBatchCommand(bridged.call),
               pythonVersion: (await workerFacts(client)).python,
             };
-      const started = await session.encoded(rows, conf, (input) =>
-        startPatiently(() => startOnServer(client, input, target, sink, checkpoint)),
+      const started = await startPatiently(() =>
+        session.encoded(rows, conf, (input) => startOnServer(client, input, target, sink, checkpoint)),
       );
       identity ??= started;
       const query = new ServerQuery(client, started);
