@@ -120,7 +120,7 @@ export const STREAMING: readonly Line[] = [
     embedded: "Refused (UNSUPPORTED_FEATURE): use a left semi or left anti join.",
   },
   { what: "`session_window`", embedded: "Not there: transformWithState keeps sessions." },
-  { what: "`pivot` on a stream", embedded: "Refused (UNSUPPORTED_OPERATION)." },
+  { what: "`pivot`, `rollup` and `cube` on a stream", embedded: "Refused (UNSUPPORTED_OPERATION)." },
   {
     what: "aggregates whose state grows without bound or depends on order (`collect_list`, `percentile`, `mode` and others)",
     embedded: "Refused (UNSUPPORTED_FEATURE).",
