@@ -1,18 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import type {
-  Backend,
-  BackendCatalog,
-  BatchTarget,
-  Conf,
-  ExplainMode,
-  StreamingQueryHandle,
-  StreamTarget,
-} from "../backend.ts";
+import type { Backend, BatchTarget, Conf, ExplainMode, StreamingQueryHandle, StreamTarget } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import type { Relation } from "../plan/relation.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { decodeArrow } from "./arrow.ts";
-import { createSparkCatalog } from "./catalog.ts";
+import { createSparkCatalog, type SparkCatalog } from "./catalog.ts";
 import { SparkConnectClient } from "./client/client.ts";
 import { decodeSchema, encodeRelation, scriptRows } from "./encode.ts";
 import type { EncodeContext } from "./encode-context.ts";
@@ -80,7 +72,7 @@ class ServerSession {
 /** The `Backend` on a Spark server: of one session there, and of another when a streaming query has to outlive it. */
 export class SparkBackend implements Backend, SparkSessionParts {
   readonly name = "spark";
-  readonly catalog: BackendCatalog = createSparkCatalog(this);
+  readonly catalog: SparkCatalog = createSparkCatalog(this);
   readonly #parts: SparkBackendParts;
   #session: ServerSession;
   readonly #before: SparkConnectClient[] = [];
@@ -128,6 +120,7 @@ export class SparkBackend implements Backend, SparkSessionParts {
     // other queries may not have noticed yet, and its server may be there still
     this.#before.push(this.#session.client);
     this.#session = new ServerSession(client, this.#parts);
+    await this.catalog.restore(client, (plan, conf) => this.#encodeHere(plan, conf));
     this.#lost = false;
     return client;
   }
@@ -178,6 +171,11 @@ export class SparkBackend implements Backend, SparkSessionParts {
 
   async #encode(plan: Relation, conf: Conf): Promise<pb.Relation> {
     await this.connected();
+    return this.#encodeHere(plan, conf);
+  }
+
+  /** As the session that there is now takes it. */
+  async #encodeHere(plan: Relation, conf: Conf): Promise<pb.Relation> {
     const { functions, conf: settings, local } = this.#session;
     await settings.apply({ ...functions?.conf(plan), ...conf }, () => Promise.all(this.#unread));
     await local.prepare(plan);

@@ -4,12 +4,14 @@ import { MillraceError } from "../errors.ts";
 import type { Relation } from "../plan/relation.ts";
 import type { AnyRow, StructType, Value } from "../types/data-type.ts";
 import { decodeArrowColumns } from "./arrow.ts";
+import type { SparkConnectClient } from "./client/client.ts";
 import { decodeSchema, encodeType } from "./encode.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
 import type { SparkSessionParts } from "./session-parts.ts";
+import { SessionViews } from "./session-views.ts";
 
 /** The catalog of a session on a Spark server: its own tables, views and commands. */
-export function createSparkCatalog(parts: SparkSessionParts): BackendCatalog {
+export function createSparkCatalog(parts: SparkSessionParts): SparkCatalog {
   return new SparkCatalog(parts);
 }
 
@@ -19,8 +21,10 @@ const nextPlanId = (): bigint => ++lastPlanId;
 
 type CatalogType = NonNullable<MessageInitShape<typeof pb.CatalogSchema>["catType"]>;
 
-class SparkCatalog implements BackendCatalog {
+/** See `createSparkCatalog`. */
+export class SparkCatalog implements BackendCatalog {
   readonly #parts: SparkSessionParts;
+  readonly #views = new SessionViews();
 
   constructor(parts: SparkSessionParts) {
     this.#parts = parts;
@@ -28,9 +32,8 @@ class SparkCatalog implements BackendCatalog {
 
   async command(sql: Extract<Relation, { kind: "sql" }>, conf: Conf): Promise<CommandResult> {
     const input = await this.#parts.encode(sql, conf);
-    const responses = await this.#parts.client.command(
-      create(pb.CommandSchema, { commandType: { case: "sqlCommand", value: { input } } }),
-    );
+    const responses = await this.#parts.client.command(sqlCommand(input));
+    this.#views.ran(sql, conf);
     for (const { responseType } of responses) {
       if (responseType.case !== "sqlCommandResult") continue;
       const { relation } = responseType.value;
@@ -41,14 +44,19 @@ class SparkCatalog implements BackendCatalog {
 
   async createView(plan: Relation, view: ViewTarget, conf: Conf): Promise<void> {
     const input = await this.#parts.encode(plan, conf);
-    await this.#parts.client.command(
-      create(pb.CommandSchema, {
-        commandType: {
-          case: "createDataframeView",
-          value: { input, name: view.name, isGlobal: view.global, replace: view.replace },
-        },
-      }),
-    );
+    await this.#parts.client.command(viewCommand(input, view));
+    this.#views.made(plan, view, conf);
+  }
+
+  /** Makes the views of the lost session again in this client's; `encode` gives a plan as this session takes it. */
+  async restore(
+    client: SparkConnectClient,
+    encode: (plan: Relation, conf: Conf) => Promise<pb.Relation>,
+  ): Promise<void> {
+    await this.#views.restore(async (making) => {
+      const input = await encode(making.kind === "plan" ? making.plan : making.sql, making.conf);
+      await client.command(making.kind === "plan" ? viewCommand(input, making.view) : sqlCommand(input));
+    });
   }
 
   async writeTable(plan: Relation, target: TableTarget, conf: Conf): Promise<void> {
@@ -85,12 +93,13 @@ class SparkCatalog implements BackendCatalog {
     );
   }
 
-  async ask(question: CatalogQuestion, _conf: Conf): Promise<readonly AnyRow[]> {
+  async ask(question: CatalogQuestion, conf: Conf): Promise<readonly AnyRow[]> {
     const relation = create(pb.RelationSchema, {
       common: { planId: nextPlanId() },
       relType: { case: "catalog", value: { catType: message(question) } },
     });
     const { schema, rows } = await this.#rows(relation);
+    this.#views.asked(question, conf);
     return rows.map((row) => Object.fromEntries(schema.fields.map((f, i) => [f.name, row[i] ?? null])));
   }
 
@@ -110,6 +119,17 @@ class SparkCatalog implements BackendCatalog {
     }
     return { schema, rows };
   }
+}
+
+function sqlCommand(input: pb.Relation): pb.Command {
+  return create(pb.CommandSchema, { commandType: { case: "sqlCommand", value: { input } } });
+}
+
+function viewCommand(input: pb.Relation, view: ViewTarget): pb.Command {
+  const { name, global: isGlobal, replace } = view;
+  return create(pb.CommandSchema, {
+    commandType: { case: "createDataframeView", value: { input, name, isGlobal, replace } },
+  });
 }
 
 /** A question as Spark's message: the same names, but for the schema. */

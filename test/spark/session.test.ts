@@ -65,3 +65,35 @@ test.skipIf(server === undefined)(
     }
   },
 );
+
+test.skipIf(server === undefined)(
+  "temporary views and the current database come along into the next session",
+  async () => {
+    const backend = await createSparkBackend({ url: server!.url });
+    const { catalog } = backend;
+    const sql = (query: string) => catalog.command({ kind: "sql", query }, {});
+    try {
+      await sql("CREATE DATABASE IF NOT EXISTS moved");
+      await catalog.createView(range, { name: "Numbers", global: false, replace: false }, {});
+      await sql("CREATE TEMP VIEW small AS SELECT id FROM numbers WHERE id < 2");
+      await catalog.createView(range, { name: "gone", global: false, replace: false }, {});
+      await catalog.ask({ kind: "dropTempView", viewName: "gone" }, {});
+      await catalog.ask({ kind: "setCurrentDatabase", dbName: "moved" }, {});
+      // Made again, so now behind the view that reads it.
+      await catalog.createView(range, { name: "numbers", global: false, replace: true }, {});
+
+      const separator = server!.url.includes("/;") ? "" : "/";
+      const id = backend.client.sessionId;
+      await (await SparkConnectClient.connect(`${server!.url}${separator};session_id=${id}`)).close();
+      const small: Relation = { kind: "named_table", name: "small", options: {}, streaming: false };
+      await expect(collect(backend, small)).rejects.toMatchObject({ code: "SPARK_SESSION_LOST" });
+      expect(await collect(backend, small)).toEqual([{ id: 0n }, { id: 1n }]);
+      expect(Object.values((await catalog.ask({ kind: "currentDatabase" }, {}))[0]!)).toEqual(["moved"]);
+      const gone: Relation = { ...small, name: "gone" };
+      await expect(collect(backend, gone)).rejects.toMatchObject({ code: "TABLE_OR_VIEW_NOT_FOUND" });
+    } finally {
+      await sql("DROP DATABASE IF EXISTS moved");
+      await backend.close();
+    }
+  },
+);

@@ -132,8 +132,8 @@ export function sessionLost(address: ConnectAddress, why: string, cause?: unknow
     `The session on the Spark server at ${address.authority} is gone: ${why}.`,
     {
       hint:
-        "Its temporary views, cached data, settings and running queries went with it. Start the program again: " +
-        "streaming queries go on from their checkpoints.",
+        "Its cached data and running queries went with it. Try again: the next action has a new session with the same settings and " +
+        "temporary views; streaming queries go on from their checkpoints.",
       cause,
       retryable: true,
     },
