@@ -12,6 +12,7 @@ export class Fixtures {
 
   static async write(spark: SparkLane): Promise<Fixtures> {
     const fixtures = new Fixtures();
+    process.once("exit", () => fixtures.remove());
     await spark.conf({ "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS" });
     await Promise.all(
       Object.entries(TABLES).map(([name, table]) =>

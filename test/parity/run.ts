@@ -67,6 +67,9 @@ const exprs: Expression[] = [
 const streams = of("stream") as StreamCase[];
 const names: readonly LaneName[] = ["text", "encoded", "embedded"];
 
+// Ends through process.exit, which removes the tables.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+
 const verdicts: Verdict[] = [];
 const total = { done: 0, unexpected: 0 };
 const done = (list: readonly Verdict[]): void => {
