@@ -2,6 +2,7 @@ import { MillraceError } from "../errors.ts";
 import type { Value } from "../types/data-type.ts";
 import { AggregateSplit, missingGroupBy } from "./aggregate-split.ts";
 import type { Builder } from "./analyze-base.ts";
+import { generatorOutsideSelect, nestedGenerator } from "./analyze-generator.ts";
 import { Scope } from "./analyze-scope.ts";
 import { timeWindows } from "./analyze-window.ts";
 import { isOrderable } from "./coercion.ts";
@@ -28,7 +29,12 @@ export function resolveAggregate(
   aggregates: readonly Expr[],
   group: "groupby" | "rollup" | "cube" = "groupby",
 ): Node {
-  const scope = new Scope(b, input, { timeWindow: timeWindows(b) });
+  const scope = new Scope(b, input, {
+    timeWindow: timeWindows(b),
+    generator: (signature, _args, _type, nested) => {
+      throw nested ? nestedGenerator(signature) : generatorOutsideSelect(signature);
+    },
+  });
   const keys = grouping.map((g) => keyOf(b, scope, g, group !== "groupby"));
   const named: Named[] = [];
   for (const a of aggregates) {

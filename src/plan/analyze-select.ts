@@ -3,7 +3,13 @@ import type { DataType } from "../types/data-type.ts";
 import { AggregateSplit, missingGroupBy } from "./aggregate-split.ts";
 import { groupingKey } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
-import { generate, generatorOutputs } from "./analyze-project.ts";
+import {
+  generate,
+  generatorOutputs,
+  generatorOutsideSelect,
+  nestedGenerator,
+  withoutAliases,
+} from "./analyze-generator.ts";
 import { Scope } from "./analyze-scope.ts";
 import { nullAware } from "./analyze-subquery.ts";
 import { timeWindows } from "./analyze-window.ts";
@@ -39,8 +45,6 @@ class SelectBlock {
   readonly #items: Item[] = [];
   #clause: "select" | "group" | "after" = "select";
   #generatorName: string | readonly string[] | undefined;
-  /** A generator met now would stand inside another expression. */
-  #nested = false;
 
   constructor(b: Builder, input: Node, r: Select) {
     this.#b = b;
@@ -48,13 +52,17 @@ class SelectBlock {
     this.#r = r;
     this.#scope = new Scope(b, input, {
       timeWindow: timeWindows(b),
-      generator: (signature, args, type) => {
-        if (!this.#nested) return generate(b, this.#scope, signature, args, type, this.#generatorName);
-        throw new MillraceError(
-          "UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS",
-          `The generator ${signature.name} is nested in an expression.`,
-          { hint: "Generate in a subquery, and compute over its rows." },
-        );
+      generator: (signature, args, type, nested) => {
+        if (this.#clause === "after") throw generatorOutsideSelect(signature);
+        if (nested) throw nestedGenerator(signature);
+        if (this.#clause === "group") {
+          throw new MillraceError(
+            "UNSUPPORTED_EXPR_FOR_OPERATOR",
+            `GROUP BY has the generator ${signature.name} in it.`,
+            { hint: "Generate in a subquery, and group its rows." },
+          );
+        }
+        return generate(b, this.#scope, signature, args, type, this.#generatorName);
       },
       alias: (name) => this.#alias(name),
       output: (parts) => this.#output(parts),
@@ -133,17 +141,15 @@ class SelectBlock {
       return;
     }
     this.#generatorName = item.kind === "alias" ? (item.names ?? item.name) : undefined;
-    const inner = item.kind === "alias" ? item.child : item;
+    const inner = withoutAliases(item);
     const outputs = inner.kind === "call" ? generatorOutputs(this.#b, this.#scope, inner) : undefined;
     if (outputs) {
       for (const field of outputs) this.#items.push({ name: field.name, expr: columnOf(field), alias: false, field });
       return;
     }
-    this.#nested = true;
     const expr = isGroupingId(inner)
       ? exprs.resolve({ kind: "call", name: "grouping_id", args: [] })
       : exprs.resolve(inner);
-    this.#nested = false;
     const window = expr.kind === "column" && inner.kind === "call" ? expr.name : undefined;
     this.#items.push({
       name: item.kind === "alias" ? item.name : (window ?? nameOf(item, expr)),

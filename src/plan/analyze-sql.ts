@@ -3,7 +3,7 @@ import type { DataType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { aggregateOver, resolveAggregate } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
-import { generate } from "./analyze-project.ts";
+import { generate, nestedGenerator } from "./analyze-generator.ts";
 import { Scope } from "./analyze-scope.ts";
 import { commonType } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
@@ -44,7 +44,10 @@ export function resolveGenerate(b: Builder, input: Node, r: Of<"generate">): Nod
       : r.generator;
   const scope: Scope = new Scope(b, input, {
     hidden: false,
-    generator: (signature, args, type) => generate(b, scope, signature, args, type, undefined),
+    generator: (signature, args, type, nested) => {
+      if (nested) throw nestedGenerator(signature);
+      return generate(b, scope, signature, args, type, undefined);
+    },
   });
   if (generator.kind !== "call" || b.env.catalog.lookup(generator.name)?.kind !== "generator") {
     const name = quoted(exprText(r.generator).split("(")[0]!);

@@ -1,6 +1,7 @@
 import { MillraceError, nearest } from "../errors.ts";
 import type { DataType, StructField } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { generatorOutsideSelect } from "./analyze-generator.ts";
 import { isIntegral } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts, quoted } from "./names.ts";
@@ -30,12 +31,23 @@ export class ExprResolver {
   #inAggregate = 0;
   /** The next call stands before OVER. */
   #underOver = false;
+  /** How many expressions are around the one that is resolved, itself included. */
+  #depth = 0;
 
   constructor(hooks: ExprHooks) {
     this.#hooks = hooks;
   }
 
   resolve(e: Expr): ResolvedExpr {
+    this.#depth++;
+    try {
+      return this.#resolve(e);
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #resolve(e: Expr): ResolvedExpr {
     switch (e.kind) {
       case "literal":
         return { kind: "literal", value: e.value, type: e.type, nullable: e.value === null };
@@ -347,15 +359,9 @@ export class ExprResolver {
     const resolved = resolveCall(signature, args, e.distinct === true);
     if (signature.kind === "generator") {
       if (this.#hooks.generator && resolved.kind === "call") {
-        return this.#hooks.generator(signature, resolved.args, resolved.type);
+        return this.#hooks.generator(signature, resolved.args, resolved.type, this.#depth > 1);
       }
-      throw new MillraceError(
-        "UNSUPPORTED_GENERATOR.OUTSIDE_SELECT",
-        `The generator ${signature.name} may stand in select only.`,
-        {
-          hint: `Use df.select(${signature.name}(...).as("name")).`,
-        },
-      );
+      throw generatorOutsideSelect(signature);
     }
     return resolved;
   }

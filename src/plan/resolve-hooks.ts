@@ -13,8 +13,13 @@ export interface ExprHooks {
   node(): Node;
   /** A call of `window(...)`: gives the column of a time_window node put below. */
   timeWindow?(args: readonly Expr[]): ResolvedExpr;
-  /** A call of `explode(...)`: gives the column of a generate node put below. */
-  generator?(signature: FunctionSignature, args: readonly ResolvedExpr[], type: DataType): ResolvedExpr;
+  /** A call of `explode(...)`: gives the column of a generate node put below. `nested`: it stands inside another expression. */
+  generator?(
+    signature: FunctionSignature,
+    args: readonly ResolvedExpr[],
+    type: DataType,
+    nested: boolean,
+  ): ResolvedExpr;
   /** Metadata that goes with an expression's values. */
   metadata?(e: ResolvedExpr): Readonly<Record<string, unknown>> | undefined;
   /** A name that goes before those of the relation: of the output, in ORDER BY. */
