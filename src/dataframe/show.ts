@@ -1,5 +1,6 @@
 import type { AnyRow, DataType, StructType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { doubleText, floatText } from "../types/number-text.ts";
 
 /** A schema as `printSchema` shows it. */
 export function treeString(schema: StructType): string {
@@ -36,8 +37,9 @@ function showValue(value: Value | undefined, type: DataType): string {
   if (value === null || value === undefined) return "NULL";
   switch (type.kind) {
     case "double":
+      return typeof value === "number" ? doubleText(value) : String(value);
     case "float":
-      return typeof value === "number" ? javaDouble(value) : String(value);
+      return typeof value === "number" ? floatText(value) : String(value);
     case "date":
       return value instanceof Date ? value.toISOString().slice(0, 10) : String(value);
     case "timestamp":
@@ -66,16 +68,6 @@ function showValue(value: Value | undefined, type: DataType): string {
     default:
       return String(value);
   }
-}
-
-/** A double as Java prints it: 1.0, 1.0E10. */
-function javaDouble(n: number): string {
-  if (!Number.isFinite(n)) return String(n);
-  if (Object.is(n, -0)) return "-0.0";
-  const abs = Math.abs(n);
-  if (n === 0 || (abs >= 1e-3 && abs < 1e7)) return Number.isInteger(n) ? `${n}.0` : String(n);
-  const [mantissa, exponent] = n.toExponential().split("e") as [string, string];
-  return `${mantissa.includes(".") ? mantissa : `${mantissa}.0`}E${exponent.replace("+", "")}`;
 }
 
 export interface TableOptions {

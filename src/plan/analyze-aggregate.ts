@@ -44,7 +44,7 @@ export function resolveAggregate(
       const inner = a.kind === "alias" ? a.child : a;
       const own = expr.kind === "column" && inner.kind === "call" ? expr.name : undefined;
       named.push({
-        name: a.kind === "alias" ? a.name : (own ?? exprName(a)),
+        name: a.kind === "alias" ? a.name : (own ?? exprName(a, scope.exprs.names)),
         expr,
         ...(a.kind === "alias" && a.metadata && { metadata: a.metadata }),
       });
@@ -77,7 +77,7 @@ function keyOf(b: Builder, scope: Scope, g: Expr, sets: boolean): NamedExpr {
   }
   const own = expr.kind === "column" ? b.fieldIn(scope.node, expr.id) : undefined;
   const inner = g.kind === "alias" ? g.child : g;
-  const name = g.kind === "alias" ? g.name : own && inner.kind === "call" ? own.name : exprName(g);
+  const name = g.kind === "alias" ? g.name : own && inner.kind === "call" ? own.name : exprName(g, scope.exprs.names);
   return groupingKey(b, scope, expr, name, sets);
 }
 

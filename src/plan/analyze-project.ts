@@ -49,7 +49,7 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
             ? item.name
             : expr.kind === "column" && inner.kind !== "attribute"
               ? expr.name
-              : exprName(item),
+              : exprName(item, scope.exprs.names),
         expr,
         ...(item.kind === "alias" && item.metadata && { metadata: item.metadata }),
       });

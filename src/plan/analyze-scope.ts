@@ -34,6 +34,7 @@ export class Scope {
       same: analyzer.same,
       metadata: (e) => analyzer.metadataOf(e),
       node: () => this.node,
+      timeZone: analyzer.env.conf["spark.sql.session.timeZone"],
       currentDatabase: analyzer.env.currentDatabase ?? "default",
       outer: (parts) => analyzer.outer(parts),
       subquery: (type, plan, values) =>

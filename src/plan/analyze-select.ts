@@ -20,7 +20,7 @@ import type { Relation } from "./relation.ts";
 import { columnOf } from "./resolve-expr.ts";
 import type { Field, NamedExpr, ResolvedExpr, SortKey } from "./resolved.ts";
 import { type Node, unresolved } from "./scope.ts";
-import { exprName, exprText } from "./sql-text.ts";
+import { exprName, exprText, type NameContext } from "./sql-text.ts";
 import { exprKey, mapResolvedExpr, walkExpr } from "./walk.ts";
 
 type Select = Extract<Relation, { kind: "select" }>;
@@ -152,7 +152,7 @@ class SelectBlock {
       : exprs.resolve(inner);
     const window = expr.kind === "column" && inner.kind === "call" ? expr.name : undefined;
     this.#items.push({
-      name: item.kind === "alias" ? item.name : (window ?? nameOf(item, expr)),
+      name: item.kind === "alias" ? item.name : (window ?? nameOf(item, expr, exprs.names)),
       expr,
       alias: item.kind === "alias",
     });
@@ -171,7 +171,7 @@ class SelectBlock {
       if (at === undefined) {
         const expr = this.#scope.exprs.resolve(g);
         if (this.#b.hasAggregate(expr)) throw groupByAggregate(g);
-        return groupingKey(this.#b, this.#scope, expr, exprName(g), sets);
+        return groupingKey(this.#b, this.#scope, expr, exprName(g, this.#scope.exprs.names), sets);
       }
       const item = this.#items[at - 1];
       if (item === undefined) throw outOfRange("GROUP BY", at, this.#items.length);
@@ -290,9 +290,9 @@ class SelectBlock {
 }
 
 /** The name of a column without alias; the element of a map is named by its key in brackets. */
-function nameOf(item: Expr, expr: ResolvedExpr): string {
-  if (item.kind !== "extract" || expr.kind !== "get_item") return exprName(item);
-  return `${exprText(item.child)}[${exprText(item.extraction)}]`;
+function nameOf(item: Expr, expr: ResolvedExpr, names: NameContext): string {
+  if (item.kind !== "extract" || expr.kind !== "get_item") return exprName(item, names);
+  return `${exprText(item.child, names)}[${exprText(item.extraction, names)}]`;
 }
 
 function hasMap(type: DataType): boolean {

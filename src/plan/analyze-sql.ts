@@ -155,7 +155,7 @@ export function resolveSqlPivot(b: Builder, input: Node, r: Of<"sql_pivot">): No
     const condition = parts
       .map((p, i) => call(b, "<=>", columnOf(pivots[i]!), scope.exprs.resolve(p)))
       .reduce((x, y) => call(b, "and", x, y));
-    const label = alias ?? (parts.length > 1 ? `{${parts.map(exprText).join(", ")}}` : exprText(value));
+    const label = alias ?? (parts.length > 1 ? `{${parts.map((p) => exprText(p)).join(", ")}}` : exprText(value));
     return results.map((result) => {
       const cell = call(b, "if", condition, columnOf(result), literal(null, { kind: "null" }));
       const expr = call(b, "any_value", cell, literal(true, { kind: "boolean" }));
@@ -171,7 +171,7 @@ export function resolveUnpivot(b: Builder, input: Node, r: Of<"unpivot">): Node 
   const scope = new Scope(b, input, { hidden: false });
   const sets = r.values.map(({ columns, alias }) => ({
     exprs: columns.map((c) => scope.exprs.resolve(c)),
-    name: alias ?? columns.map(exprName).join("_"),
+    name: alias ?? columns.map((c) => exprName(c)).join("_"),
   }));
   if (sets.some((s) => s.exprs.length !== r.valueNames.length)) {
     throw new MillraceError(

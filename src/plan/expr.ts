@@ -17,7 +17,14 @@ export type Expr =
       /** Columns left out, as in `* EXCEPT (a)`. */
       readonly except?: readonly string[];
     }
-  | { readonly kind: "call"; readonly name: string; readonly args: readonly Expr[]; readonly distinct?: boolean }
+  /** `form`: how SQL wrote it, where Spark's names tell that from a plain call of the function. */
+  | {
+      readonly kind: "call";
+      readonly name: string;
+      readonly args: readonly Expr[];
+      readonly distinct?: boolean;
+      readonly form?: SqlForm;
+    }
   | {
       readonly kind: "alias";
       readonly child: Expr;
@@ -59,6 +66,20 @@ export type Expr =
       readonly values?: readonly Expr[];
     }
   | { readonly kind: "udf"; readonly fn: UserFunction; readonly args: readonly Expr[]; readonly type: DataType };
+
+/** `- x`, `+ x`, shifts, `x BETWEEN a AND b`, `(a, b)`, and LIKE ANY and LIKE ALL of constant patterns. */
+export type SqlForm =
+  | "-"
+  | "+"
+  | "<<"
+  | ">>"
+  | ">>>"
+  | "between"
+  | "row"
+  | "likeany"
+  | "likeall"
+  | "notlikeany"
+  | "notlikeall";
 
 export interface WindowFrame {
   readonly type: "row" | "range";

@@ -4,34 +4,13 @@ import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
 import { intervalOfRange, intervalOfUnits } from "./interval-literal.ts";
 import { quoted } from "./names.ts";
 import { negative, numberLiteral } from "./parse-literals.ts";
-import { INTERVAL_FUNCTION } from "./parse-scan.ts";
+import { between, call, likeMany, negate, OPERATORS, row, shiftChain, shifted, signed } from "./parse-operators.ts";
+import { EXTRACT_FUNCTION, INTERVAL_FUNCTION, NUMBER_FUNCTION } from "./parse-scan.ts";
 import { typeOfAst } from "./parse-type.ts";
 import type { Relation } from "./relation.ts";
 
 /** A node of the SQL parser's tree: `{ Kind: content }` or a bare kind. */
 type Ast = any;
-
-const OPERATORS: Readonly<Record<string, string>> = {
-  Plus: "+",
-  Minus: "-",
-  Multiply: "*",
-  Divide: "/",
-  Modulo: "%",
-  Eq: "==",
-  Spaceship: "<=>",
-  Gt: ">",
-  Lt: "<",
-  GtEq: ">=",
-  LtEq: "<=",
-  And: "and",
-  Or: "or",
-  BitwiseAnd: "&",
-  BitwiseOr: "|",
-  BitwiseXor: "^",
-  MyIntegerDivide: "div",
-  DuckIntegerDivide: "div",
-  StringConcat: "concat",
-};
 
 /** Functions whose first of three arguments is a bare unit, `dateadd(day, 1, d)`. */
 const UNIT = /^(?:year|quarter|month|week|day|dayofyear|hour|minute|second|millisecond|microsecond)$/i;
@@ -40,7 +19,6 @@ const UNIT_FIRST = new Set(["dateadd", "date_add", "datediff", "date_diff", "tim
 const STRING: DataType = { kind: "string" };
 const BOOLEAN: DataType = { kind: "boolean" };
 const lit = (value: Value, type: DataType): Expr => ({ kind: "literal", value, type });
-const call = (name: string, ...args: Expr[]): Expr => ({ kind: "call", name, args });
 
 /** What stands around an expression in a query; an expression by itself has none of it. */
 export interface QueryContext {
@@ -121,10 +99,8 @@ export class AstConverter {
         return call("<=>", this.expr(v[0]), this.expr(v[1]));
       case "InList":
         return negate(v.negated, call("in", this.expr(v.expr), ...v.list.map((x: Ast) => this.expr(x))));
-      case "Between": {
-        const x = this.expr(v.expr);
-        return negate(v.negated, call("and", call(">=", x, this.expr(v.low)), call("<=", x, this.expr(v.high))));
-      }
+      case "Between":
+        return negate(v.negated, between(this.expr(v.expr), this.expr(v.low), this.expr(v.high)));
       case "Like":
       case "ILike":
         return this.#like(kind === "Like" ? "like" : "ilike", v);
@@ -179,7 +155,7 @@ export class AstConverter {
       case "Array":
         return call("array", ...v.elem.map((x: Ast) => this.expr(x)));
       case "Tuple":
-        return call("struct", ...v.map((x: Ast) => this.expr(x)));
+        return row(v.map((x: Ast) => this.expr(x)));
       case "Lambda":
         return this.#lambdaOf(v);
       case "Wildcard":
@@ -232,7 +208,7 @@ export class AstConverter {
     const [kind, x] = Object.entries(v)[0] as [string, any];
     switch (kind) {
       case "Number":
-        return numberLiteral(x[0], x[1] === true);
+        return numberLiteral(`${x[0]}${x[1] === true ? "L" : ""}`);
       case "SingleQuotedString":
       case "DoubleQuotedString":
         return lit(x, STRING);
@@ -248,6 +224,8 @@ export class AstConverter {
   }
 
   #binary(v: Ast): Expr {
+    const shifts = v.op === "BitwiseAnd" ? shiftChain(v) : undefined;
+    if (shifts !== undefined) return shifted(shifts, (x) => this.expr(x));
     const left = this.expr(v.left);
     const right = this.expr(v.right);
     if (v.op === "NotEq") return call("not", call("==", left, right));
@@ -257,24 +235,20 @@ export class AstConverter {
   }
 
   #unary(v: Ast): Expr {
+    // A number's sign belongs to the literal; a value in brackets may overflow.
+    if (v.op === "Minus") {
+      const [number, long] = v.expr.Value?.value?.Number ?? [suffixed(v.expr)];
+      if (number !== undefined) return numberLiteral(`-${number}${long ? "L" : ""}`);
+    }
     const e = this.expr(v.expr);
     switch (v.op) {
       case "Not":
       case "BangNot":
         return call("not", e);
       case "Plus":
-        return e;
+        return signed("+", e);
       case "Minus":
-        if (v.expr.Interval && e.kind === "literal") return negative(e);
-        // A number's sign belongs to the literal; a value in brackets may overflow.
-        if (
-          v.expr.Value &&
-          e.kind === "literal" &&
-          (typeof e.value === "number" || typeof e.value === "bigint" || e.type.kind === "decimal")
-        ) {
-          return negative(e);
-        }
-        return call("negative", e);
+        return v.expr.Interval && e.kind === "literal" ? negative(e) : signed("-", e);
       case "BitwiseNot":
         return call("~", e);
     }
@@ -284,18 +258,16 @@ export class AstConverter {
   #like(name: "like" | "ilike", v: Ast): Expr {
     const x = this.expr(v.expr);
     const mark = v.escape_char?.value;
-    const one = (pattern: Ast): Expr => {
-      const e = call(name, x, this.expr(pattern), ...(mark ? [this.#value(mark)] : []));
-      return negate(v.negated, e);
-    };
-    const patterns: Ast[] | undefined = v.any ? v.pattern.Tuple : undefined;
-    if (patterns) return patterns.map(one).reduce((a, b) => call("or", a, b));
     const all = v.pattern.Function;
-    if (all?.name?.[0]?.Identifier?.value?.toLowerCase() === "all" && all.args?.List) {
-      const list: Ast[] = all.args.List.args.map((a: Ast) => a.Unnamed.Expr);
-      return list.map(one).reduce((a, b) => call("and", a, b));
+    const isAll = all?.name?.[0]?.Identifier?.value?.toLowerCase() === "all" && all.args?.List;
+    const patterns: Ast[] | undefined = v.any
+      ? v.pattern.Tuple
+      : isAll && all.args.List.args.map((a: Ast) => a.Unnamed.Expr);
+    if (patterns) {
+      const exprs = patterns.map((p) => this.expr(p));
+      return likeMany(name, v.any ? "any" : "all", v.negated, x, exprs);
     }
-    return one(v.pattern);
+    return negate(v.negated, call(name, x, this.expr(v.pattern), ...(mark ? [this.#value(mark)] : [])));
   }
 
   #case(v: Ast): Expr {
@@ -329,6 +301,8 @@ export class AstConverter {
   }
 
   #function(v: Ast): Expr {
+    const number = suffixed({ Function: v });
+    if (number !== undefined) return numberLiteral(number);
     const parts = v.name.map((p: Ast) => p.Identifier?.value as string);
     if (parts.length !== 1) throw this.#error(`the function name ${quoted(parts)} has several parts`);
     const name = parts[0]!;
@@ -345,6 +319,7 @@ export class AstConverter {
       }
       return this.expr(x.Expr);
     });
+    if (lower === EXTRACT_FUNCTION) return call("extract", ...args);
     if (lower === INTERVAL_FUNCTION) {
       const text = args[0]?.kind === "literal" ? args[0].value : undefined;
       if (typeof text === "string") return intervalOfUnits(text);
@@ -491,6 +466,8 @@ export function part(v: Ast): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : `\`${name.replaceAll("`", "``")}\``;
 }
 
-function negate(yes: boolean, e: Expr): Expr {
-  return yes ? call("not", e) : e;
+/** The text of a number that the scanner met with a suffix. */
+function suffixed(e: Ast): string | undefined {
+  if (e.Function?.name?.[0]?.Identifier?.value !== NUMBER_FUNCTION) return undefined;
+  return e.Function.args.List.args[0].Unnamed.Expr.Value.value.SingleQuotedString;
 }

@@ -8,13 +8,22 @@ export interface Scanned {
   position(at: number): number;
 }
 
+/** The fields of `EXTRACT(field FROM x)` are not those that the parser knows: `__extract('field', x)`. */
+export const EXTRACT_FUNCTION = "__extract";
 export const INTERVAL_FUNCTION = "__interval";
+/** A number with a suffix: `__number('1.5D')`. */
+export const NUMBER_FUNCTION = "__number";
+/** Between the sides of a shift, `a & __shift & b`: as tight as `&` in the parser, and tighter once the tree is read. */
+export const SHIFTS = {
+  "<<": "__shift_left",
+  ">>": "__shift_right",
+  ">>>": "__shift_right_unsigned",
+} as const;
 /** Before the fields of an interval type, which the parser does not know: `__interval_type_interval_day_to_second`. */
 export const INTERVAL_TYPE = "__interval_type_";
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", "0": "\0", Z: "\x1a" };
 const NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(BD|D|F|S|Y)?(?![A-Za-z0-9_])/iy;
-const SUFFIX: Readonly<Record<string, string>> = { D: "double", F: "float", S: "smallint", Y: "tinyint" };
 const WORD = /[A-Za-z_][A-Za-z0-9_]*/y;
 const UNITS = "microseconds?|milliseconds?|seconds?|minutes?|hours?|days?|weeks?|months?|years?";
 const INTERVAL = new RegExp(
@@ -24,24 +33,7 @@ const INTERVAL = new RegExp(
 
 const FIELDS = "year|month|day|hour|minute|second";
 const INTERVAL_FIELDS = new RegExp(`interval\\s+(?:${FIELDS})(?:\\s+to\\s+(?:${FIELDS}))?(?=\\s*[),>])`, "iy");
-const EXTRACT_FIELD = /(extract\s*\(\s*)(\w+)(?=\s+from\b)/iy;
-/** Spark's names of fields as the SQL parser knows them. */
-const PARSER_FIELD: Readonly<Record<string, string>> = Object.fromEntries(
-  [
-    ["year", "y years yr yrs"],
-    ["isoyear", "yearofweek"],
-    ["quarter", "qtr"],
-    ["month", "mon mons months"],
-    ["week", "w weeks"],
-    ["day", "d days"],
-    ["dow", "dayofweek"],
-    ["isodow", "dayofweek_iso dow_iso"],
-    ["hour", "h hours hr hrs"],
-    ["minute", "m min mins minutes"],
-    ["second", "s sec seconds secs"],
-  ].flatMap(([field, names]) => names!.split(" ").map((n) => [n, field!])),
-);
-
+const EXTRACT_FIELD = /extract\s*\(\s*(\w+)\s+from\b/iy;
 /** A `?` is the parameter of this name and its number from 0. */
 export const POSITION = "__position_";
 
@@ -75,6 +67,7 @@ export function scan(text: string): Scanned {
   };
   let i = 0;
   let parameters = 0;
+  let types = 0;
   while (i < text.length) {
     const c = text[i]!;
     const comment = commentEnd(text, i);
@@ -110,13 +103,8 @@ export function scan(text: string): Scanned {
       NUMBER.lastIndex = i;
       const m = NUMBER.exec(text);
       if (m !== null) {
-        const suffix = m[1]?.toUpperCase();
-        if (suffix === undefined) sql += m[0];
-        else {
-          const digits = m[0].slice(0, m[0].length - suffix.length);
-          const type = SUFFIX[suffix] ?? decimalType(digits);
-          replace(`cast(${digits} as ${type})`, i, i + m[0].length);
-        }
+        if (m[1] === undefined) sql += m[0];
+        else replace(`${NUMBER_FUNCTION}('${m[0]}')`, i, i + m[0].length);
         i += m[0].length;
         continue;
       }
@@ -144,9 +132,8 @@ export function scan(text: string): Scanned {
       if (/^extract$/i.test(word[0])) {
         EXTRACT_FIELD.lastIndex = i;
         const m = EXTRACT_FIELD.exec(text);
-        const field = m && PARSER_FIELD[m[2]!.toLowerCase()];
-        if (m && field) {
-          replace(`${m[1]}${field}`, i, i + m[0].length);
+        if (m !== null) {
+          replace(`${EXTRACT_FUNCTION}('${m[1]}',`, i, i + m[0].length);
           i += m[0].length;
           continue;
         }
@@ -160,11 +147,24 @@ export function scan(text: string): Scanned {
       if (/^(?:both|leading|trailing)$/i.test(word[0])) {
         const from = /^\s+from\b/i.exec(text.slice(i + word[0].length));
         if (from !== null) {
-          replace(`${word[0]} ' '`, i, i + word[0].length);
-          i += word[0].length;
+          const end = i + word[0].length + from[0].length;
+          replace(word[0], i, end);
+          i = end;
           continue;
         }
       }
+      // The parser takes this NULL for the words of a column's definition.
+      if (/^(?:rlike|regexp)$/i.test(word[0])) {
+        const none = /^\s+null\b/i.exec(text.slice(i + word[0].length));
+        if (none !== null) {
+          const end = i + word[0].length + none[0].length;
+          replace(`${word[0]} (null)`, i, end);
+          i = end;
+          continue;
+        }
+      }
+      // The brackets of types are no shifts: array<array<int>>.
+      if (/^(?:array|map|struct)$/i.test(word[0]) && /^\s*<(?![<=>])/.test(text.slice(i + word[0].length))) types++;
       // exists(array, lambda) is a function; EXISTS (SELECT ...) is not.
       if (/^exists$/i.test(word[0]) && /^\s*\(\s*(?!select\b|with\b|values\b)/i.test(text.slice(i + word[0].length))) {
         replace(`\`${word[0]}\``, i, i + word[0].length);
@@ -176,6 +176,13 @@ export function scan(text: string): Scanned {
       // A number may follow a word directly only as part of it.
       continue;
     }
+    const shift = (["<<", ">>>", ">>"] as const).find((s) => types === 0 && text.startsWith(s, i));
+    if (shift !== undefined) {
+      replace(`& ${SHIFTS[shift]} &`, i, i + shift.length);
+      i += shift.length;
+      continue;
+    }
+    if (c === ">" && types > 0) types--;
     sql += c;
     i++;
   }
@@ -187,11 +194,6 @@ export function scan(text: string): Scanned {
       return Math.min(given + (at - out), text.length);
     },
   };
-}
-
-function decimalType(digits: string): string {
-  const [whole = "", fraction = ""] = digits.split(".");
-  return `decimal(${Math.max(1, whole.replace(/^0+/, "").length + fraction.length)},${fraction.length})`;
 }
 
 function quotedEnd(text: string, start: number, quote: string): number {

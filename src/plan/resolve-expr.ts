@@ -8,9 +8,9 @@ import { nameParts, quoted } from "./names.ts";
 import { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
 import type { ExprHooks } from "./resolve-hooks.ts";
 import type { Field, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
-import { ambiguous, type Match, matches, type Node, type ScopeColumn, unresolved } from "./scope.ts";
+import { ambiguous, ambiguousOfFrame, type Match, matches, type Node, type ScopeColumn, unresolved } from "./scope.ts";
 import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
-import { exprName, exprText } from "./sql-text.ts";
+import { exprName, exprText, type NameContext } from "./sql-text.ts";
 
 export { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
 export type { ExprHooks } from "./resolve-hooks.ts";
@@ -33,15 +33,21 @@ export class ExprResolver {
   #underOver = false;
   /** How many expressions are around the one that is resolved, itself included. */
   #depth = 0;
+  readonly #types = new WeakMap<Expr, DataType>();
+  /** What the names of expressions that were resolved here depend on. */
+  readonly names: NameContext;
 
   constructor(hooks: ExprHooks) {
     this.#hooks = hooks;
+    this.names = { typeOf: (e) => this.#types.get(e), timeZone: hooks.timeZone ?? "UTC" };
   }
 
   resolve(e: Expr): ResolvedExpr {
     this.#depth++;
     try {
-      return this.#resolve(e);
+      const resolved = this.#resolve(e);
+      this.#types.set(e, resolved.type);
+      return resolved;
     } finally {
       this.#depth--;
     }
@@ -406,7 +412,7 @@ export class ExprResolver {
       if (e.kind === "star") parts.push(...this.star(e));
       else {
         const named = e.kind === "alias" || e.kind === "attribute" || e.kind === "extract" || e.kind === "cast";
-        parts.push({ name: named ? exprName(e) : `col${i + 1}`, expr: this.resolve(e) });
+        parts.push({ name: named ? exprName(e, this.names) : `col${i + 1}`, expr: this.resolve(e) });
       }
     }
     const args = parts.flatMap((p): CallArg[] => [
@@ -468,18 +474,6 @@ export class ExprResolver {
       { parameters: { sqlExpr: `"${exprText(e)}"`, filter: `"${exprText(e)}"`, type: `"${sqlName(condition.type)}"` } },
     );
   }
-}
-
-/** `df.col("x")` where `df` is there twice. */
-function ambiguousOfFrame(parts: readonly string[]): MillraceError {
-  return new MillraceError(
-    "AMBIGUOUS_COLUMN_REFERENCE",
-    `Column ${quoted(parts)} is ambiguous: the DataFrame that it belongs to is joined with itself.`,
-    {
-      hint: 'Give each side a name with alias("a") and use col("a.x").',
-      parameters: { name: quoted(parts) },
-    },
-  );
 }
 
 function invalid(message: string, hint: string): MillraceError {

@@ -9,6 +9,8 @@ export interface ExprHooks {
   readonly catalog: FunctionCatalog;
   readonly same: SameName;
   readonly currentDatabase?: string;
+  /** The session's. */
+  readonly timeZone?: string | undefined;
   /** The scope to look names up in. */
   node(): Node;
   /** A call of `window(...)`: gives the column of a time_window node put below. */

@@ -92,3 +92,15 @@ export function unresolved(name: string, columns: readonly ScopeColumn[]): Millr
     { parameters: { objectName: shown, proposal: proposals.join(", ") } },
   );
 }
+
+/** `df.col("x")` where `df` is there twice. */
+export function ambiguousOfFrame(parts: readonly string[]): MillraceError {
+  return new MillraceError(
+    "AMBIGUOUS_COLUMN_REFERENCE",
+    `Column ${quoted(parts)} is ambiguous: the DataFrame that it belongs to is joined with itself.`,
+    {
+      hint: 'Give each side a name with alias("a") and use col("a.x").',
+      parameters: { name: quoted(parts) },
+    },
+  );
+}
