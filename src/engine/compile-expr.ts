@@ -264,7 +264,7 @@ function overClause(expr: Over, ctx: CompileContext): string {
 
 /** Functions over the whole partition take no frame; Spark writes one nevertheless. */
 function isRanking(expr: ResolvedExpr): boolean {
-  return expr.kind === "call" && functionOf(expr.name).kind === "window";
+  return expr.kind === "call" && expr.name !== "nth_value" && functionOf(expr.name).kind === "window";
 }
 
 /** `by`: the type that is ordered by, whose unit a range is in: microseconds of a time, days of a date. */
@@ -284,7 +284,7 @@ function frameSql(frame: WindowFrame, by: DataType["kind"] | undefined): string 
 
 /** Names of DuckDB's aggregates and window functions that the function table uses. */
 const OVER_TARGET =
-  /^(?:sum|count|avg|min|max|list|first|last|any_value|arg_min|arg_max|min_by|max_by|median|mode|quantile_cont|quantile_disc|approx_quantile|approx_count_distinct|stddev_samp|stddev_pop|var_samp|var_pop|covar_samp|covar_pop|corr|skewness|kurtosis|kurtosis_pop|regr_\w+|bool_and|bool_or|bit_and|bit_or|bit_xor|string_agg|product|histogram|count_if|countif|fsum|row_number|rank|dense_rank|percent_rank|cume_dist|ntile|lag|lead|first_value|last_value|nth_value)$/i;
+  /^(?:sum|count|avg|min|max|list|first|last|any_value|arg_min|arg_max|arg_min_null|arg_max_null|min_by|max_by|median|mode|quantile_cont|quantile_disc|approx_quantile|approx_count_distinct|stddev_samp|stddev_pop|var_samp|var_pop|covar_samp|covar_pop|corr|skewness|kurtosis|kurtosis_pop|regr_\w+|bool_and|bool_or|bit_and|bit_or|bit_xor|string_agg|product|histogram|count_if|countif|fsum|row_number|rank|dense_rank|percent_rank|cume_dist|ntile|lag|lead|first_value|last_value|nth_value)$/i;
 
 /** Puts the OVER clause behind each aggregate in the text: `CAST(sum(x) AS BIGINT)` becomes `CAST(sum(x) OVER (...) AS BIGINT)`. */
 function attachOver(sql: string, over: string): string {

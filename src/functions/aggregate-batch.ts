@@ -23,3 +23,7 @@ export function batch(
     kind: "aggregate",
   });
 }
+
+/** Where a side is null, the other one stands. */
+export const merged = (op: (l: string, r: string) => string) => (l: string, r: string) =>
+  `CASE WHEN ${l} IS NULL THEN ${r} WHEN ${r} IS NULL THEN ${l} ELSE ${op(l, r)} END`;

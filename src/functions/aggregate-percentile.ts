@@ -1,10 +1,11 @@
-import { isInterval, isNumeric } from "../plan/coercion.ts";
+import { MillraceError } from "../errors.ts";
+import { isIntegral, isInterval, isNumeric } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { batch, values } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
-import type { FunctionDef } from "./define.ts";
-import { any, boolean, DOUBLE, opt, orderable, param, STRING, typeOf } from "./params.ts";
+import { type FunctionDef, nativeFunction } from "./define.ts";
+import { any, boolean, DOUBLE, LONG, opt, param, STRING, typeOf } from "./params.ts";
 
 /** A share between 0 and 1, or a list of such. */
 const share = param('"DOUBLE" or "ARRAY<DOUBLE>"', ({ type }) =>
@@ -24,6 +25,48 @@ const measured = param('"NUMERIC", "DATE", "TIMESTAMP" or "INTERVAL"', ({ type }
 const many = (type: DataType, p: DataType): DataType => (p.kind === "array" ? arrayOf(type, false) : type);
 const doubles = (_: unknown, args: readonly { readonly type: DataType }[]): DataType => many(DOUBLE, args[1]!.type);
 
+/** A whole number as a long. */
+const whole = param('"INTEGRAL"', ({ type }) => (isIntegral(type) ? LONG : undefined));
+const counted: DataType = {
+  kind: "struct",
+  fields: [
+    { name: "v", type: DOUBLE, nullable: false },
+    { name: "n", type: LONG, nullable: true },
+  ],
+};
+
+/** The percentile of values that each count so many times: between its two neighbours, by the distance. */
+const weighted = nativeFunction(
+  "percentile",
+  (items: readonly { v: number; n: bigint | number | null }[], shares: number | readonly number[]) => {
+    const sorted = items.map(({ v, n }) => ({ v, n: Number(n ?? 0) })).sort((a, b) => a.v - b.v);
+    const negative = sorted.find((e) => e.n < 0);
+    if (negative !== undefined) {
+      throw new MillraceError(
+        "NEGATIVE_VALUES_IN_FREQUENCY_EXPRESSION",
+        `Found the negative value ${negative.n} in the frequency of percentile, but expected a positive integral value.`,
+      );
+    }
+    const total = sorted.reduce((sum, e) => sum + e.n, 0);
+    const at = (position: number): number => {
+      let seen = 0;
+      for (const e of sorted) {
+        seen += e.n;
+        if (seen > position) return e.v;
+      }
+      return sorted.at(-1)!.v;
+    };
+    const one = (share: number): number => {
+      const position = (total - 1) * share;
+      const [low, high] = [Math.floor(position), Math.ceil(position)];
+      const [a, b] = [at(low), at(high)];
+      return low === high || a === b ? a : (high - position) * a + (position - low) * b;
+    };
+    if (total === 0) return null;
+    return typeof shares === "number" ? one(shares) : shares.map(one);
+  },
+);
+
 /** Shares counted from the other end. */
 const flipped = (p: string, type: DataType): string =>
   type.kind === "array" ? `list_transform(${p}, lambda e: 1 - e)` : `(1 - ${p})`;
@@ -32,7 +75,23 @@ const fiveValues = values("INT", 1, 2, 3, 4, 10);
 
 export const percentileFunctions: readonly FunctionDef[] = [
   batch("median", [number], DOUBLE, ["median(x)", 2], ([x]) => `median(${x})`),
-  batch("percentile", [number, share], doubles, ["percentile(x, 0.5)", 2], ([x, p]) => `quantile_cont(${x}, ${p})`),
+  batch(
+    "percentile",
+    [number, share, opt(whole)],
+    doubles,
+    ["percentile(x, 0.5)", 2],
+    ([x, p, n], { args, result }, native) =>
+      n === undefined
+        ? `quantile_cont(${x}, ${p})`
+        : native(
+            weighted,
+            [
+              { sql: `list(struct_pack(v := ${x}, n := ${n})) FILTER (${x} IS NOT NULL)`, type: arrayOf(counted) },
+              { sql: p!, type: args[1]! },
+            ],
+            result,
+          ),
+  ),
   // `percentile_cont(p) WITHIN GROUP (ORDER BY x DESC)`: the order is the third argument.
   batch(
     "percentile_cont",
@@ -75,7 +134,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
   // The smallest of the most frequent values, so that the same rows give the same result; Spark takes any of them.
   batch(
     "mode",
-    [orderable, opt(boolean)],
+    [any, opt(boolean)],
     typeOf(0),
     ["mode(x)", 1],
     ([x], { literals, result }) => {

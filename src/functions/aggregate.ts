@@ -1,8 +1,9 @@
 import { isIntegral, isInterval } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
-import { batch, values } from "./aggregate-batch.ts";
+import { batch, merged, values } from "./aggregate-batch.ts";
 import { bitmapFunctions } from "./aggregate-bitmap.ts";
+import { extremeFunctions } from "./aggregate-extreme.ts";
 import { percentileFunctions } from "./aggregate-percentile.ts";
 import { statisticsFunctions } from "./aggregate-statistics.ts";
 import { type AggregateDef, type FunctionDef, family } from "./define.ts";
@@ -24,9 +25,6 @@ import {
 
 const fn = family("aggregate");
 
-/** Where a side is null, the other one stands. */
-const merged = (op: (l: string, r: string) => string) => (l: string, r: string) =>
-  `CASE WHEN ${l} IS NULL THEN ${r} WHEN ${r} IS NULL THEN ${l} ELSE ${op(l, r)} END`;
 const plus = merged((l, r) => `${l} + ${r}`);
 
 /** An aggregate with one state column that is its own result. */
@@ -68,15 +66,6 @@ const sumSql = (x: string, t: DataType): string => {
 };
 
 const listOf = (elementType: DataType): DataType => ({ kind: "array", elementType, containsNull: false });
-const byValues = {
-  schema: "x STRING, y INT",
-  rows: [
-    ["a", 10],
-    ["b", 50],
-    ["c", 20],
-  ],
-};
-
 /** first, last, any_value: the second argument, `true`, skips nulls. */
 function pick(
   name: string,
@@ -107,24 +96,6 @@ function pick(
       streaming: true,
     },
   });
-}
-
-/** max_by and min_by: the value beside the extreme; rows without an order value do not count. */
-function extreme(pickSql: string, bestSql: string, better: string): AggregateDef {
-  return {
-    state: ([x, y]) => [
-      { name: "v", type: x!, init: "NULL" },
-      { name: "by", type: y!, init: "NULL" },
-    ],
-    partial: ([x, y]) => [`${pickSql}(${x}, ${y}) FILTER (${y} IS NOT NULL)`, `${bestSql}(${y})`],
-    merge: ([lv, lb], [rv, rb]) => [
-      `CASE WHEN ${lb} IS NULL OR ${rb} ${better} ${lb} THEN ${rv} ELSE ${lv} END`,
-      merged((l, r) => `CASE WHEN ${r} ${better} ${l} THEN ${r} ELSE ${l} END`)(lb!, rb!),
-    ],
-    mergeAggregate: ([v, b]) => [`${pickSql}(${v}, ${b}) FILTER (${b} IS NOT NULL)`, `${bestSql}(${b})`],
-    final: ([v]) => v!,
-    streaming: true,
-  };
 }
 
 function lists(tidy: (list: string) => string): AggregateDef {
@@ -357,14 +328,6 @@ export const aggregateFunctions: readonly FunctionDef[] = [
       (c) => `bit_xor(${c})`,
     ),
   }),
-  fn("max_by", [any, orderable], typeOf(0), ["max_by(x, y)", "b"], {
-    values: byValues,
-    aggregate: extreme("arg_max_null", "max", ">"),
-  }),
-  fn("min_by", [any, orderable], typeOf(0), ["min_by(x, y)", "a"], {
-    values: byValues,
-    aggregate: extreme("arg_min_null", "min", "<"),
-  }),
   fn("collect_list", [any], ([t]) => listOf(t!), ["collect_list(x)", [1, 2, 1]], {
     aliases: ["array_agg"],
     nullable: "never",
@@ -393,6 +356,7 @@ export const aggregateFunctions: readonly FunctionDef[] = [
   moments("stddev_pop", [], "sqrt", 0, Math.sqrt(2 / 3)),
   moments("var_samp", ["variance"], "", 1, 1),
   moments("var_pop", [], "", 0, 2 / 3),
+  ...extremeFunctions,
   ...statisticsFunctions,
   ...percentileFunctions,
   ...bitmapFunctions,

@@ -1,8 +1,9 @@
 import { MillraceError } from "../errors.ts";
-import { commonType, isNumeric } from "../plan/coercion.ts";
+import { commonType, isNumeric, isOrderable } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import type { Options, Result } from "./define.ts";
+import { param, unordered } from "./params.ts";
 
 /** What the functions of arrays, maps and lambdas share. */
 
@@ -22,6 +23,11 @@ export const entry = (t: MapType): DataType => ({
   ],
 });
 export const containsNull = (t: DataType | undefined): boolean => t?.kind === "array" && t.containsNull;
+
+/** An array; a bare null gets the error of the function. */
+export const arrayOrNull = param('"ARRAY"', ({ type }) =>
+  type.kind === "array" || type.kind === "null" ? type : undefined,
+);
 
 /** `x` where it is not null, else null. */
 export const unlessNull = (xs: string[], sql: string): string =>
@@ -58,15 +64,22 @@ export function mismatch(condition: MillraceError["code"], name: string, types: 
   );
 }
 
+const diff = "DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES";
+/** Functions that compare the element with others. */
+const COMPARES = new Set(["array_contains", "array_position", "array_remove"]);
+
 /** The second argument is an element of the first, an array. */
 export const elementOfFirst =
   (name: string, keepNull = false): NonNullable<Options["coerce"]> =>
   ([a, e], given) => {
+    if (a!.kind === "null")
+      throw mismatch(name === "array_remove" ? diff : "DATATYPE_MISMATCH.NULL_TYPE", name, [a!, e!]);
     const own = (a as ArrayType).elementType;
     if (!keepNull && (e!.kind === "null" || given[0]!.type.kind === "null"))
       throw mismatch("DATATYPE_MISMATCH.NULL_TYPE", name, [a!, e!]);
     const type = strictCommon(own, e!);
-    if (type === undefined) throw mismatch("DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES", name, [a!, e!]);
+    if (type === undefined) throw mismatch(diff, name, [a!, e!]);
+    if (!isOrderable(type) && COMPARES.has(name)) throw unordered(name, type);
     return [arrayOf(type, (a as ArrayType).containsNull), type];
   };
 
@@ -74,7 +87,8 @@ export const elementOfFirst =
 export const sameArrays =
   (name: string): NonNullable<Options["coerce"]> =>
   ([a, b]) => {
-    const type = strictCommon((a as ArrayType).elementType, (b as ArrayType).elementType);
+    const type = a!.kind === "array" && b!.kind === "array" ? strictCommon(a!.elementType, b!.elementType) : undefined;
+    if (type !== undefined && !isOrderable(type)) throw unordered(name, type);
     if (type === undefined) throw mismatch("DATATYPE_MISMATCH.BINARY_ARRAY_DIFF_TYPES", name, [a!, b!]);
     return [arrayOf(type, containsNull(a)), arrayOf(type, containsNull(b))];
   };

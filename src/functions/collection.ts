@@ -4,6 +4,7 @@ import {
   type ArrayType,
   applied,
   arrayOf,
+  arrayOrNull,
   containsNull,
   element,
   elementOfFirst,
@@ -47,7 +48,7 @@ function sortedBy(x: string, comparator: string, type: DataType): string {
 export const collectionFunctions: readonly FunctionDef[] = [
   fn(
     "array_contains",
-    [array, any],
+    [arrayOrNull, any],
     BOOLEAN,
     ["array_contains(array(1, 2, 3), 2)", true],
     ([x, e]) =>
@@ -59,7 +60,7 @@ export const collectionFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "array_position",
-    [array, any],
+    [arrayOrNull, any],
     LONG,
     ["array_position(array(3, 2, 1, 4), 1)", 3n],
     ([x, e]) => unlessNull([x!, e!], `CAST(coalesce(list_position(${x}, ${e}), 0) AS BIGINT)`),
@@ -67,7 +68,7 @@ export const collectionFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "array_remove",
-    [array, any],
+    [arrayOrNull, any],
     typeOf(0),
     ["array_remove(array(1, 2, 3, 1), 1)", [2, 3]],
     ([x, e]) => unlessNull([x!, e!], `list_filter(${x}, lambda a: a IS DISTINCT FROM ${e})`),
@@ -80,10 +81,12 @@ export const collectionFunctions: readonly FunctionDef[] = [
     ["array_compact(array(1, 2, null))", [1, 2]],
     ([x]) => `list_filter(${x}, lambda e: e IS NOT NULL)`,
   ),
-  fn("array_distinct", [array], typeOf(0), ["array_distinct(array(1, 2, 3, 1))", [1, 2, 3]], ([x]) => distinct(x!)),
+  fn("array_distinct", [orderableArray], typeOf(0), ["array_distinct(array(1, 2, 3, 1))", [1, 2, 3]], ([x]) =>
+    distinct(x!),
+  ),
   fn(
     "array_union",
-    [array, array],
+    [arrayOrNull, arrayOrNull],
     ([a, b]) => arrayOf((a as ArrayType).elementType, containsNull(a) || containsNull(b)),
     ["array_union(array(1, 2), array(2, 3))", [1, 2, 3]],
     ([a, b]) => unlessNull([a!, b!], distinct(`list_concat(${a}, ${b})`)),
@@ -91,7 +94,7 @@ export const collectionFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "array_intersect",
-    [array, array],
+    [arrayOrNull, arrayOrNull],
     ([a, b]) => arrayOf((a as ArrayType).elementType, containsNull(a) && containsNull(b)),
     ["array_intersect(array(1, 2, 3), array(1, 3, 5))", [1, 3]],
     ([a, b]) => unlessNull([a!, b!], distinct(`list_filter(${a}, lambda v: ${holds(b!, "v")})`)),
@@ -99,7 +102,7 @@ export const collectionFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "array_except",
-    [array, array],
+    [arrayOrNull, arrayOrNull],
     typeOf(0),
     ["array_except(array(1, 2, 3), array(1, 3, 5))", [2]],
     ([a, b]) => unlessNull([a!, b!], distinct(`list_filter(${a}, lambda v: NOT (${holds(b!, "v")}))`)),
@@ -107,7 +110,7 @@ export const collectionFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "arrays_overlap",
-    [array, array],
+    [arrayOrNull, arrayOrNull],
     BOOLEAN,
     ["arrays_overlap(array(1, 2, 3), array(3, 4, 5))", true],
     ([a, b]) =>

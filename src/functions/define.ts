@@ -114,6 +114,8 @@ export interface Param {
   readonly what: string;
   readonly optional?: boolean;
   readonly rest?: boolean;
+  /** The error where a type does not fit, if it is another than DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE. */
+  readonly refuse?: (name: string, type: DataType) => MillraceError | undefined;
   accept(arg: ArgumentType): DataType | undefined;
 }
 
@@ -193,7 +195,7 @@ function matchParams(name: string, params: readonly Param[], args: readonly Argu
   return args.map((arg, i) => {
     const param = params[i] ?? last!;
     const type = param.accept(arg);
-    if (type === undefined) throw unexpectedType(name, i, param.what, arg.type);
+    if (type === undefined) throw param.refuse?.(name, arg.type) ?? unexpectedType(name, i, param.what, arg.type);
     return type;
   });
 }

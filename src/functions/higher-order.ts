@@ -60,7 +60,7 @@ function predicate(name: string, args: readonly ArgumentType[], i: number, param
 /** exists and forall can be null only where the condition can. */
 const mayBeNull = (name: string) => (args: readonly ArgumentType[]) => {
   const body = predicate(name, args, 1, [elementParam(args[0]!.type)]);
-  return args[0]!.nullable || body.nullable;
+  return args[0]!.nullable || body.nullable || body.type.kind === "null";
 };
 
 /** Folds a list. DuckDB's accumulator has the type of the elements, so both are fields of one struct. */

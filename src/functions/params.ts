@@ -27,7 +27,10 @@ const castTo =
 
 /** Any type. */
 export const any = param('"ANY"', ({ type }) => type);
-export const orderable = param('"ORDERED"', ({ type }) => (isOrderable(type) ? type : undefined));
+export const orderable: Param = {
+  ...param('"ORDERED"', ({ type }) => (isOrderable(type) ? type : undefined)),
+  refuse: unordered,
+};
 export const boolean = param('"BOOLEAN"', castTo(BOOLEAN));
 export const string = param('"STRING"', castTo(STRING));
 export const int = param('"INT"', castTo(INT));
@@ -49,9 +52,11 @@ export const integral = param('"INTEGRAL"', ({ type }) =>
   isIntegral(type) ? type : type.kind === "string" || type.kind === "null" ? LONG : undefined,
 );
 export const array = param('"ARRAY"', ({ type }) => (type.kind === "array" ? type : undefined));
-export const orderableArray = param('"ARRAY" of orderable elements', ({ type }) =>
-  type.kind === "array" && isOrderable(type.elementType) ? type : undefined,
-);
+/** An array whose elements can be compared, which maps cannot. */
+export const orderableArray: Param = {
+  ...param('"ARRAY"', ({ type }) => (type.kind === "array" && isOrderable(type.elementType) ? type : undefined)),
+  refuse: (name, type) => (type.kind === "array" ? unordered(name, type.elementType) : undefined),
+};
 export const map = param('"MAP"', ({ type }) => (type.kind === "map" ? type : undefined));
 export const struct = param('"STRUCT"', ({ type }) => (type.kind === "struct" ? type : undefined));
 export const arrayOrMap = param('"ARRAY" or "MAP"', ({ type }) =>
@@ -79,6 +84,16 @@ export function common(name: string, from = 0, to = Number.POSITIVE_INFINITY): N
     if (affected.length > 0 && type === undefined) throw differing(name, affected);
     return types.map((t, i) => (i >= from && i < to ? type : t));
   };
+}
+
+/** DATATYPE_MISMATCH.INVALID_ORDERING_TYPE. */
+export function unordered(name: string, type: DataType): MillraceError {
+  const shown = `"${sqlName(type)}"`;
+  return new MillraceError(
+    "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE",
+    `Cannot resolve "${name}" due to data type mismatch: it does not support ordering on the type ${shown}.`,
+    { parameters: { functionName: `\`${name}\``, dataType: shown } },
+  );
 }
 
 export function differing(name: string, types: readonly DataType[]): MillraceError {

@@ -131,7 +131,7 @@ export const stringFunctions: readonly FunctionDef[] = [
       coerce: (types) => {
         if (types.some((t) => t.kind === "array")) {
           const type = commonTypeOf(types);
-          if (type === undefined) throw differing("concat", types);
+          if (type === undefined || types.some((t) => t.kind === "null")) throw differing("concat", types);
           return types.map(() => type);
         }
         return types.length > 0 && types.every(isBinary) ? types : types.map(() => STRING);

@@ -1,7 +1,8 @@
+import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
-import { type FunctionDef, family, type SqlTypes } from "./define.ts";
-import { any, boolean, DOUBLE, INT, int, opt, typeOf } from "./params.ts";
+import { type FunctionDef, family, type Options, type SqlTypes } from "./define.ts";
+import { any, boolean, DOUBLE, INT, int, opt, param, typeOf } from "./params.ts";
 
 const fn = family("window");
 const rows = {
@@ -23,6 +24,9 @@ const ranking = (name: string, type: typeof INT, result: unknown): FunctionDef =
     { kind: "window", nullable: "never", values: rows },
   );
 
+/** An int as it is: nothing is cast to it. */
+const integer = param('"INT"', ({ type }) => (type.kind === "integer" ? type : undefined));
+
 /** lag and lead: the value, how far, what where there is no row, and whether nulls are passed over. */
 function offset(name: string, [x, n = "1", d = "NULL"]: string[], { literals }: SqlTypes): string {
   return `${name}(${x}, ${n}, ${d}${literals?.[3] === true ? " IGNORE NULLS" : ""})`;
@@ -34,6 +38,27 @@ const offsetTypes = ([t, , d]: readonly DataType[]): (DataType | undefined)[] =>
 const offsetNullable = (args: readonly ArgumentType[]): boolean =>
   args[0]!.nullable || args[2] === undefined || args[2].nullable || args[3]?.literal === true;
 
+/** The count of ntile and nth_value: a literal above zero. */
+const counted =
+  (name: string, what: string, i: number): NonNullable<Options["coerce"]> =>
+  (types, given) => {
+    const literal = given[i]?.literal;
+    const parameters = { functionName: `\`${name}\``, exprName: what };
+    if (given[i] !== undefined && literal === undefined) {
+      throw new MillraceError("DATATYPE_MISMATCH.NON_FOLDABLE_INPUT", `The ${what} of \`${name}\` must be a literal.`, {
+        parameters,
+      });
+    }
+    if (literal !== undefined && Number(literal) <= 0) {
+      throw new MillraceError(
+        "DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE",
+        `The ${what} of \`${name}\` must be above 0, but it is ${literal}.`,
+        { parameters },
+      );
+    }
+    return types;
+  };
+
 export const windowFunctions: readonly FunctionDef[] = [
   fn("row_number", [], INT, [over("row_number()"), [1, 2, 3]], () => "CAST(row_number() AS INTEGER)", {
     kind: "window",
@@ -44,10 +69,11 @@ export const windowFunctions: readonly FunctionDef[] = [
   ranking("dense_rank", INT, [1, 1, 2]),
   ranking("percent_rank", DOUBLE as typeof INT, [0, 0, 1]),
   ranking("cume_dist", DOUBLE as typeof INT, [2 / 3, 2 / 3, 1]),
-  fn("ntile", [int], INT, [over("ntile(2)"), [1, 1, 2]], ([n]) => `CAST(ntile(${n}) AS INTEGER)`, {
+  fn("ntile", [opt(integer)], INT, [over("ntile(2)"), [1, 1, 2]], ([n = "1"]) => `CAST(ntile(${n}) AS INTEGER)`, {
     kind: "window",
     nullable: "never",
     values: rows,
+    coerce: counted("ntile", "buckets", 0),
   }),
   fn(
     "lag",
@@ -71,6 +97,6 @@ export const windowFunctions: readonly FunctionDef[] = [
     typeOf(0),
     [over("nth_value(y, 2)"), [null, 20, 20]],
     ([x, n, i]) => `nth_value(${x}, ${n}${i === "true" ? " IGNORE NULLS" : ""})`,
-    { kind: "window", nullable: "always", values: rows },
+    { kind: "window", nullable: "always", values: rows, coerce: counted("nth_value", "offset", 1) },
   ),
 ];
