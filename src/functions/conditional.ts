@@ -1,10 +1,10 @@
 import { MillraceError } from "../errors.ts";
-import { commonTypeOf, isNumeric, isOrderable } from "../plan/coercion.ts";
+import { commonType, commonTypeOf, isNumeric, isOrderable } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type Options, unexpectedType } from "./define.ts";
-import { any, BOOLEAN, common, differing, double, INT, LONG, NULL, param, rest, typeOf } from "./params.ts";
+import { any, BOOLEAN, common, differing, double, INT, NULL, param, rest, typeOf } from "./params.ts";
 
 const fn = family("conditional");
 
@@ -42,6 +42,16 @@ const orderedCommon =
     }
     return types.map(() => type);
   };
+
+/** What cannot be compared with 0. */
+function notANumber(type: DataType): MillraceError {
+  const left = `"${sqlName(type)}"`;
+  return new MillraceError(
+    "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES",
+    `Cannot resolve "nullifzero" due to data type mismatch: the type ${left} cannot be compared with 0.`,
+    { parameters: { left, right: '"INT"' } },
+  );
+}
 
 export const conditionalFunctions: readonly FunctionDef[] = [
   fn("coalesce", [any, rest(any)], typeOf(0), ["coalesce(NULL, 1, NULL)", 1], {
@@ -105,17 +115,25 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     ["nullifzero(0)", null],
     ([a], { args: [t] }) => `CASE WHEN ${isNumeric(t!) ? a : `CAST(${a} AS BIGINT)`} = 0 THEN NULL ELSE ${a} END`,
     {
+      coerce: ([t]) => {
+        if (commonType(t!, INT) === undefined) throw notANumber(t!);
+        return [undefined];
+      },
       nullable: "always",
     },
   ),
   fn(
     "zeroifnull",
     [any],
-    ([t]) => (t!.kind === "null" ? INT : t!),
+    typeOf(0),
     ["zeroifnull(NULL)", 0],
     ([a], { result }) => `coalesce(${a}, CAST(0 AS ${sqlType(result)}))`,
     {
-      coerce: ([t]) => [t!.kind === "null" ? INT : t!.kind === "string" ? LONG : undefined],
+      coerce: ([t]) => {
+        const type = commonType(t!, INT);
+        if (type === undefined) throw differing("zeroifnull", [t!, INT]);
+        return [type];
+      },
       nullable: "never",
     },
   ),

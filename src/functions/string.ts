@@ -1,7 +1,7 @@
 import { MillraceError } from "../errors.ts";
-import { commonTypeOf } from "../plan/coercion.ts";
+import { canImplicitlyCast, commonTypeOf } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
-import { type FunctionDef, family, type NativeCall, type NativeFunction, raise } from "./define.ts";
+import { type FunctionDef, family, type NativeCall, type NativeFunction, raise, unexpectedType } from "./define.ts";
 import { any, BINARY, BOOLEAN, differing, INT, int, long, opt, rest, STRING, string, text, typeOf } from "./params.ts";
 import * as native from "./string-native.ts";
 
@@ -159,7 +159,17 @@ export const stringFunctions: readonly FunctionDef[] = [
       }
       return `coalesce(array_to_string(${kept}, ${sep}), '')`;
     },
-    { coerce: (types) => types.map((t) => (t.kind === "array" ? t : STRING)), nullable: ([sep]) => sep!.nullable },
+    {
+      coerce: (types) =>
+        types.map((t, i) => {
+          const type = t.kind === "array" && i > 0 ? { ...t, elementType: STRING } : STRING;
+          if (!canImplicitlyCast(t, type)) {
+            throw unexpectedType("concat_ws", i, i === 0 ? '"STRING"' : '("ARRAY<STRING>" or "STRING")', t);
+          }
+          return type;
+        }),
+      nullable: ([sep]) => sep!.nullable,
+    },
   ),
   fn(
     "substring",
