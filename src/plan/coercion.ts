@@ -212,6 +212,26 @@ export function castMayBeNull(from: DataType, to: DataType): boolean {
   return isFractional(from) && isIntegral(to);
 }
 
+/** Whether `try_cast` may give null, by Spark's account: for any value that is not null unless no value can be lost. */
+export function tryCastMayBeNull(from: DataType, to: DataType): boolean {
+  if (from.kind === "null" || sameType(from, to)) return false;
+  if (to.kind === "string") return !isAtomic(from);
+  if (from.kind === "string") return to.kind !== "binary";
+  if (from.kind === "timestamp") return to.kind !== "timestamp_ntz" && to.kind !== "long";
+  if (to.kind === "timestamp") return !isDatetime(from) && from.kind !== "long";
+  if (to.kind === "timestamp_ntz") return !isDatetime(from);
+  if (from.kind === "array" && to.kind === "array") {
+    return (from.containsNull && !to.containsNull) || tryCastMayBeNull(from.elementType, to.elementType);
+  }
+  if (to.kind === "decimal") {
+    const given = decimalOf(from);
+    if (given === undefined) return true;
+    return to.scale < given.scale || to.precision - to.scale < given.precision - given.scale;
+  }
+  if (from.kind === "decimal" || !isNumeric(from) || !isNumeric(to)) return true;
+  return NUMERIC_ORDER.indexOf(to.kind) < NUMERIC_ORDER.indexOf(from.kind);
+}
+
 /** What Spark says to a cast that does not exist: another function does it, or only the mode before ANSI had it. */
 export function castSuggestion(
   from: DataType,

@@ -1,7 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, StructField, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import { canCast, castMayBeNull, castSuggestion, isIntegral, sameType } from "./coercion.ts";
+import { canCast, castMayBeNull, castSuggestion, isIntegral, sameType, tryCastMayBeNull } from "./coercion.ts";
 import type { ArgumentType, Field, FunctionSignature, ResolvedExpr } from "./resolved.ts";
 
 export type CallArg =
@@ -65,7 +65,8 @@ export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", 
     const value = foldCast(e.value, e.type, type);
     if (value !== undefined) return { kind: "literal", value, type, nullable: e.nullable };
   }
-  return { kind: "cast", child: e, mode, type, nullable: mode === "try" || e.nullable || castMayBeNull(e.type, type) };
+  const lossy = mode === "try" ? tryCastMayBeNull(e.type, type) : castMayBeNull(e.type, type);
+  return { kind: "cast", child: e, mode, type, nullable: e.nullable || lossy };
 }
 
 function foldCast(value: Value, from: DataType, to: DataType): Value | undefined {
