@@ -115,8 +115,10 @@ async function judgeTables(lanes: Lanes): Promise<void> {
     log(`${random} random cases, seed ${seed}`);
     // One in ten is a whole plan.
     const plans = Math.floor(random / 10);
-    verdicts.push(...(await judgeRandomExpressions(lanes, names, random - plans, seed, done)));
-    verdicts.push(...(await judgeRandomPlans(lanes, plans, seed, done)));
+    if (included("expression")) {
+      verdicts.push(...(await judgeRandomExpressions(lanes, names, random - plans, seed, done)));
+    }
+    if (included("plan")) verdicts.push(...(await judgeRandomPlans(lanes, plans, seed, done)));
   }
   for (const group of byConf<QueryCase>(of("query"))) {
     await lanes.withConf(group[0]!.conf, async () => {

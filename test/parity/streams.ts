@@ -32,7 +32,9 @@ export class StreamSessions {
     this.spark = new SparkSession({ remote: url });
     for (const session of [this.embedded, this.spark]) {
       session.conf.set("spark.sql.session.timeZone", "UTC");
-      session.conf.set("spark.sql.shuffle.partitions", 2);
+      // One partition of state, no second checksums: each file of a checkpoint costs Spark a process of its own.
+      session.conf.set("spark.sql.shuffle.partitions", 1);
+      session.conf.set("spark.sql.streaming.checkpoint.fileChecksum.enabled", false);
       // Else Spark counts the rows that are left after a filter as those that came in.
       session.conf.set("spark.sql.json.filterPushdown.enabled", false);
     }
