@@ -38,7 +38,9 @@ export function stringToDate(sql: string): string {
 
 const DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}";
 const TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\\.[0-9]{1,9})?";
-const ANY_TIME = "(?:[01]?[0-9]|2[0-3])(?::[0-5]?[0-9](?::[0-5]?[0-9](?:\\.[0-9]*)?)?)?";
+const HOUR = "(?:[01]?[0-9]|2[0-3])";
+const MINUTES = ":[0-5]?[0-9](?::[0-5]?[0-9](?:\\.[0-9]*)?)?";
+const ANY_TIME = `${HOUR}(?:${MINUTES})?`;
 const ZONE =
   "(?: ?(?:Z|(?:UTC|GMT|UT)?[+-](?:0?[0-9]|1[0-8])(?::?[0-5][0-9])?|UTC|GMT|UT|[A-Za-z][A-Za-z_]+(?:/[A-Za-z0-9_+-]+)*))?";
 
@@ -60,17 +62,23 @@ function usual(text: string): string {
  * Most timestamps in events carry no zone, a `Z` or an offset. With UTC as session zone those without offset take DuckDB's zone-less
  * parser, which is four times as fast as ICU's. Everything else is brought into the usual form first.
  */
-export function stringToTimestamp(sql: string, timeZone: string): string {
+export function stringToTimestamp(sql: string, timeZone: string, today?: string): string {
   const text = trimmed(sql);
   const plain = `TRY_CAST(${sql} AS TIMESTAMP)`;
   const withZone = (x: string): string => `TRY_CAST(${x} AS TIMESTAMP WITH TIME ZONE)`;
   const local = isUtc(timeZone) ? `make_timestamptz(epoch_us(${plain}))` : fromLocal(plain, timeZone);
-  const rare = usual(text);
-  const hasZone = `regexp_matches(${rare}, ':.*[-+A-Za-z]')`;
-  const rareValue = `CASE WHEN ${hasZone} THEN ${withZone(rare)} ELSE ${isUtc(timeZone) ? withZone(rare) : fromLocal(`TRY_CAST(${rare} AS TIMESTAMP)`, timeZone)} END`;
+  const rareValue = (given: string): string => {
+    const rare = usual(given);
+    const hasZone = `regexp_matches(${rare}, ':.*[-+A-Za-z]')`;
+    return `CASE WHEN ${hasZone} THEN ${withZone(rare)} ELSE ${isUtc(timeZone) ? withZone(rare) : fromLocal(`TRY_CAST(${rare} AS TIMESTAMP)`, timeZone)} END`;
+  };
+  const timeOnly =
+    today === undefined
+      ? ""
+      : ` WHEN regexp_full_match(${text}, '(?:T${ANY_TIME}|${HOUR}${MINUTES})${ZONE}') THEN ${rareValue(`CAST(${today} AS VARCHAR) || ' ' || ltrim(${text}, 'T')`)}`;
   const zoneless = isUtc(timeZone) ? `${DAY}[ T]${TIME}Z?` : `${DAY}[ T]${TIME}`;
   const offset = isUtc(timeZone) ? "[+-](?:0[0-9]|1[0-7]):[0-5][0-9]" : "(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])";
-  return `CASE WHEN regexp_full_match(${sql}, '${zoneless}') THEN ${local} WHEN regexp_full_match(${sql}, '${DAY}[ T]${TIME}${offset}') THEN ${withZone(sql)} WHEN regexp_full_match(${text}, '[+-]?[0-9]{4,7}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?') THEN ${fromLocal(`CAST((${stringToDate(sql)}) AS TIMESTAMP)`, timeZone)} WHEN regexp_full_match(${text}, '[+-]?[0-9]{4,7}-[0-9]{1,2}-[0-9]{1,2}[ T]${ANY_TIME}${ZONE}') THEN ${rareValue} END`;
+  return `CASE WHEN regexp_full_match(${sql}, '${zoneless}') THEN ${local} WHEN regexp_full_match(${sql}, '${DAY}[ T]${TIME}${offset}') THEN ${withZone(sql)} WHEN regexp_full_match(${text}, '[+-]?[0-9]{4,7}(?:-[0-9]{1,2}(?:-[0-9]{1,2})?)?') THEN ${fromLocal(`CAST((${stringToDate(sql)}) AS TIMESTAMP)`, timeZone)} WHEN regexp_full_match(${text}, '[+-]?[0-9]{4,7}-[0-9]{1,2}-[0-9]{1,2}[ T]${ANY_TIME}${ZONE}') THEN ${rareValue(text)}${timeOnly} END`;
 }
 
 /** A zone is read over. */

@@ -26,11 +26,19 @@ const FRACTIONAL = new Set(["float", "double"]);
 const NUMERIC = new Set([...INTEGRAL, ...FRACTIONAL, "decimal"]);
 
 /**
- * DuckDB SQL that casts as Spark does (4.x, ANSI). `sql` may be repeated in the result, so it must not be volatile.
+ * DuckDB SQL that casts as Spark does (4.x, ANSI). `sql` may be repeated in the result, so it must not be volatile. `today` is SQL of the
+ * session's day, to which a time without a day belongs.
  *
  * @throws MillraceError DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION for a pair of types that Spark does not cast
  */
-export function castSql(sql: string, from: DataType, to: DataType, mode: CastMode, timeZone: string): string {
+export function castSql(
+  sql: string,
+  from: DataType,
+  to: DataType,
+  mode: CastMode,
+  timeZone: string,
+  today?: string,
+): string {
   if (sameType(from, to)) return sql;
   if (from.kind === "null") return `CAST(NULL AS ${sqlType(to)})`;
   const plain = (x: string): string => `${mode === "try" ? "TRY_CAST" : "CAST"}(${x} AS ${sqlType(to)})`;
@@ -116,7 +124,7 @@ export function castSql(sql: string, from: DataType, to: DataType, mode: CastMod
       if (from.kind === "timestamp_ntz") return `CAST(${sql} AS DATE)`;
       return refuse();
     case "timestamp":
-      if (from.kind === "string") return orFail(stringToTimestamp(sql, timeZone), sql, to, mode);
+      if (from.kind === "string") return orFail(stringToTimestamp(sql, timeZone, today), sql, to, mode);
       if (from.kind === "date") return fromLocal(`CAST(${sql} AS TIMESTAMP)`, timeZone);
       if (from.kind === "timestamp_ntz") return fromLocal(sql, timeZone);
       if (INTEGRAL.has(from.kind)) return `make_timestamptz(CAST(${sql} AS BIGINT) * 1000000)`;
@@ -140,27 +148,32 @@ export function castSql(sql: string, from: DataType, to: DataType, mode: CastMod
       return refuse();
     case "array":
       if (from.kind !== "array") return refuse();
-      return `list_transform(${sql}, lambda e: ${castSql("e", from.elementType, to.elementType, mode, timeZone)})`;
+      return `list_transform(${sql}, lambda e: ${castSql("e", from.elementType, to.elementType, mode, timeZone, today)})`;
     case "map":
       if (from.kind !== "map") return refuse();
       return `map_from_entries(list_transform(map_entries(${sql}), lambda e: ${structSql([
-        ["key", castSql("e.key", from.keyType, to.keyType, mode, timeZone)],
-        ["value", castSql("e.value", from.valueType, to.valueType, mode, timeZone)],
+        ["key", castSql("e.key", from.keyType, to.keyType, mode, timeZone, today)],
+        ["value", castSql("e.value", from.valueType, to.valueType, mode, timeZone, today)],
       ])}))`;
     case "struct":
       if (from.kind !== "struct" || from.fields.length !== to.fields.length) return refuse();
-      return structCast(sql, from, to, mode, timeZone);
+      return structCast(sql, from, to, (x, a, b) => castSql(x, a, b, mode, timeZone, today));
     case "null":
       return refuse();
   }
 }
 
 /** Fields match by position, as in Spark (DuckDB matches them by name). */
-function structCast(sql: string, from: StructType, to: StructType, mode: CastMode, timeZone: string): string {
+function structCast(
+  sql: string,
+  from: StructType,
+  to: StructType,
+  cast: (sql: string, from: DataType, to: DataType) => string,
+): string {
   const fields = to.fields.map((f, i) => {
     const source = from.fields[i]!;
     const value = `struct_extract(${sql}, ${sqlString(source.name)})`;
-    return [f.name, castSql(value, source.type, f.type, mode, timeZone)] as const;
+    return [f.name, cast(value, source.type, f.type)] as const;
   });
   return `CASE WHEN ${sql} IS NOT NULL THEN ${structSql(fields)} END`;
 }

@@ -44,7 +44,8 @@ export function compileExpr(expr: ResolvedExpr, ctx: CompileContext): string {
       return compileCall(expr, ctx);
     case "cast": {
       if (expr.child.kind === "literal" && expr.child.value === null) return literalSql(null, expr.type);
-      return castSql(bracket(compileExpr(expr.child, ctx)), expr.child.type, expr.type, expr.mode, ctx.timeZone);
+      const child = bracket(compileExpr(expr.child, ctx));
+      return castSql(child, expr.child.type, expr.type, expr.mode, ctx.timeZone, currentDate(ctx));
     }
     case "get_field": {
       const child = compileExpr(expr.child, ctx);
@@ -152,6 +153,9 @@ function compileCall(expr: Call, ctx: CompileContext): string {
   return `${def.name}(${args.join(", ")})`;
 }
 
+const currentDate = (ctx: CompileContext): string =>
+  `CAST(${toLocal(`make_timestamptz(${ctx.timestampMs}000)`, ctx.timeZone)} AS DATE)`;
+
 /** Functions of the clock and the session take the batch's time, not the machine's. */
 function batchTime(expr: Call, ctx: CompileContext): string | undefined {
   if (expr.args.length > 0) return undefined;
@@ -161,7 +165,7 @@ function batchTime(expr: Call, ctx: CompileContext): string | undefined {
     case "now":
       return instant;
     case "current_date":
-      return `CAST(${toLocal(instant, ctx.timeZone)} AS DATE)`;
+      return currentDate(ctx);
     case "localtimestamp":
       return toLocal(instant, ctx.timeZone);
     case "unix_timestamp":

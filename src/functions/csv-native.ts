@@ -191,16 +191,15 @@ function inferred(text: string, c: Csv): DataType {
   return /^(?:true|false)$/i.test(text) ? { kind: "boolean" } : { kind: "string" };
 }
 
-export const inferCsv = nativeFunction(
-  "schema_of_csv",
-  (line: string, options: Options | null) => {
-    const c = csvOptions(options, "schema_of_csv", false);
-    if (line === "")
-      throw new MillraceError("INVALID_VALUE", "An empty line has no schema.", {
-        hint: "Give a record of the kind that the schema is for.",
-      });
-    const fields = fieldsOf(line, c).map((f, i) => ({ name: `_c${i}`, type: inferred(f.text, c), nullable: true }));
-    return sqlName({ kind: "struct", fields });
-  },
-  { nulls: true },
-);
+/** The schema of a line, as DDL. Throws INVALID_VALUE for an empty one. */
+export function csvSchema(line: string, options: Options | null = null): string {
+  const c = csvOptions(options, "schema_of_csv", false);
+  if (line === "")
+    throw new MillraceError("INVALID_VALUE", "An empty line has no schema.", {
+      hint: "Give a record of the kind that the schema is for.",
+    });
+  const fields = fieldsOf(line, c).map((f, i) => ({ name: `_c${i}`, type: inferred(f.text, c), nullable: true }));
+  return sqlName({ kind: "struct", fields });
+}
+
+export const inferCsv = nativeFunction("schema_of_csv", csvSchema, { nulls: true });

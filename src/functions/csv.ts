@@ -3,7 +3,7 @@ import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { toSparkJson } from "../types/struct-json.ts";
-import { csvLine, csvToJson, inferCsv } from "./csv-native.ts";
+import { csvLine, csvSchema, csvToJson, inferCsv } from "./csv-native.ts";
 import { type FunctionDef, family } from "./define.ts";
 import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
 import { JsonWriter } from "./json.ts";
@@ -113,6 +113,7 @@ export const csvFunctions: readonly FunctionDef[] = [
       ),
     {
       nullable: "never",
+      constant: ([line]) => csvSchema(String(line)),
       coerce: (types, args) => {
         if (args[0]!.type.kind !== "null") return types;
         throw new MillraceError(

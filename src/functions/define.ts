@@ -132,6 +132,8 @@ export interface Options {
   readonly values?: FunctionExample["values"];
   readonly nondeterministic?: boolean;
   readonly differences?: FunctionDef["differences"];
+  /** The value of constant arguments, for a function whose result other functions want to be constant. */
+  readonly constant?: (args: readonly Value[]) => Value;
 }
 
 type Sql = FunctionDef["sql"];
@@ -166,7 +168,9 @@ function define(
       const given = args.map((a, i) =>
         a.nullable || !castMayBeNull(a.type, final[i]!) ? a : { ...a, nullable: true },
       );
+      const literals = args.map((a) => a.literal);
       return {
+        ...(o.constant && literals.every(isConstant) && { constant: o.constant(literals) }),
         type: typeof result === "function" ? result(final, given) : result,
         nullable: isNullable(o.nullable ?? (kind === "aggregate" ? "always" : "args"), given),
         casts: args.map((_, i) => casts[i]),
@@ -181,6 +185,8 @@ export function family(
 ): (...rest: Parameters<typeof define> extends [any, ...infer R] ? R : never) => FunctionDef {
   return (...rest) => define(name, ...rest);
 }
+
+const isConstant = (value: Value | undefined): value is Value => value !== undefined;
 
 function isNullable(rule: Nullability, args: readonly ArgumentType[]): boolean {
   if (typeof rule === "function") return rule(args);

@@ -137,17 +137,16 @@ function settled(t: DataType): DataType {
   }
 }
 
-export const inferJson = nativeFunction(
-  "schema_of_json",
-  (text: string | null, options: ReadonlyMap<string, string> | null) => {
-    const node = readJson(text ?? "", parseSettings(options, "schema_of_json").rules);
-    if (node === undefined) return "STRING";
-    if (node === null) {
-      throw new MillraceError("MALFORMED_RECORD_IN_PARSING", `The text is not JSON: ${text}`, {
-        hint: "Give a record of the kind that the schema is for.",
-      });
-    }
-    return sqlName(settled(typeOf(node)));
-  },
-  { nulls: true },
-);
+/** The schema of a record, as DDL. Throws MALFORMED_RECORD_IN_PARSING. */
+export function jsonSchema(text: string | null, options: ReadonlyMap<string, string> | null = null): string {
+  const node = readJson(text ?? "", parseSettings(options, "schema_of_json").rules);
+  if (node === undefined) return "STRING";
+  if (node === null) {
+    throw new MillraceError("MALFORMED_RECORD_IN_PARSING", `The text is not JSON: ${text}`, {
+      hint: "Give a record of the kind that the schema is for.",
+    });
+  }
+  return sqlName(settled(typeOf(node)));
+}
+
+export const inferJson = nativeFunction("schema_of_json", jsonSchema, { nulls: true });

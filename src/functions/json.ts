@@ -9,7 +9,7 @@ import { type FunctionDef, family, type NativeCall, nativeFunction, type SqlType
 import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
 import { javaNumber } from "./java-format.ts";
 import { repairJson } from "./json-convert.ts";
-import { getJsonObject, inferJson, pretty } from "./json-native.ts";
+import { getJsonObject, inferJson, jsonSchema, pretty } from "./json-native.ts";
 import { any, DOUBLE, INT, opt, param, rest, STRING, string } from "./params.ts";
 
 const fn = family("json");
@@ -164,6 +164,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
       ),
     {
       nullable: "never",
+      constant: ([text]) => jsonSchema(String(text)),
       coerce: (types, args) => {
         if (args[0]!.type.kind === "null") throw noInput("schema_of_json");
         return types;
@@ -199,6 +200,23 @@ export class JsonWriter {
     return `map_extract_value(${this.#options}, '${name}')`;
   }
 
+  /** A map's key as text: times as Spark keeps them, in days or microseconds. */
+  #key(x: string, type: DataType): string {
+    switch (type.kind) {
+      case "date":
+        return `CAST(${x} - DATE '1970-01-01' AS VARCHAR)`;
+      case "timestamp":
+      case "timestamp_ntz":
+      case "interval_day_time":
+        return `CAST(epoch_us(${x}) AS VARCHAR)`;
+      case "float":
+      case "double":
+        return `trim(${this.value(x, type)}, '"')`;
+      default:
+        return `CAST(${x} AS VARCHAR)`;
+    }
+  }
+
   value(x: string, type: DataType, depth = 0): string {
     switch (type.kind) {
       case "struct": {
@@ -219,7 +237,7 @@ export class JsonWriter {
       case "map": {
         const e = `e${depth}`;
         const value = `CASE WHEN ${e}.value IS NULL THEN 'null' ELSE ${this.value(`${e}.value`, type.valueType, depth + 1)} END`;
-        return `('{' || array_to_string(list_transform(map_entries(${x}), lambda ${e}: CAST(to_json(CAST(${e}.key AS VARCHAR)) AS VARCHAR) || ':' || ${value}), ',') || '}')`;
+        return `('{' || array_to_string(list_transform(map_entries(${x}), lambda ${e}: CAST(to_json(${this.#key(`${e}.key`, type.keyType)}) AS VARCHAR) || ':' || ${value}), ',') || '}')`;
       }
       case "float":
       case "double": {

@@ -124,7 +124,7 @@ export class AstConverter {
         return this.#extract(v);
       case "Substring":
         return call(
-          "substring",
+          v.shorthand ? "substr" : "substring",
           this.expr(v.expr),
           v.substring_from ? this.expr(v.substring_from) : lit(1, { kind: "integer" }),
           ...(v.substring_for ? [this.expr(v.substring_for)] : []),

@@ -38,7 +38,8 @@ export function resolveCall(signature: FunctionSignature, args: readonly CallArg
       },
     };
   });
-  const { type, nullable, casts } = signature.resolve(types);
+  const { type, nullable, casts, constant } = signature.resolve(types);
+  if (constant !== undefined) return { kind: "literal", value: constant, type, nullable };
   const resolved = args.map((a, i): ResolvedExpr => {
     if (a.lambda) {
       const body = bodies[i];

@@ -10,6 +10,7 @@ import type { ExprHooks } from "./resolve-hooks.ts";
 import type { Field, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
 import { ambiguous, ambiguousOfFrame, type Match, matches, type Node, type ScopeColumn, unresolved } from "./scope.ts";
 import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
+import { specialTime } from "./special-times.ts";
 import { exprName, exprText, type NameContext } from "./sql-text.ts";
 
 export { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
@@ -62,8 +63,7 @@ export class ExprResolver {
       case "alias":
         return this.resolve(e.child);
       case "cast":
-        if (e.typed) return { ...castExpr(this.resolve(e.child), e.type, e.mode, () => exprText(e)), nullable: false };
-        return castExpr(this.resolve(e.child), e.type, e.mode, () => exprText(e));
+        return this.#cast(e);
       case "call":
         return this.#call(e);
       case "extract":
@@ -309,6 +309,14 @@ export class ExprResolver {
       hint: near ? `Did you mean ${near}?` : undefined,
       parameters: { routineName: `\`${name}\`` },
     });
+  }
+
+  #cast(e: Extract<Expr, { kind: "cast" }>): ResolvedExpr {
+    const special = specialTime(e);
+    const resolved = special
+      ? this.resolve(special)
+      : castExpr(this.resolve(e.child), e.type, e.mode, () => exprText(e));
+    return e.typed ? { ...resolved, nullable: false } : special ? { ...resolved, nullable: true } : resolved;
   }
 
   #call(e: Extract<Expr, { kind: "call" }>): ResolvedExpr {

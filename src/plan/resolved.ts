@@ -199,6 +199,8 @@ export interface FunctionSignature {
     readonly type: DataType;
     readonly nullable: boolean;
     readonly casts?: readonly (DataType | undefined)[];
+    /** The value, where it is known without any row. */
+    readonly constant?: Value;
   };
 }
 
