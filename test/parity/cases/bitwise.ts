@@ -52,5 +52,13 @@ export const cases: readonly ParityCase[] = [
     "shiftleft('2', 1)",
     "shiftleft(NULL, 1)",
     "shiftleft(2, NULL)",
+    "1 << 2",
+    "-8 >> 1",
+    "-8 >>> 1",
+    "1 | 5 << 1 + 1 & 7",
+    "1L << 33",
+    "7 & 3 & 1 << 1",
+    "1 << 2 < 5",
+    "2 >> 1 << 3",
   ]),
 ];

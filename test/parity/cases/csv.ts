@@ -58,5 +58,7 @@ export const cases: readonly ParityCase[] = [
     "schema_of_csv('12345678901,1e5,')",
     "schema_of_csv('2020-01-01 10:00:00')",
     "schema_of_csv(NULL)",
+    "from_csv('1,a', schema_of_csv('2,b'))",
+    "from_csv('1,a', schema_of_csv('2020-01-01,b'))",
   ]),
 ];

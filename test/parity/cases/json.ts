@@ -258,5 +258,12 @@ export const cases: readonly ParityCase[] = [
     `schema_of_json('{"a":[null]}')`,
     `schema_of_json(NULL)`,
     `json_tuple('{"a":1,"b":2}', 'a')`,
+    `from_json('{"a":1,"b":["x"]}', schema_of_json('{"a":1,"b":["x"]}'))`,
+    `from_json('[{"a":1}]', schema_of_json('[{"a":1}]'))`,
+    `to_json(map(date '2020-01-01', 1))`,
+    `to_json(map(timestamp '2020-01-01 01:02:03.5', 1))`,
+    `to_json(map(1e10D, 1, -0.5F, 2))`,
+    `to_json(map(true, 1))`,
+    `to_json(map(1.50, 1))`,
   ]),
 ];

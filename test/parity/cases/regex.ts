@@ -1,6 +1,11 @@
 import { expressions, type ParityCase } from "../case.ts";
 
 /** Regular expressions mean what java.util.regex makes of them. */
+const MANY = {
+  known:
+    "LIKE ANY and ALL are comparisons in a row, which constants never make null; Spark takes the whole for one that may be",
+};
+
 export const cases: readonly ParityCase[] = [
   ...expressions("regex", "strings", [
     "a LIKE '%a%'",
@@ -169,5 +174,12 @@ export const cases: readonly ParityCase[] = [
     "split('a1b2c3', '\\\\d')",
     "split('😀a😀', '')",
     "split(',a,,b,,', ',', 3)",
+    "'a' RLIKE NULL",
+    "NULL RLIKE 'a'",
+    "'a' NOT RLIKE NULL",
+    "'ab' REGEXP 'a.'",
+    ["'a' ILIKE ANY ('A', 'b')", MANY],
+    ["'a' NOT LIKE ALL ('b', 'c')", MANY],
+    "'a' LIKE ANY ('a', lower('B'), NULL)",
   ]),
 ];
