@@ -17,6 +17,7 @@ import { outputSelect } from "./compile.ts";
 import { pathsOf, prepare } from "./execute.ts";
 import { expandPlan } from "./expand.ts";
 import { explainPlan } from "./explain.ts";
+import { databaseZone } from "./local-time.ts";
 import { runnerParts } from "./stream-parts.ts";
 
 export interface EmbeddedBackendOptions {
@@ -240,7 +241,7 @@ class EmbeddedBackend implements EmbeddedEngine {
   async #connect(conf: Conf): Promise<Connection> {
     this.#database ??= this.#open(conf);
     const connection = await (await this.#database).connect();
-    const timeZone = timeZoneOf(conf);
+    const timeZone = databaseZone(timeZoneOf(conf));
     if (timeZone !== "UTC") {
       try {
         await connection.exec(`SET TimeZone = ${sqlString(timeZone)}`);
@@ -250,7 +251,7 @@ class EmbeddedBackend implements EmbeddedEngine {
           "INVALID_ARGUMENT",
           `spark.sql.session.timeZone cannot be ${JSON.stringify(timeZone)}.`,
           {
-            hint: "Use UTC or a name such as Europe/Berlin.",
+            hint: "Use UTC, a name such as Europe/Berlin, or an offset such as +02:00.",
             cause: error,
           },
         );

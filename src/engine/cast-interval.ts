@@ -1,6 +1,6 @@
 import { isIntegral, isInterval } from "../plan/coercion.ts";
 import type { DataType, DayTimeIntervalType, YearMonthIntervalType } from "../types/data-type.ts";
-import { sqlType } from "../types/duckdb-types.ts";
+import { sqlString, sqlType } from "../types/duckdb-types.ts";
 import { DAY_TIME_FIELDS, intervalFields, intervalRange } from "../types/interval-type.ts";
 
 /** Casts from and to interval types as Spark 4 does them. A day-time interval is a DuckDB INTERVAL, a year-month interval an INTEGER. */
@@ -13,39 +13,6 @@ const MICROS: Readonly<Record<string, bigint>> = {
   minute: 60_000_000n,
   second: 1_000_000n,
 };
-
-/** SQL of an interval's text, `INTERVAL '1 02:03:04.5' DAY TO SECOND`. */
-export function intervalToString(sql: string, type: IntervalType): string {
-  const [start, end] = intervalRange(type);
-  const after = sqlQuoted(`' ${intervalFields(type).toUpperCase()}`);
-  if (type.kind === "interval_year_month") {
-    const months = `abs(CAST(${sql} AS BIGINT))`;
-    const body =
-      start === "month" ? months : end === "year" ? `${months} // 12` : `(${months} // 12) || '-' || (${months} % 12)`;
-    return `'INTERVAL ''' || CASE WHEN ${sql} < 0 THEN '-' ELSE '' END || (${body}) || ${after}`;
-  }
-  const us = `epoch_us(${sql})`;
-  // The smallest long has no positive counterpart.
-  const a = `abs(CAST(${us} AS HUGEINT))`;
-  const first = DAY_TIME_FIELDS.indexOf(start as "day");
-  const last = DAY_TIME_FIELDS.indexOf(end as "day");
-  const parts: string[] = [];
-  for (let i = first; i <= last; i++) {
-    const field = DAY_TIME_FIELDS[i]!;
-    const all = `(${a} // ${MICROS[field]})`;
-    const value = i === first ? all : `(${all} % ${field === "hour" ? 24 : 60})`;
-    if (i > first) parts.push(i === 1 ? "' '" : "':'");
-    parts.push(field === "day" ? value : `printf('%02d', CAST(${value} AS BIGINT))`);
-    if (field === "second") {
-      parts.push(
-        `CASE WHEN ${us} % 1000000 = 0 THEN '' ELSE '.' || rtrim(printf('%06d', CAST(${a} % 1000000 AS BIGINT)), '0') END`,
-      );
-    }
-  }
-  return `'INTERVAL ''' || CASE WHEN ${us} < 0 THEN '-' ELSE '' END || ${parts.join(" || ")} || ${after}`;
-}
-
-const sqlQuoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /**
  * SQL of a cast where one side is an interval (not to text); undefined where Spark has none. `orFail` makes an attempt that gave null fail.
@@ -93,8 +60,8 @@ function truncated(sql: string, to: IntervalType, end: string): string {
 /** The value in text such as `1 02:03:04.5`, alone or as `INTERVAL '...' DAY TO SECOND`; null where it is malformed. */
 function fromText(sql: string, to: IntervalType): string {
   const name = intervalFields(to).replaceAll(" ", "\\s+");
-  const pattern = sqlQuoted(textPattern(to));
-  const body = `regexp_replace(trim(${sql}), ${sqlQuoted(`(?i)^interval\\s+([+-]?)\\s*'([^']*)'\\s+${name}$`)}, '\\1\\2')`;
+  const pattern = sqlString(textPattern(to));
+  const body = `regexp_replace(trim(${sql}), ${sqlString(`(?i)^interval\\s+([+-]?)\\s*'([^']*)'\\s+${name}$`)}, '\\1\\2')`;
   const group = (i: number): string => `regexp_extract(${body}, ${pattern}, ${i})`;
   const [start, end] = intervalRange(to);
   const fields: readonly string[] = to.kind === "interval_day_time" ? DAY_TIME_FIELDS : ["year", "month"];

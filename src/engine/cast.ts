@@ -1,5 +1,6 @@
 import { structSql } from "../duckdb/literal.ts";
 import { MillraceError } from "../errors.ts";
+import { intervalToString } from "../functions/interval-text.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
@@ -12,7 +13,7 @@ import {
   stringToTimestampNtz,
   trimmed,
 } from "./cast-from-text.ts";
-import { castInterval, intervalToString } from "./cast-interval.ts";
+import { castInterval } from "./cast-interval.ts";
 import { fromLocal, toLocal } from "./local-time.ts";
 
 /** `ansi` fails on a value that cannot be cast, `try` gives null. https://spark.apache.org/docs/latest/sql-ref-ansi-compliance.html#cast */

@@ -185,7 +185,10 @@ export const makeFunctions: readonly FunctionDef[] = [
       new Date("2021-01-01T00:04:59.999Z"),
     ],
     ([w]) => `(struct_extract(${w}, 'end') - to_microseconds(1))`,
-    { nullable: "always" },
+    {
+      nullable: "always",
+      differences: [{ reason: "takes any struct with a start and an end; Spark takes the column of `window` only" }],
+    },
   ),
   intervals(
     "make_dt_interval",

@@ -20,7 +20,7 @@ import {
   TIMESTAMP,
   timestamp,
 } from "./params.ts";
-import { instant, local } from "./zone.ts";
+import { instant, local, plusMonths } from "./zone.ts";
 
 const fn = family("datetime");
 const UNITS: Readonly<Record<string, string>> = {
@@ -77,9 +77,9 @@ function unitOf(name: string, literal: Value | undefined): string {
 }
 
 /** Adds so many of a unit, whole days on the calendar. */
-function addUnits(unit: string, n: string, t: string): string {
+function addUnits(unit: string, n: string, t: string, type: DataType, timeZone: string | undefined): string {
   const months = MONTHS[unit];
-  if (months !== undefined) return `(${t} + to_months(CAST(${n} * ${months} AS INTEGER)))`;
+  if (months !== undefined) return plusMonths(t, `CAST(${n} * ${months} AS INTEGER)`, type, timeZone);
   return plusMicros(t, `(${n} * ${MICROS[unit]})`);
 }
 
@@ -99,7 +99,7 @@ const timeType = (t: DataType): DataType => (t.kind === "timestamp_ntz" ? t : TI
 const days = param('"INT" or "SMALLINT" or "TINYINT"', ({ type }) =>
   ["byte", "short", "integer", "string", "null"].includes(type.kind) ? INT : undefined,
 );
-const shifted = (d: string, n: string, by = "+"): string => `CAST(${d} ${by} to_days(${n}) AS DATE)`;
+const shifted = (d: string, n: string, by = "+"): string => `(${d} ${by} CAST(${n} AS INTEGER))`;
 
 const clock = (
   name: string,
@@ -113,8 +113,7 @@ const DAYS = ["mo", "tu", "we", "th", "fr", "sa", "su"];
 const DAY_NAMES = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 function nextDay(d: string, name: string, literal: Value | undefined): string {
-  const after = (i: string): string =>
-    `CAST(${d} + to_days(CAST(((${i} - isodow(${d}) + 6) % 7) + 1 AS INTEGER)) AS DATE)`;
+  const after = (i: string): string => `(${d} + CAST(((${i} - isodow(${d}) + 6) % 7) + 1 AS INTEGER))`;
   const illegal = raise(
     "ILLEGAL_DAY_OF_WEEK",
     "The day of the week is illegal: it is none such as 'Mo', 'Mon' or 'Monday'.",
@@ -183,8 +182,8 @@ export const datetimeFunctions: readonly FunctionDef[] = [
     [any, any, opt(any)],
     (types) => (types.length === 2 ? DATE : types[2]!),
     ["dateadd(HOUR, 8, timestamp '2022-02-10 00:00:00')", new Date("2022-02-10T08:00:00Z")],
-    ([a, b, c], { literals }) =>
-      c === undefined ? shifted(a!, b!) : addUnits(unitOf("dateadd", literals?.[0]), b!, c),
+    ([a, b, c], { literals, result, timeZone }) =>
+      c === undefined ? shifted(a!, b!) : addUnits(unitOf("dateadd", literals?.[0]), b!, c, result, timeZone),
     {
       aliases: ["timestampadd"],
       coerce: (types, given) => (units(given) ? [STRING, LONG, timeType(types[2]!)] : [DATE, INT]),
@@ -210,12 +209,8 @@ export const datetimeFunctions: readonly FunctionDef[] = [
       },
     },
   ),
-  fn(
-    "add_months",
-    [date, int],
-    DATE,
-    ["add_months('2016-08-31', 1)", new Date("2016-09-30T00:00:00Z")],
-    ([d, n]) => `CAST(${d} + to_months(${n}) AS DATE)`,
+  fn("add_months", [date, int], DATE, ["add_months('2016-08-31', 1)", new Date("2016-09-30T00:00:00Z")], ([d, n]) =>
+    plusMonths(d!, n!, DATE, undefined),
   ),
   fn(
     "months_between",
@@ -253,6 +248,6 @@ export const datetimeFunctions: readonly FunctionDef[] = [
     [int],
     DATE,
     ["date_from_unix_date(1)", new Date("1970-01-02T00:00:00Z")],
-    ([x]) => `CAST(DATE '1970-01-01' + to_days(${x}) AS DATE)`,
+    ([x]) => `(DATE '1970-01-01' + ${x})`,
   ),
 ];

@@ -5,7 +5,7 @@ import { sqlName } from "../types/ddl.ts";
 import { intervalFields } from "../types/interval-type.ts";
 import { raise, type SqlTypes } from "./define.ts";
 import { DATE, DOUBLE, LONG, TIMESTAMP } from "./params.ts";
-import { local } from "./zone.ts";
+import { local, plusMonths } from "./zone.ts";
 
 /**
  * Arithmetic of dates, timestamps and intervals: what `+ - * /` mean where one side is one of them. A day-time interval is a DuckDB
@@ -19,19 +19,25 @@ export interface TemporalRule {
 
 const DAY_TIME: DataType = { kind: "interval_day_time" };
 const YEAR_MONTH: DataType = { kind: "interval_year_month" };
+const NTZ: DataType = { kind: "timestamp_ntz" };
 const DAYS: DataType = { kind: "interval_day_time", start: "day", end: "day" };
 const DAY_US = 86_400_000_000;
 
 const isTime = (t: DataType): boolean => t.kind === "timestamp" || t.kind === "timestamp_ntz";
 const micros = (x: string): string => `epoch_us(${x})`;
 
-/** A day-time interval as DuckDB adds it to a timestamp: whole days on the calendar of the session's zone, as Spark does. */
-const onCalendar = (x: string): string =>
-  `(to_days(CAST(${micros(x)} // ${DAY_US} AS INTEGER)) + to_microseconds(${micros(x)} % ${DAY_US}))`;
-
 /** A timestamp and so many microseconds, whole days on the calendar. */
 export const plusMicros = (t: string, us: string): string =>
   `(${t} + (to_days(CAST(${us} // ${DAY_US} AS INTEGER)) + to_microseconds(${us} % ${DAY_US})))`;
+
+/** A point in time and an interval of months, days and shorter times, in this order. */
+function plusCalendar(t: string, i: string, op: "+" | "-", type: DataType, { timeZone }: SqlTypes): string {
+  const part = (name: string): string => `${op}CAST(date_part('${name}', ${i}) AS BIGINT)`;
+  const months = `CAST(${part("year")} * 12 ${part("month")} AS INTEGER)`;
+  const rest = `(${part("hour")} * 3600000000 ${part("minute")} * 60000000 ${part("microsecond")})`;
+  const sum = plusMonths(t, months, type, timeZone);
+  return `(${sum} + (to_days(CAST(${part("day")} AS INTEGER)) + to_microseconds(${rest})))`;
+}
 
 /** The rule for two types, undefined where plain numbers are added. Throws where an interval stands beside what it cannot go with. */
 export function temporalRule(name: string, a: DataType, b: DataType): TemporalRule | undefined {
@@ -54,11 +60,12 @@ function flipped(rule: TemporalRule | undefined): TemporalRule | undefined {
 
 /** A point in time and an interval or a number of days; two intervals of one kind. */
 function sum(op: "+" | "-", a: DataType, b: DataType): TemporalRule | undefined {
-  const rule = (x: DataType, y: DataType, type: DataType, sql: (a: string, b: string) => string): TemporalRule => ({
+  const rule = (x: DataType, y: DataType, type: DataType, sql: TemporalRule["sql"]): TemporalRule => ({
     casts: [x, y],
     type,
     sql,
   });
+  const signed = (x: string): string => (op === "-" ? `(-${x})` : x);
   if (isInterval(b) || b.kind === "interval") {
     if (isInterval(a) && isInterval(b)) {
       const type = commonType(a, b);
@@ -71,27 +78,26 @@ function sum(op: "+" | "-", a: DataType, b: DataType): TemporalRule | undefined 
     const point = a.kind === "string" ? TIMESTAMP : a;
     if (point.kind === "date") {
       if (b.kind === "interval_year_month")
-        return rule(a, b, DATE, (d, m) => `CAST(${d} ${op} to_months(${m}) AS DATE)`);
-      if (b.kind === "interval") return rule(a, b, DATE, (d, i) => `CAST(${d} ${op} ${i} AS DATE)`);
+        return rule(a, b, DATE, (d, m) => plusMonths(d, signed(m), DATE, undefined));
+      if (b.kind === "interval")
+        return rule(a, b, DATE, (d, i, t) => `CAST(${plusCalendar(d, i, op, NTZ, t)} AS DATE)`);
       if (intervalFields(b as never) === "day")
-        return rule(
-          a,
-          b,
-          DATE,
-          (d, i) => `CAST(${d} ${op} to_days(CAST(${micros(i)} // ${DAY_US} AS INTEGER)) AS DATE)`,
-        );
-      return rule(TIMESTAMP, b, TIMESTAMP, (t, i) => `(${t} ${op} ${onCalendar(i)})`);
+        return rule(a, b, DATE, (d, i) => `(${d} ${op} CAST(${micros(i)} // ${DAY_US} AS INTEGER))`);
+      return rule(TIMESTAMP, b, TIMESTAMP, (t, i) => plusMicros(t, signed(micros(i))));
     }
     if (!isTime(point)) {
       if (isInterval(a)) throw unfit(op, a, b);
       return undefined;
     }
-    if (b.kind === "interval_year_month") return rule(point, b, point, (t, m) => `(${t} ${op} to_months(${m}))`);
-    return rule(point, b, point, (t, i) => `(${t} ${op} ${b.kind === "interval" ? i : onCalendar(i)})`);
+    if (b.kind === "interval_year_month")
+      return rule(point, b, point, (t, m, { timeZone }) => plusMonths(t, signed(m), point, timeZone));
+    return rule(point, b, point, (t, i, types) =>
+      b.kind === "interval" ? plusCalendar(t, i, op, point, types) : plusMicros(t, signed(micros(i))),
+    );
   }
   if (a.kind === "date" && isIntegral(b) && b.kind !== "long") {
     const int: DataType = { kind: "integer" };
-    return rule(a, int, DATE, (d, n) => `CAST(${d} ${op} to_days(${n}) AS DATE)`);
+    return rule(a, int, DATE, (d, n) => `(${d} ${op} ${n})`);
   }
   if (a.kind === "date" && b.kind === "long") throw unfit(op, a, b);
   return undefined;

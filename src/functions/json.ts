@@ -7,10 +7,12 @@ import { toSparkJson } from "../types/struct-json.ts";
 import { formatFunctions } from "./datetime-format.ts";
 import { type FunctionDef, family, type NativeCall, nativeFunction, type SqlTypes } from "./define.ts";
 import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
+import { intervalToString } from "./interval-text.ts";
 import { javaNumber } from "./java-format.ts";
 import { repairJson } from "./json-convert.ts";
 import { getJsonObject, inferJson, jsonSchema, pretty } from "./json-native.ts";
 import { any, DOUBLE, INT, opt, param, rest, STRING, string } from "./params.ts";
+import { local } from "./zone.ts";
 
 const fn = family("json");
 const dateFormat = formatFunctions.find((f) => f.name === "date_format")!;
@@ -249,16 +251,20 @@ export class JsonWriter {
       case "decimal":
         if (type.scale <= 6) return `CAST(${x} AS VARCHAR)`;
         return `CASE WHEN abs(${x}) >= 0.000001 THEN CAST(${x} AS VARCHAR) ELSE ${this.#call(decimalText, [{ sql: `CAST(${x} AS VARCHAR)`, type: STRING }], STRING)} END`;
+      case "interval_day_time":
+      case "interval_year_month":
+        return `('"' || ${intervalToString(x, type)} || '"')`;
       case "date":
         return this.#time(x, type, "dateFormat", `'"' || CAST(${x} AS VARCHAR) || '"'`);
       case "timestamp": {
-        const offset = `date_part('timezone', ${x})`;
+        const wall = local(x, this.#types.timeZone);
+        const offset = `((epoch_us(${wall}) - epoch_us(${x})) // 1000000)`;
         const zone = `CASE WHEN ${offset} = 0 THEN 'Z' ELSE printf('%s%02d:%02d', CASE WHEN ${offset} < 0 THEN '-' ELSE '+' END, CAST(abs(${offset}) // 3600 AS INTEGER), CAST(abs(${offset}) // 60 % 60 AS INTEGER)) END`;
         return this.#time(
           x,
           type,
           "timestampFormat",
-          `'"' || strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g') || ${zone} || '"'`,
+          `'"' || strftime(${wall}, '%Y-%m-%dT%H:%M:%S.%g') || ${zone} || '"'`,
         );
       }
       case "timestamp_ntz":

@@ -187,8 +187,10 @@ const whole = (
     ([x, n], { args: [t], result, literals }, native) => {
       if (n !== undefined) {
         if (literals?.[1] == null) return `CAST(NULL AS ${sqlType(result)})`;
+        // What is not finite is no decimal.
+        const finite = decimalOf(t!) ? x! : `CASE WHEN isfinite(${x}) THEN ${x} END`;
         const args = [
-          { sql: `CAST(${x} AS VARCHAR)`, type: STRING },
+          { sql: `CAST(${finite} AS VARCHAR)`, type: STRING },
           { sql: String(literals[1]), type: { kind: "integer" } as DataType },
           { sql: `'${mode}'`, type: STRING },
           { sql: String(room(result)), type: { kind: "integer" } as DataType },

@@ -176,7 +176,9 @@ export const mathFunctions: readonly FunctionDef[] = [
   fn("atan2", [double, double], DOUBLE, ["atan2(0, 0)", 0], ([y, x]) => `atan2(${y} + 0.0, ${x} + 0.0)`),
   fn("hypot", [double, double], DOUBLE, ["hypot(3, 4)", 5], ([a, b]) => {
     const most = `greatest(abs(${a}), abs(${b}))`;
-    return `CASE WHEN ${a} IS NULL OR ${b} IS NULL THEN NULL WHEN isinf(${a}) OR isinf(${b}) THEN ${INF} WHEN ${most} = 0 OR isnan(${most}) THEN ${most} ELSE ${most} * sqrt(pow(${a} / ${most}, 2) + pow(${b} / ${most}, 2)) END`;
+    // The squares are exact, or nearly, where they neither overflow nor vanish.
+    const plain = `WHEN ${most} BETWEEN 1e-100 AND 1e150 THEN sqrt(${a} * ${a} + ${b} * ${b})`;
+    return `CASE WHEN ${a} IS NULL OR ${b} IS NULL THEN NULL WHEN isinf(${a}) OR isinf(${b}) THEN ${INF} WHEN ${most} = 0 OR isnan(${most}) THEN ${most} ${plain} ELSE ${most} * sqrt(pow(${a} / ${most}, 2) + pow(${b} / ${most}, 2)) END`;
   }),
   f64("degrees", ["degrees(pi())", 180]),
   f64("radians", ["radians(180)", Math.PI]),

@@ -13,6 +13,7 @@ import {
 } from "./decimal-arithmetic.ts";
 import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
 import { temporalRule } from "./interval-arithmetic.ts";
+import { overflow } from "./math-round.ts";
 import { any, BOOLEAN, boolean, DOUBLE, LONG, numericOrInterval, typeOf } from "./params.ts";
 
 const fn = family("operator");
@@ -163,9 +164,11 @@ export const operators: readonly FunctionDef[] = [
   fn("negative", [numericOrInterval], typeOf(0), ["negative(1)", -1], ([a], { result: r }) =>
     r.kind === "interval_day_time"
       ? `to_microseconds(-epoch_us(${a}))`
-      : isIntegral(r) || r.kind === "interval_year_month"
-        ? `(${cast("0", r)} - ${cast(a!, r)})`
-        : `(-${a})`,
+      : r.kind === "byte" || r.kind === "short"
+        ? `CASE WHEN ${a} = ${r.kind === "byte" ? -128 : -32768} THEN ${overflow} ELSE ${cast(`-${cast(a!, { kind: "integer" })}`, r)} END`
+        : isIntegral(r) || r.kind === "interval_year_month"
+          ? `(${cast("0", r)} - ${cast(a!, r)})`
+          : `(-${a})`,
   ),
   compare("==", "=", ["2 == 2", true], { aliases: ["="] }),
   compare("<=>", "IS NOT DISTINCT FROM", ["NULL <=> NULL", true], { nullable: "never" }),

@@ -5,6 +5,7 @@ import { sqlType } from "../types/duckdb-types.ts";
 import { arrayOf, mismatch, unlessNull } from "./collection-types.ts";
 import { type FunctionDef, family, raise } from "./define.ts";
 import { any, INT, opt } from "./params.ts";
+import { plusMonths } from "./zone.ts";
 
 const fn = family("collection");
 const DAY_US = "86400000000";
@@ -25,7 +26,13 @@ function numbers(a: string, b: string, s: string | undefined, type: DataType): s
 }
 
 /** Dates or times: each element is the start and so many steps, so that January 31 and a month is February 28 and two are March 31. */
-function times(a: string, b: string, s: string | undefined, type: DataType, step: DataType | undefined): string {
+function times(
+  a: string,
+  b: string,
+  s: string | undefined,
+  [type, , step]: readonly [DataType, DataType, DataType?],
+  timeZone: string | undefined,
+): string {
   const t = sqlType(type);
   const build = (count: string, item: string, forward: string): string => {
     const items = `list_transform(range(0, CAST(${count} AS BIGINT) + 1), lambda i: CAST(${item} AS ${t}))`;
@@ -43,7 +50,7 @@ function times(a: string, b: string, s: string | undefined, type: DataType, step
   }
   if (step.kind === "interval_year_month") {
     const count = `(${span} // (28 * ${DAY_US}) // greatest(abs(${s}), 1) + 1)`;
-    return guarded(s!, build(count, `${a} + to_months(CAST(i * ${s} AS INTEGER))`, forward));
+    return guarded(s!, build(count, plusMonths(a, `CAST(i * ${s} AS INTEGER)`, type, timeZone), forward));
   }
   const micros = `epoch_us(${s})`;
   const count = `(${span} // greatest(abs(${micros}), 1) + 1)`;
@@ -58,7 +65,10 @@ export const sequenceFunctions: readonly FunctionDef[] = [
     [any, any, opt(any)],
     ([t]) => arrayOf(t!, false),
     ["sequence(1, 5)", [1, 2, 3, 4, 5]],
-    ([a, b, s], { args: [t, , step] }) => (isIntegral(t!) ? numbers(a!, b!, s, t!) : times(a!, b!, s, t!, step)),
+    ([a, b, s], { args, timeZone }) =>
+      isIntegral(args[0]!)
+        ? numbers(a!, b!, s, args[0]!)
+        : times(a!, b!, s, args as [DataType, DataType, DataType?], timeZone),
     {
       coerce: ([a, b, s]) => {
         const fail = (): MillraceError =>

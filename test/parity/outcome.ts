@@ -135,6 +135,8 @@ export function told(o: Outcome): string {
 
 /** What Spark has no telling name for has one here. */
 const NAMED_HERE: Readonly<Record<string, readonly string[]>> = {
+  PARSE_SYNTAX_ERROR: ["_LEGACY_ERROR_TEMP_0029"],
+  "INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING": ["_LEGACY_ERROR_TEMP_0063"],
   UNSUPPORTED_OPERATION: ["_LEGACY_ERROR_TEMP_3102", "_LEGACY_ERROR_TEMP_1039"],
   // A name among a schema's, looked up by the Connect server itself or by a rule of its own.
   "UNRESOLVED_COLUMN.WITH_SUGGESTION": [

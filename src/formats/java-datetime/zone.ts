@@ -1,4 +1,4 @@
-import { offsetAt } from "../../types/time-zone.ts";
+import { isZone, offsetAt } from "../../types/time-zone.ts";
 
 /** Names of time zones: abbreviations, and as Java prints them. */
 
@@ -36,6 +36,7 @@ export const zoneOfAbbreviation = (name: string): string | undefined =>
 
 /** The zone's name as Java prints it with `z` (short) or `zzzz` (full). */
 export function zoneName(zone: string, millis: number, full: boolean): string {
+  if (/^[+-]/.test(zone) && isZone(zone)) return offsetName(offsetAt(zone, millis));
   try {
     const format = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: full ? "long" : "short" });
     const name = format.formatToParts(millis).find((p) => p.type === "timeZoneName")?.value ?? zone;
@@ -44,6 +45,13 @@ export function zoneName(zone: string, millis: number, full: boolean): string {
   } catch {
     return zone;
   }
+}
+
+/** A fixed offset has no other name: `+05:30`. */
+function offsetName(seconds: number): string {
+  const at = Math.abs(seconds);
+  const parts = [Math.floor(at / 3600), Math.floor(at / 60) % 60, ...(at % 60 === 0 ? [] : [at % 60])];
+  return `${seconds < 0 ? "-" : "+"}${parts.map((n) => String(n).padStart(2, "0")).join(":")}`;
 }
 
 /** Java's short names where ICU's English has none: standard and daylight saving time. */

@@ -1,5 +1,8 @@
 import { expressions, type ParityCase } from "../case.ts";
 
+/** DuckDB computes with the C library of the machine, Spark with Java's StrictMath: each is right to one unit in the last place. */
+const LAST_BIT = { tolerance: 4e-16 };
+
 /** Mathematics: overflow, rounding, zero and its sign, NaN, infinities, wrong types. */
 export const cases: readonly ParityCase[] = [
   ...expressions("math", undefined, [
@@ -16,7 +19,7 @@ export const cases: readonly ParityCase[] = [
     "atanh(0.5)",
     "atanh(1)",
     "atanh(2)",
-    "cosh(1)",
+    ["cosh(1)", LAST_BIT],
     "sinh(1)",
     "tanh(0.5)",
     "cot(1)",
@@ -55,7 +58,7 @@ export const cases: readonly ParityCase[] = [
     "pow(0, 0)",
     "power(2, 62)",
     "pow(cast('NaN' as double), 0)",
-    "exp(1)",
+    ["exp(1)", LAST_BIT],
     "exp(1000)",
     "expm1(1e-10)",
     "log1p(1e-10)",
@@ -276,12 +279,12 @@ export const cases: readonly ParityCase[] = [
     "expm1(d)",
     "cbrt(d)",
     "sin(d)",
-    "cos(i)",
+    ["cos(i)", LAST_BIT],
     "tan(f)",
     "asin(d)",
     "acos(d)",
     "atan(d)",
-    "atan2(d, f)",
+    ["atan2(d, f)", LAST_BIT],
     "pow(d, 2)",
     "pow(2, i)",
     "hypot(d, 1)",
