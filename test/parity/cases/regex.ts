@@ -1,11 +1,11 @@
 import { expressions, type ParityCase } from "../case.ts";
 
-/** Regular expressions mean what java.util.regex makes of them. */
 const MANY = {
   known:
     "LIKE ANY and ALL are comparisons in a row, which constants never make null; Spark takes the whole for one that may be",
 };
 
+/** Regular expressions mean what java.util.regex makes of them. */
 export const cases: readonly ParityCase[] = [
   ...expressions("regex", "strings", [
     "a LIKE '%a%'",
