@@ -13,7 +13,13 @@ const ofPairs = (name: string, example: readonly [string, unknown]): FunctionDef
   batch(name, [double, double], DOUBLE, example, ([y, x]) => `${name}(${y}, ${x})`);
 
 export const statisticsFunctions: readonly FunctionDef[] = [
-  batch("corr", [double, double], DOUBLE, ["corr(x, x)", 1], ([x, y]) => `corr(${x}, ${y})`),
+  batch(
+    "corr",
+    [double, double],
+    DOUBLE,
+    ["corr(x, x)", 1],
+    ([x, y]) => `CASE WHEN regr_count(${x}, ${y}) > 1 THEN corr(${x}, ${y}) END`,
+  ),
   batch("covar_samp", [double, double], DOUBLE, ["covar_samp(x, x)", 1], ([x, y]) => `covar_samp(${x}, ${y})`),
   batch("covar_pop", [double, double], DOUBLE, ["covar_pop(x, x)", 2 / 3], ([x, y]) => `covar_pop(${x}, ${y})`),
   batch("skewness", [double], DOUBLE, ["skewness(x)", 0], ([v]) => {

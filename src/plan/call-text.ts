@@ -1,5 +1,6 @@
 import type { DataType } from "../types/data-type.ts";
 import { intervalFields } from "../types/interval-type.ts";
+import { aggregateText } from "./aggregate-text.ts";
 import type { Expr, SqlForm } from "./expr.ts";
 
 /** How Spark prints calls in the names of columns: operators, names in capitals, arguments that were left out. */
@@ -19,12 +20,15 @@ const RENAMED: Readonly<Record<string, string>> = {
   current_database: "current_schema",
   curdate: "current_date",
   array_agg: "collect_list",
-  string_agg: "listagg",
   to_varchar: "to_char",
   random: "rand",
 };
 
 const PATTERN = "yyyy-MM-dd HH:mm:ss";
+/** Parameters of lambdas have no names in Spark's texts. */
+export const VARIABLE = "namedlambdavariable()";
+/** How array_sort compares by itself. */
+const COMPARISON = `(IF(((${VARIABLE} IS NULL) AND (${VARIABLE} IS NULL)), 0, (IF((${VARIABLE} IS NULL), 1, (IF((${VARIABLE} IS NULL), -1, (IF((${VARIABLE} < ${VARIABLE}), -1, (IF((${VARIABLE} > ${VARIABLE}), 1, 0))))))))))`;
 /** Arguments that were left out are printed: the texts of all that have a default, from the position of the first. */
 const DEFAULTS: Readonly<Record<string, readonly [from: number, ...texts: string[]]>> = {
   round: [1, "0"],
@@ -59,6 +63,14 @@ const DEFAULTS: Readonly<Record<string, readonly [from: number, ...texts: string
   approx_percentile: [2, "10000"],
   lag: [1, "1", "NULL"],
   lead: [1, "1", "NULL"],
+  ntile: [0, "1"],
+  listagg: [1, "NULL"],
+  string_agg: [1, "NULL"],
+  str_to_map: [1, ",", ":"],
+  sort_array: [1, "true"],
+  array_sort: [1, `lambdafunction(${COMPARISON}, ${VARIABLE}, ${VARIABLE})`],
+  aggregate: [3, `lambdafunction(${VARIABLE}, ${VARIABLE})`],
+  reduce: [3, `lambdafunction(${VARIABLE}, ${VARIABLE})`],
 };
 
 /** Functions of two names: with a unit in front, and without. */
@@ -70,7 +82,7 @@ const BY_UNIT: Readonly<Record<string, readonly [withUnit: string, plain: string
 };
 
 /** A call that SQL wrote in a form of its own. */
-export function formText(form: SqlForm, args: readonly Expr[], text: (e: Expr) => string): string {
+export function formText(form: Exclude<SqlForm, "filter">, args: readonly Expr[], text: (e: Expr) => string): string {
   const a = (e: Expr | undefined, i: number): Expr => (e?.kind === "call" ? e.args[i]! : e!);
   switch (form) {
     case "-":
@@ -84,7 +96,10 @@ export function formText(form: SqlForm, args: readonly Expr[], text: (e: Expr) =
       return `between(${[a(args[0], 0), a(args[0], 1), a(args[1], 1)].map(text).join(", ")})`;
     case "row": {
       // Fields that are not columns are named by their places.
-      const fields = args.flatMap((v, i) => [v.kind === "attribute" ? text(v) : `col${i + 1}`, text(v)]);
+      const fields = args.flatMap((v, i) => [
+        v.kind === "lambda_variable" ? v.name : v.kind === "attribute" ? text(v) : `col${i + 1}`,
+        text(v),
+      ]);
       return `named_struct(${fields.join(", ")})`;
     }
   }
@@ -118,6 +133,8 @@ export function callText(
   if (a.length === 1 && CASTS.has(lower)) return a[0]!;
   const trim = a.length === 2 ? TRIMS[lower] : undefined;
   if (trim !== undefined) return `TRIM(${trim} ${a[0]} FROM ${a[1]})`;
+  const aggregate = aggregateText(lower, args, a, distinct ? "DISTINCT " : "");
+  if (aggregate !== undefined) return aggregate;
   switch (lower) {
     case "assert_true":
       if (a.length === 1) return `assert_true(${a[0]}, '${a[0]}' is not true!)`;

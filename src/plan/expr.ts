@@ -67,7 +67,7 @@ export type Expr =
     }
   | { readonly kind: "udf"; readonly fn: UserFunction; readonly args: readonly Expr[]; readonly type: DataType };
 
-/** `- x`, `+ x`, shifts, `x BETWEEN a AND b`, `(a, b)`, and LIKE ANY and LIKE ALL of constant patterns. */
+/** `- x`, `+ x`, shifts, `x BETWEEN a AND b`, `f(x) FILTER (WHERE c)`, `(a, b)`, and LIKE ANY and LIKE ALL of constant patterns. */
 export type SqlForm =
   | "-"
   | "+"
@@ -75,6 +75,7 @@ export type SqlForm =
   | ">>"
   | ">>>"
   | "between"
+  | "filter"
   | "row"
   | "likeany"
   | "likeall"

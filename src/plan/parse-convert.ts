@@ -1,5 +1,8 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType, Value } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
+import { filtered, withinGroup } from "./aggregate-clauses.ts";
+import { isInterval } from "./coercion.ts";
 import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
 import { intervalOfRange, intervalOfUnits } from "./interval-literal.ts";
 import { quoted } from "./names.ts";
@@ -8,6 +11,7 @@ import { between, call, likeMany, negate, OPERATORS, row, shiftChain, shifted, s
 import { EXTRACT_FUNCTION, INTERVAL_FUNCTION, NUMBER_FUNCTION } from "./parse-scan.ts";
 import { typeOfAst } from "./parse-type.ts";
 import type { Relation } from "./relation.ts";
+import { differentBounds } from "./window-frame.ts";
 
 /** A node of the SQL parser's tree: `{ Kind: content }` or a bare kind. */
 type Ast = any;
@@ -335,15 +339,24 @@ export class AstConverter {
       }
       args.push(lit(true, BOOLEAN));
     }
-    if (v.within_group?.length > 0) this.#withinGroup(lower, args, v.within_group);
-    const filtered = v.filter ? this.#filtered(lower, args, this.expr(v.filter)) : args;
+    const keys = v.within_group?.map((o: Ast) => this.order(o));
+    const all = keys?.length > 0 ? withinGroup(lower, args, keys) : args;
+    if (all === undefined) throw this.#error(`WITHIN GROUP of ${name} takes one expression`);
     const distinct = list?.duplicate_treatment === "Distinct";
-    const e: Expr = { kind: "call", name: lower, args: filtered, ...(distinct && { distinct: true }) };
-    if (!v.over) return e;
-    const spec = this.#windowSpec(v.over);
+    const shown = ignoreNulls ? lower.replace(/^(first|last)_value$/, "$1") : lower;
+    const e = { kind: "call", name: shown, args: all, ...(distinct && { distinct: true }) } as const;
+    const over = (child: Expr): Expr => (v.over ? this.#over(child, v.over) : child);
+    if (!v.filter) return over(e);
+    const counted = filtered(e, this.expr(v.filter), over);
+    if (counted === undefined) throw this.#error(`FILTER needs an argument of ${name}`);
+    return counted;
+  }
+
+  #over(child: Expr, over: Ast): Expr {
+    const spec = this.#windowSpec(over);
     return {
       kind: "window",
-      child: e,
+      child,
       partitionBy: spec.partition_by.map((p: Ast) => this.expr(p)),
       orderBy: spec.order_by.map((o: Ast) => this.order(o)),
       ...(spec.window_frame && { frame: this.#frame(spec.window_frame) }),
@@ -379,50 +392,29 @@ export class AstConverter {
     return { kind: "sort_order", child: this.expr(o.expr), direction, nulls: first ? "first" : "last" };
   }
 
-  /**
-   * `f(...) WITHIN GROUP (ORDER BY ...)`: percentiles and mode have what they are over in the order, and whether it descends behind;
-   * listagg has the directions and the keys behind its separator.
-   */
-  #withinGroup(name: string, args: Expr[], order: readonly Ast[]): void {
-    const keys = order.map((o) => this.order(o) as Extract<Expr, { kind: "sort_order" }>);
-    if (name === "listagg" || name === "string_agg") {
-      if (args.length === 1) args.push(lit(null, { kind: "null" }));
-      const directions = keys.map((k) => `${k.direction} nulls ${k.nulls}`).join(",");
-      args.push(lit(directions, STRING), ...keys.map((k) => k.child));
-    } else {
-      if (keys.length !== 1) throw this.#error(`WITHIN GROUP of ${name} takes one expression`);
-      args.unshift(keys[0]!.child);
-      const descending = keys[0]!.direction === "desc";
-      args.push(lit(name === "mode" ? !descending : descending, BOOLEAN));
-    }
-  }
-
-  /** `agg(x) FILTER (WHERE c)`: the aggregate skips nulls, so other rows become null. */
-  #filtered(name: string, args: readonly Expr[], condition: Expr): Expr[] {
-    const none = lit(null, { kind: "null" });
-    const first = args[0];
-    const value = first === undefined || first.kind === "star" ? lit(1, { kind: "integer" }) : first;
-    if (first === undefined && name !== "count") throw this.#error(`FILTER needs an argument of ${name}`);
-    return [call("if", condition, value, none), ...args.slice(1)];
-  }
-
   #frame(f: Ast): WindowFrame {
+    const intervals: DataType[] = [];
     const bound = (b: Ast): FrameBound => {
       if (b === "CurrentRow") return "current_row";
       const side = b.Preceding !== undefined || "Preceding" in b ? "Preceding" : "Following";
       const value = b[side];
       if (value === null || value === undefined) return "unbounded";
       const e = this.expr(value);
+      if (e.kind === "literal" && isInterval(e.type)) intervals.push(e.type);
+      if (e.kind === "literal" && e.type.kind === "decimal") return Number(e.value) * (side === "Preceding" ? -1 : 1);
       if (e.kind !== "literal" || (typeof e.value !== "number" && typeof e.value !== "bigint")) {
         throw this.#error("the bounds of a window frame must be numbers");
       }
       return side === "Preceding" ? -e.value : e.value;
     };
-    return {
+    const frame: WindowFrame = {
       type: f.units === "Rows" ? "row" : "range",
       lower: bound(f.start_bound),
       upper: f.end_bound ? bound(f.end_bound) : "current_row",
     };
+    const [one, other] = intervals;
+    if (one !== undefined && other !== undefined && sqlName(one) !== sqlName(other)) throw differentBounds(one, other);
+    return frame;
   }
 
   #extract(v: Ast): Expr {

@@ -1,6 +1,7 @@
 import { MillraceError, nearest } from "../errors.ts";
 import type { DataType, StructField } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import { counted } from "./aggregate-clauses.ts";
 import { generatorOutsideSelect } from "./analyze-generator.ts";
 import { isIntegral } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
@@ -12,6 +13,7 @@ import { ambiguous, ambiguousOfFrame, type Match, matches, type Node, type Scope
 import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
 import { specialTime } from "./special-times.ts";
 import { exprName, exprText, type NameContext } from "./sql-text.ts";
+import { checkFrame } from "./window-frame.ts";
 
 export { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
 export type { ExprHooks } from "./resolve-hooks.ts";
@@ -40,7 +42,11 @@ export class ExprResolver {
 
   constructor(hooks: ExprHooks) {
     this.#hooks = hooks;
-    this.names = { typeOf: (e) => this.#types.get(e), timeZone: hooks.timeZone ?? "UTC" };
+    this.names = {
+      typeOf: (e) => this.#types.get(e),
+      timeZone: hooks.timeZone ?? "UTC",
+      star: (e) => this.star(e).map((s) => s.name),
+    };
   }
 
   resolve(e: Expr): ResolvedExpr {
@@ -345,19 +351,7 @@ export class ExprResolver {
       const value = this.resolve(e.args[0]!);
       return scriptValue(this.#hooks.catalog, value, this.#hooks.metadata?.(value));
     }
-    let given: Expr[] = [...e.args];
-    if (lower === "count" && given.length === 1 && given[0]!.kind === "star" && given[0]!.target === undefined)
-      given = [];
-    // count(1) counts rows, whatever the literal.
-    if (
-      lower === "count" &&
-      e.distinct !== true &&
-      given.length === 1 &&
-      given[0]!.kind === "literal" &&
-      given[0]!.value !== null
-    ) {
-      given = [];
-    }
+    const given = lower === "count" ? counted(e) : e.args;
     const signature = this.signature(e.name);
     if (signature.kind === "window" && !this.#underOver) {
       throw new MillraceError(
@@ -420,7 +414,10 @@ export class ExprResolver {
       if (e.kind === "star") parts.push(...this.star(e));
       else {
         const named = e.kind === "alias" || e.kind === "attribute" || e.kind === "extract" || e.kind === "cast";
-        parts.push({ name: named ? exprName(e, this.names) : `col${i + 1}`, expr: this.resolve(e) });
+        const field = e.kind === "extract" && e.extraction.kind === "literal" ? e.extraction.value : undefined;
+        const own = e.kind === "lambda_variable" ? e.name : typeof field === "string" ? field : undefined;
+        const name = own ?? (named ? exprName(e, this.names) : `col${i + 1}`);
+        parts.push({ name, expr: this.resolve(e) });
       }
     }
     const args = parts.flatMap((p): CallArg[] => [
@@ -442,9 +439,10 @@ export class ExprResolver {
     const child = this.resolve(e.child);
     const kind = child.kind === "call" ? this.#hooks.catalog.lookup(child.name)?.kind : undefined;
     if (child.kind !== "call" || (kind !== "aggregate" && kind !== "window")) {
-      throw invalid(
-        `"${exprText(e.child)}" is neither an aggregate nor a window function`,
-        "Call over(...) on one of these.",
+      throw new MillraceError(
+        "UNSUPPORTED_EXPR_FOR_WINDOW",
+        `Expression "${exprText(e.child)}" not supported within a window function.`,
+        { hint: "Call over(...) on an aggregate or a window function." },
       );
     }
     if (child.distinct) {
@@ -458,11 +456,17 @@ export class ExprResolver {
         hint: "Add orderBy to the window.",
       });
     }
+    const orderBy = e.orderBy.map((o) => this.sortKey(o));
+    if (e.frame)
+      checkFrame(
+        e.frame,
+        orderBy.map((o) => o.expr.type),
+      );
     return {
       kind: "over",
       child,
       partitionBy: e.partitionBy.map((p) => this.resolve(p)),
-      orderBy: e.orderBy.map((o) => this.sortKey(o)),
+      orderBy,
       ...(e.frame && { frame: e.frame }),
       type: child.type,
       nullable: child.nullable,

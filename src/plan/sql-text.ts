@@ -2,10 +2,12 @@ import type { DataType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { intervalText } from "../types/interval-type.ts";
 import { doubleText, floatText } from "../types/number-text.ts";
-import { callText, formText } from "./call-text.ts";
+import { filterText } from "./aggregate-text.ts";
+import { callText, formText, VARIABLE } from "./call-text.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts } from "./names.ts";
 import { timestampText } from "./timestamp-text.ts";
+import { windowText } from "./window-text.ts";
 
 /** What is known of an expression that is named: Spark's names depend on it here and there. */
 export interface NameContext {
@@ -13,6 +15,8 @@ export interface NameContext {
   readonly typeOf: (e: Expr) => DataType | undefined;
   /** The session's time zone, in which Spark prints timestamps. */
   readonly timeZone: string;
+  /** Names of the columns that a star stands for. */
+  readonly star?: (e: Extract<Expr, { kind: "star" }>) => readonly string[];
 }
 
 /** Of an expression that is not resolved, as in messages. */
@@ -28,9 +32,6 @@ export function exprName(expr: Expr, context: NameContext = UNRESOLVED): string 
   return exprText(expr, context);
 }
 
-/** Parameters of lambdas have no names in Spark's texts. */
-const VARIABLE = "namedlambdavariable()";
-
 /** An expression as Spark prints it in column names and messages. */
 export function exprText(expr: Expr, context: NameContext = UNRESOLVED): string {
   const text = (e: Expr): string => exprText(e, context);
@@ -44,8 +45,9 @@ export function exprText(expr: Expr, context: NameContext = UNRESOLVED): string 
     case "alias":
       return `${text(expr.child)} AS ${quotedIfNeeded(expr.name)}`;
     case "call":
+      if (expr.form === "filter") return filterText(expr, text);
       if (expr.form !== undefined) return formText(expr.form, expr.args, text);
-      return callText(expr.name, expr.args, expr.args.map(text), expr.distinct === true, context.typeOf);
+      return callText(expr.name, expr.args, argumentTexts(expr, text, context), expr.distinct === true, context.typeOf);
     case "cast":
       // A cast that brings parts of other types along is not told.
       if (expr.type.kind === "array" || expr.type.kind === "map" || expr.type.kind === "struct") {
@@ -57,22 +59,18 @@ export function exprText(expr: Expr, context: NameContext = UNRESOLVED): string 
     case "sort_order":
       return `${text(expr.child)} ${expr.direction.toUpperCase()} NULLS ${expr.nulls.toUpperCase()}`;
     case "extract":
+      // Struct fields are named behind a dot, in lists of structs as well; a map's key stands in brackets.
       return expr.extraction.kind === "literal" &&
         typeof expr.extraction.value === "string" &&
-        expr.child.kind !== "attribute"
+        context.typeOf(expr.child)?.kind !== "map"
         ? `${text(expr.child)}.${expr.extraction.value}`
-        : expr.extraction.kind === "literal" && typeof expr.extraction.value === "string"
-          ? expr.extraction.value
-          : `${text(expr.child)}[${text(expr.extraction)}]`;
+        : `${text(expr.child)}[${text(expr.extraction)}]`;
     case "lambda":
       return `lambdafunction(${[text(expr.body), ...expr.params.map(() => VARIABLE)].join(", ")})`;
     case "lambda_variable":
       return VARIABLE;
-    case "window": {
-      const partition = expr.partitionBy.length > 0 ? `PARTITION BY ${expr.partitionBy.map(text).join(", ")}` : "";
-      const order = expr.orderBy.length > 0 ? `ORDER BY ${expr.orderBy.map(text).join(", ")}` : "";
-      return `${text(expr.child)} OVER (${[partition, order].filter((s) => s !== "").join(" ")})`;
-    }
+    case "window":
+      return windowText(expr, text, context.typeOf);
     case "subquery":
       return expr.type === "scalar"
         ? "scalarsubquery()"
@@ -82,6 +80,18 @@ export function exprText(expr: Expr, context: NameContext = UNRESOLVED): string 
     case "udf":
       return `${expr.fn.name}(${expr.args.map(text).join(", ")})`;
   }
+}
+
+/** A star is the columns that it stands for, but for the one of `count(*)`. */
+function argumentTexts(
+  { name, args, distinct }: Extract<Expr, { kind: "call" }>,
+  text: (e: Expr) => string,
+  { star }: NameContext,
+): string[] {
+  if (star === undefined || (name.toLowerCase() === "count" && distinct !== true && args.length === 1)) {
+    return args.map(text);
+  }
+  return args.flatMap((e) => (e.kind === "star" ? star(e) : [text(e)]));
 }
 
 /** `TIMESTAMP '2020-01-01 00:00:00'`: as the value is printed, whatever its form was. */

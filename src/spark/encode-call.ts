@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Expr } from "../plan/expr.ts";
 import { SCRIPT_VALUE } from "../plan/script-values.ts";
 import type { DataType, Value } from "../types/data-type.ts";
+import { exprSql, isWithinGroup } from "./encode-sql.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
 
 type Call = Extract<Expr, { kind: "call" }>;
@@ -22,10 +23,14 @@ const WITH_UNIT: Readonly<Record<string, string>> = {
 const RENAMED: Readonly<Record<string, string>> = { create_map: "map" };
 
 /**
- * What Spark calls the function of a call: most names are Spark's own. An expression comes back where a call is none on Spark.
+ * What Spark calls the function of a call: most names are Spark's own. An expression comes back where a call is none on Spark, and SQL
+ * where Spark Connect has no message for it.
  */
-export function sparkCall(e: Call): { readonly name: string; readonly args: readonly Expr[] } | Expr {
+export function sparkCall(
+  e: Call,
+): { readonly name: string; readonly args: readonly Expr[] } | { readonly sql: string } | Expr {
   const name = e.name.toLowerCase();
+  if (isWithinGroup(name, e.args)) return { sql: exprSql(e) };
   switch (name) {
     // How values stand in TypeScript is the decoder's business.
     case SCRIPT_VALUE:

@@ -55,6 +55,7 @@ export class ExprEncoder {
       case "call": {
         const call = sparkCall(e);
         if ("kind" in call) return this.expr(call);
+        if ("sql" in call) return of({ case: "expressionString", value: { expression: call.sql } });
         return functionCall(call.name, this.all(call.args), e.distinct === true);
       }
       case "alias":

@@ -1,0 +1,88 @@
+import { MillraceError } from "../errors.ts";
+import type { Expr } from "../plan/expr.ts";
+import { nameParts, quoted } from "../plan/names.ts";
+import type { DataType, Value } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
+import { intervalText } from "../types/interval-type.ts";
+import { doubleText, floatText } from "../types/number-text.ts";
+
+type Call = Extract<Expr, { kind: "call" }>;
+
+/** Whether the arguments came from WITHIN GROUP, for which Spark Connect has no message. */
+export function isWithinGroup(name: string, args: readonly Expr[]): boolean {
+  if (name === "percentile_cont" || name === "percentile_disc") return args.length === 3;
+  return (name === "listagg" || name === "string_agg") && args.length > 3;
+}
+
+/** An expression as Spark SQL, for what has no message of its own. Throws UNSUPPORTED_FEATURE for what has no SQL either. */
+export function exprSql(e: Expr): string {
+  switch (e.kind) {
+    case "literal":
+      return literalSql(e.value, e.type);
+    case "attribute":
+      if (e.planId !== undefined) break;
+      return quoted(nameParts(e.name));
+    case "alias":
+      return exprSql(e.child);
+    case "call":
+      return callSql(e);
+    case "cast":
+      if (e.typed && e.child.kind === "literal") return `${sqlName(e.type)} ${text(String(e.child.value))}`;
+      return `${e.mode === "try" ? "TRY_CAST" : "CAST"}(${exprSql(e.child)} AS ${sqlName(e.type)})`;
+    case "extract":
+      return `(${exprSql(e.child)})[${exprSql(e.extraction)}]`;
+    case "sort_order":
+      return `${exprSql(e.child)} ${e.direction.toUpperCase()} NULLS ${e.nulls.toUpperCase()}`;
+  }
+  throw new MillraceError(
+    "UNSUPPORTED_FEATURE",
+    `An expression of the kind ${e.kind} cannot stand beside WITHIN GROUP.`,
+    {
+      hint: "Compute it as a column before, with withColumn, and name that column.",
+    },
+  );
+}
+
+function callSql(e: Call): string {
+  const name = e.name.toLowerCase();
+  const all = e.args.map((a) => (a.kind === "star" ? "*" : exprSql(a)));
+  const distinct = e.distinct === true ? "DISTINCT " : "";
+  if (!isWithinGroup(name, e.args)) {
+    if (name === "when") return caseSql(all);
+    return `\`${e.name}\`(${distinct}${all.join(", ")})`;
+  }
+  if (name.startsWith("percentile_")) {
+    const descends = e.args[2]!.kind === "literal" && e.args[2]!.value === true;
+    return `${name}(${all[1]}) WITHIN GROUP (ORDER BY ${all[0]}${descends ? " DESC" : ""})`;
+  }
+  const directions = e.args[2]!.kind === "literal" ? String(e.args[2]!.value).split(",") : [];
+  const keys = all.slice(3).map((k, i) => `${k} ${directions[i]}`);
+  return `${name}(${distinct}${all[0]}, ${all[1]}) WITHIN GROUP (ORDER BY ${keys.join(", ")})`;
+}
+
+function caseSql(all: readonly string[]): string {
+  let sql = "CASE";
+  for (let i = 0; i + 1 < all.length; i += 2) sql += ` WHEN ${all[i]} THEN ${all[i + 1]}`;
+  return `${sql}${all.length % 2 === 1 ? ` ELSE ${all.at(-1)}` : ""} END`;
+}
+
+const text = (s: string): string => `'${s.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+const SUFFIX: Readonly<Partial<Record<DataType["kind"], string>>> = { byte: "Y", short: "S", long: "L", decimal: "BD" };
+
+function literalSql(value: Value, type: DataType): string {
+  if (value === null) return "NULL";
+  if (typeof value === "boolean") return String(value);
+  if (type.kind === "string") return text(String(value));
+  if (type.kind === "interval_day_time" || type.kind === "interval_year_month")
+    return intervalText(value as bigint | number, type);
+  if (value instanceof Date) {
+    const iso = value.toISOString();
+    return type.kind === "date" ? `DATE '${iso.slice(0, 10)}'` : `${sqlName(type)} '${iso}'`;
+  }
+  if (value instanceof Uint8Array) return `X'${Buffer.from(value).toString("hex")}'`;
+  if (type.kind === "double" || type.kind === "float") {
+    const number = type.kind === "float" ? floatText(Number(value)) : doubleText(Number(value));
+    return `CAST('${number}' AS ${sqlName(type)})`;
+  }
+  return `${value}${SUFFIX[type.kind] ?? ""}`;
+}
