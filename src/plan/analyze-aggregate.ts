@@ -2,7 +2,15 @@ import { MillraceError } from "../errors.ts";
 import type { Value } from "../types/data-type.ts";
 import { AggregateSplit, missingGroupBy } from "./aggregate-split.ts";
 import type { Builder } from "./analyze-base.ts";
-import { generatorOutsideSelect, nestedGenerator } from "./analyze-generator.ts";
+import {
+  generateLate,
+  generatorOutsideSelect,
+  isGenerator,
+  type LateGenerator,
+  lateGenerator,
+  nestedGenerator,
+  withoutAliases,
+} from "./analyze-generator.ts";
 import { Scope } from "./analyze-scope.ts";
 import { timeWindows } from "./analyze-window.ts";
 import { isOrderable } from "./coercion.ts";
@@ -20,6 +28,8 @@ export interface Named {
   readonly name: string;
   readonly expr: ResolvedExpr;
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /** `expr` is a generator over what was aggregated. */
+  readonly generator?: LateGenerator;
 }
 
 export function resolveAggregate(
@@ -29,24 +39,30 @@ export function resolveAggregate(
   aggregates: readonly Expr[],
   group: "groupby" | "rollup" | "cube" = "groupby",
 ): Node {
+  let late = false;
   const scope = new Scope(b, input, {
+    hidden: "join keys",
     timeWindow: timeWindows(b),
-    generator: (signature, _args, _type, nested) => {
-      throw nested ? nestedGenerator(signature) : generatorOutsideSelect(signature);
+    generator: (signature, args, type, nested) => {
+      if (nested) throw nestedGenerator(signature);
+      if (late) return lateGenerator(signature, args, type);
+      throw generatorOutsideSelect(signature);
     },
   });
   const keys = grouping.map((g) => keyOf(b, scope, g, group !== "groupby"));
+  late = true;
   const named: Named[] = [];
   for (const a of aggregates) {
     if (a.kind === "star") named.push(...scope.exprs.star(a));
     else {
-      const expr = scope.exprs.resolve(a);
+      const expr = scope.exprs.resolve(withoutAliases(a));
       const inner = a.kind === "alias" ? a.child : a;
       const own = expr.kind === "column" && inner.kind === "call" ? expr.name : undefined;
       named.push({
         name: a.kind === "alias" ? a.name : (own ?? exprName(a, scope.exprs.names)),
         expr,
         ...(a.kind === "alias" && a.metadata && { metadata: a.metadata }),
+        ...(isGenerator(b, a) && { generator: { alias: a.kind === "alias" ? (a.names ?? a.name) : undefined } }),
       });
     }
   }
@@ -112,12 +128,12 @@ export function aggregateOver(
   const { calls } = splitter;
   let direct = true;
 
-  const outputs = named.map((n): { name: string; expr: ResolvedExpr; metadata?: Readonly<Record<string, unknown>> } => {
+  const outputs = named.map((n): Named => {
     const before = calls.length;
     const expr = splitter.split(n.expr, n.name);
     const fresh = expr.kind === "column" && calls.length === before + 1 && calls[before]!.field.id === expr.id;
     if (!fresh || n.metadata) direct = false;
-    return { name: n.name, expr, ...(n.metadata && { metadata: n.metadata }) };
+    return { ...n, expr };
   });
   if (!withKeys && keys.length > 0) direct = false;
 
@@ -139,9 +155,15 @@ export function aggregateOver(
   };
   if (direct) return node;
   const own = new Set<number>(withKeys ? keys.map((k) => k.field.id) : []);
+  let above = node;
   const exprs = [
     ...(withKeys ? keys.map((k): NamedExpr => ({ field: k.field, expr: columnOf(k.field) })) : []),
-    ...outputs.map(({ name, expr, metadata }): NamedExpr => {
+    ...outputs.flatMap(({ name, expr, metadata, generator }): NamedExpr | NamedExpr[] => {
+      if (generator) {
+        const made = generateLate(b, above, expr, generator);
+        above = made.node;
+        return made.outputs.map((field) => ({ field, expr: columnOf(field) }));
+      }
       const field = expr.kind === "column" ? fields.find((f) => f.id === expr.id) : undefined;
       if (field && field.name === name && !metadata && !own.has(field.id)) {
         own.add(field.id);
@@ -150,7 +172,7 @@ export function aggregateOver(
       return { field: b.derived(name, expr, metadata), expr };
     }),
   ];
-  return b.project(node, exprs);
+  return b.project(above, exprs);
 }
 
 /**

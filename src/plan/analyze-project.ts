@@ -1,6 +1,12 @@
-import { aggregateOver } from "./analyze-aggregate.ts";
+import { aggregateOver, resolveAggregate } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
-import { generate, generatorOutputs, nestedGenerator, withoutAliases } from "./analyze-generator.ts";
+import {
+  type GeneratorAlias,
+  generate,
+  generatorOutputs,
+  nestedGenerator,
+  withoutAliases,
+} from "./analyze-generator.ts";
 import { Scope } from "./analyze-scope.ts";
 import { timeWindows } from "./analyze-window.ts";
 import type { Expr } from "./expr.ts";
@@ -15,11 +21,16 @@ export type ProjectItem = Expr | { readonly field: Field };
 
 /** `select`: stars are expanded, windows and generators go below, and aggregates make it a global aggregate. */
 export function resolveProject(b: Builder, input: Node, items: readonly ProjectItem[]): Node {
-  let generatorName: string | readonly string[] | undefined;
+  let generatorName: GeneratorAlias;
+  let generators = 0;
+  let overAggregate = false;
   const scope: Scope = new Scope(b, input, {
+    hidden: "join keys",
     timeWindow: timeWindows(b),
     generator: (signature, args, type, nested) => {
       if (nested) throw nestedGenerator(signature);
+      generators++;
+      if (args.some((a) => b.hasAggregate(a))) overAggregate = true;
       return generate(b, scope, signature, args, type, generatorName);
     },
   });
@@ -54,6 +65,10 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
         ...(item.kind === "alias" && item.metadata && { metadata: item.metadata }),
       });
     }
+  }
+  if (overAggregate || named.some((n) => b.hasAggregate(n.expr))) {
+    const exprs = items.filter((item): item is Expr => !("field" in item));
+    if (generators > 0 && exprs.length === items.length) return resolveAggregate(b, input, [], exprs);
   }
   if (named.some((n) => b.hasAggregate(n.expr))) return aggregateOver(b, scope.node, [], named);
   const used = new Set<number>();

@@ -11,6 +11,8 @@ export class Scope {
   readonly exprs: ExprResolver;
   /** Columns of the generator that stands in this select. */
   generated: readonly Field[] | undefined;
+  /** Columns of this select that are meant by a name which the input has not. */
+  readonly aliases: Field[] = [];
   readonly #analyzer: Builder;
   readonly #start: Node;
   readonly #hidden = new Set<number>();
@@ -21,7 +23,8 @@ export class Scope {
     more: {
       timeWindow?: (scope: Scope, args: readonly Expr[]) => ResolvedExpr;
       generator?: ExprHooks["generator"];
-      hidden?: boolean;
+      /** Columns that a relation has no more but its input has: filters and sorts may name them, others the keys of a join. */
+      hidden?: "all" | "join keys" | false;
       alias?: ExprHooks["alias"];
       output?: ExprHooks["output"];
     } = {},
@@ -33,7 +36,7 @@ export class Scope {
       catalog: analyzer.env.catalog,
       same: analyzer.same,
       metadata: (e) => analyzer.metadataOf(e),
-      node: () => this.node,
+      node: () => (more.hidden === "join keys" ? withJoinKeys(this.node) : this.node),
       timeZone: analyzer.env.conf["spark.sql.session.timeZone"],
       currentDatabase: analyzer.env.currentDatabase ?? "default",
       outer: (parts) => analyzer.outer(parts),
@@ -45,7 +48,10 @@ export class Scope {
           values,
         ),
       ...(more.timeWindow && { timeWindow: (args) => more.timeWindow!(this, args) }),
-      ...(more.alias && { alias: more.alias }),
+      alias: (name) => {
+        const field = this.aliases.find((f) => analyzer.same(f.name, name));
+        return field ? columnOf(field) : more.alias?.(name);
+      },
       ...(more.output && { output: more.output }),
       ...(more.generator && { generator: more.generator }),
       ...(more.hidden !== false && { useHidden: (field) => this.#hidden.add(field.id) }),
@@ -74,6 +80,11 @@ export class Scope {
       rel: { kind: "project", input: upper, exprs, fields: this.#start.rel.fields, streaming: upper.streaming },
     };
   }
+}
+
+/** The relation with no hidden columns but the keys of a join, which each side has under its own name. */
+function withJoinKeys(node: Node): Node {
+  return node.hidden.every((c) => c.joinKey) ? node : { ...node, hidden: node.hidden.filter((c) => c.joinKey) };
 }
 
 /** Whether a column can be had from below. */

@@ -5,8 +5,12 @@ import { groupingKey } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
 import {
   generate,
+  generateLate,
   generatorOutputs,
   generatorOutsideSelect,
+  isGenerator,
+  type LateGenerator,
+  lateGenerator,
   nestedGenerator,
   withoutAliases,
 } from "./analyze-generator.ts";
@@ -30,11 +34,13 @@ interface Item {
   readonly expr: ResolvedExpr;
   readonly alias: boolean;
   readonly field?: Field;
+  /** `expr` is a generator over what was aggregated. */
+  readonly generator?: LateGenerator;
 }
 
 /** A SELECT block with HAVING, QUALIFY, DISTINCT and ORDER BY, which see both its output and its input. */
 export function resolveSelect(b: Builder, input: Node, r: Select): Node {
-  return new SelectBlock(b, input, r).resolve();
+  return new SelectBlock(b, input, r, false).resolve();
 }
 
 class SelectBlock {
@@ -46,22 +52,28 @@ class SelectBlock {
   #clause: "select" | "group" | "after" = "select";
   #generatorName: string | readonly string[] | undefined;
 
-  constructor(b: Builder, input: Node, r: Select) {
+  /** Generators stand over an aggregation. */
+  readonly #late: boolean;
+  #generators = 0;
+  #overAggregate = false;
+
+  constructor(b: Builder, input: Node, r: Select, late: boolean) {
+    this.#late = late;
     this.#b = b;
     this.#input = input;
     this.#r = r;
     this.#scope = new Scope(b, input, {
+      hidden: "join keys",
       timeWindow: timeWindows(b),
       generator: (signature, args, type, nested) => {
         if (this.#clause === "after") throw generatorOutsideSelect(signature);
         if (nested) throw nestedGenerator(signature);
         if (this.#clause === "group") {
-          throw new MillraceError(
-            "UNSUPPORTED_EXPR_FOR_OPERATOR",
-            `GROUP BY has the generator ${signature.name} in it.`,
-            { hint: "Generate in a subquery, and group its rows." },
-          );
+          throw groupByGenerator(signature.name);
         }
+        this.#generators++;
+        if (args.some((a) => b.hasAggregate(a))) this.#overAggregate = true;
+        if (late) return lateGenerator(signature, args, type);
         return generate(b, this.#scope, signature, args, type, this.#generatorName);
       },
       alias: (name) => this.#alias(name),
@@ -106,7 +118,11 @@ class SelectBlock {
     const qualify = r.qualify && this.#scope.exprs.condition(r.qualify);
     const order = this.#order();
     const all = [...this.#items.map((i) => i.expr), ...order.map((o) => o.expr), ...(qualify ? [qualify] : [])];
-    const aggregated = r.group !== undefined || having !== undefined || all.some((e) => this.#b.hasAggregate(e));
+    const aggregated =
+      r.group !== undefined || having !== undefined || this.#overAggregate || all.some((e) => this.#b.hasAggregate(e));
+    if (aggregated && this.#generators > 0 && !this.#late) {
+      return new SelectBlock(this.#b, this.#input, r, true).resolve();
+    }
     const below = this.#scope.withHidden();
     if (!aggregated) return this.#above(below, this.#items, order, qualify);
 
@@ -114,7 +130,7 @@ class SelectBlock {
     const inAggregate = split.missing;
     if (r.group === undefined) split.missing = missingGroupBy;
     if (sets === undefined) refuseGrouping([...all, ...(having ? [having] : [])]);
-    const items = this.#items.map(({ name, expr, alias }): Item => ({ name, expr: split.split(expr, name), alias }));
+    const items = this.#items.map((item): Item => ({ ...item, expr: split.split(item.expr, item.name) }));
     if (r.group !== undefined) split.missing = (name) => unresolved(name, this.#named());
     const condition = having && split.split(having, "having");
     const sorted = order.map((o): SortKey => ({ ...o, expr: split.split(o.expr, "order") }));
@@ -131,7 +147,26 @@ class SelectBlock {
       plans: below.plans,
     };
     const filtered = condition ? this.#b.over(node, { kind: "filter", input: node.rel, condition }) : node;
-    return this.#above(filtered, items, sorted, kept);
+    return this.#generated(filtered, items, sorted, kept);
+  }
+
+  /** Makes the rows of generators over what was aggregated. */
+  #generated(below: Node, items: readonly Item[], order: readonly SortKey[], qualify: ResolvedExpr | undefined): Node {
+    let node = below;
+    const made = new Map<string, Field>();
+    const columns = items.flatMap((item): Item | Item[] => {
+      if (!item.generator) return item;
+      const { outputs, ...over } = generateLate(this.#b, node, item.expr, item.generator);
+      node = over.node;
+      if (outputs[0]) made.set(exprKey(item.expr), outputs[0]);
+      return outputs.map((field) => ({ name: field.name, expr: columnOf(field), alias: false, field }));
+    });
+    const over = (e: ResolvedExpr): ResolvedExpr => {
+      const field = made.get(exprKey(e));
+      return field ? columnOf(field) : mapResolvedExpr(e, over);
+    };
+    const keys = made.size === 0 ? order : order.map((o) => ({ ...o, expr: over(o.expr) }));
+    return this.#above(node, columns, keys, qualify && (made.size === 0 ? qualify : over(qualify)));
   }
 
   #item(item: Expr): void {
@@ -142,6 +177,11 @@ class SelectBlock {
     }
     this.#generatorName = item.kind === "alias" ? (item.names ?? item.name) : undefined;
     const inner = withoutAliases(item);
+    if (this.#late && isGenerator(this.#b, item)) {
+      const generator = { alias: this.#generatorName };
+      this.#items.push({ name: exprName(item), expr: exprs.resolve(inner), alias: false, generator });
+      return;
+    }
     const outputs = inner.kind === "call" ? generatorOutputs(this.#b, this.#scope, inner) : undefined;
     if (outputs) {
       for (const field of outputs) this.#items.push({ name: field.name, expr: columnOf(field), alias: false, field });
@@ -163,6 +203,7 @@ class SelectBlock {
     if (group === undefined) return [];
     if (group.all) {
       const plain = this.#items.filter((i) => !this.#b.hasAggregate(i.expr));
+      if (plain.some((i) => i.generator)) throw groupByGenerator("GROUP BY ALL");
       return plain.map((i) => groupingKey(this.#b, this.#scope, i.expr, i.name, false));
     }
     const sets = group.sets !== undefined;
@@ -182,6 +223,7 @@ class SelectBlock {
           { parameters: { index: String(at), aggExpr: item.name } },
         );
       }
+      if (item.generator) throw groupByGenerator(item.name);
       return groupingKey(this.#b, this.#scope, item.expr, item.name, sets);
     });
   }
@@ -325,4 +367,10 @@ function groupByAggregate(g: Expr): MillraceError {
     `Aggregate functions are not allowed in GROUP BY, but found "${exprText(g)}".`,
     { parameters: { sqlExpr: exprText(g) } },
   );
+}
+
+function groupByGenerator(name: string): MillraceError {
+  return new MillraceError("UNSUPPORTED_EXPR_FOR_OPERATOR", `GROUP BY has a generator in it: ${name}.`, {
+    hint: "Generate in a subquery, and group its rows.",
+  });
 }

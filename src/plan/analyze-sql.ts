@@ -37,7 +37,6 @@ function call(b: Builder, name: string, ...args: ResolvedExpr[]): ResolvedExpr {
 
 /** LATERAL VIEW and table functions: the generator's rows beside each row of the input. */
 export function resolveGenerate(b: Builder, input: Node, r: Of<"generate">): Node {
-  const before = new Set(input.columns.map((c) => c.field.id));
   const generator: Expr =
     r.outer && r.generator.kind === "call" && !/_outer$/i.test(r.generator.name)
       ? { ...r.generator, name: `${r.generator.name.toLowerCase()}_outer` }
@@ -59,7 +58,7 @@ export function resolveGenerate(b: Builder, input: Node, r: Of<"generate">): Nod
   }
   scope.exprs.resolve(generator);
   const made = scope.node;
-  const outputs = made.columns.filter((c) => !before.has(c.field.id)).map((c) => c.field);
+  const outputs = scope.generated ?? [];
   const { columns: names } = r;
   if (names !== undefined && names.length !== outputs.length) {
     throw new MillraceError(
@@ -75,7 +74,7 @@ export function resolveGenerate(b: Builder, input: Node, r: Of<"generate">): Nod
   return {
     ...input,
     rel: { ...rel, outputs: rel.outputs.map(swap), fields: rel.fields.map(swap) },
-    columns: made.columns.map((c) => (before.has(c.field.id) ? c : { field: swap(c.field), qualifiers })),
+    columns: [...made.columns, ...outputs.map((f) => ({ field: swap(f), qualifiers }))],
     hidden: [],
   };
 }
