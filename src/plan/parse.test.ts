@@ -22,7 +22,7 @@ describe("Spark's expression grammar", () => {
       "transform(xs, (x, i) -> x.a + i)",
       "transform(xs, lambdafunction((namedlambdavariable().a + namedlambdavariable()), namedlambdavariable(), namedlambdavariable()))",
     ],
-    ["m['k'].f[0]", "m[k].f[0]".replace("m[k]", "k")],
+    ["m['k'].f[0]", "m.k.f[0]"],
     ["x div 2", "(x div 2)"],
     ["date '2001-02-03'", "DATE '2001-02-03'"],
     ["interval 1 hour 30 minutes", "INTERVAL '01:30' HOUR TO MINUTE"],

@@ -6,6 +6,7 @@ import { generatorOutsideSelect } from "./analyze-generator.ts";
 import { isIntegral } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import { nameParts, quoted } from "./names.ts";
+import { pathText } from "./path-text.ts";
 import { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
 import type { ExprHooks } from "./resolve-hooks.ts";
 import type { Field, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
@@ -37,6 +38,7 @@ export class ExprResolver {
   /** How many expressions are around the one that is resolved, itself included. */
   #depth = 0;
   readonly #types = new WeakMap<Expr, DataType>();
+  readonly #paths = new WeakMap<Expr, string>();
   /** What the names of expressions that were resolved here depend on. */
   readonly names: NameContext;
 
@@ -44,6 +46,7 @@ export class ExprResolver {
     this.#hooks = hooks;
     this.names = {
       typeOf: (e) => this.#types.get(e),
+      path: (e) => this.#paths.get(e),
       timeZone: hooks.timeZone ?? "UTC",
       star: (e) => this.star(e).map((s) => s.name),
     };
@@ -54,6 +57,7 @@ export class ExprResolver {
     try {
       const resolved = this.#resolve(e);
       this.#types.set(e, resolved.type);
+      if (e.kind === "attribute") this.#paths.set(e, pathText(e.name, resolved));
       return resolved;
     } finally {
       this.#depth--;

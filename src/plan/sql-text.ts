@@ -15,6 +15,8 @@ export interface NameContext {
   readonly typeOf: (e: Expr) => DataType | undefined;
   /** The session's time zone, in which Spark prints timestamps. */
   readonly timeZone: string;
+  /** What a dotted name led to, as it is printed inside of an expression. */
+  readonly path?: (e: Expr) => string | undefined;
   /** Names of the columns that a star stands for. */
   readonly star?: (e: Extract<Expr, { kind: "star" }>) => readonly string[];
 }
@@ -25,6 +27,7 @@ const UNRESOLVED: NameContext = { typeOf: () => undefined, timeZone: "UTC" };
 /** The name that Spark gives to the column of an expression without alias: `avg(delay)`, `(a + 1)`, `upper(origin)`. */
 export function exprName(expr: Expr, context: NameContext = UNRESOLVED): string {
   if (expr.kind === "alias") return expr.name;
+  if (expr.kind === "attribute") return nameParts(expr.name).at(-1)!;
   // A cast of a plain column keeps the column's name.
   if (expr.kind === "cast" && (expr.child.kind === "attribute" || expr.child.kind === "alias"))
     return exprName(expr.child, context);
@@ -39,7 +42,7 @@ export function exprText(expr: Expr, context: NameContext = UNRESOLVED): string 
     case "literal":
       return literalText(expr.value, expr.type, context.timeZone);
     case "attribute":
-      return nameParts(expr.name).at(-1)!;
+      return context.path?.(expr) ?? nameParts(expr.name).at(-1)!;
     case "star":
       return expr.target === undefined ? "*" : `${expr.target}.*`;
     case "alias":

@@ -35,7 +35,10 @@ export const cases: readonly ParityCase[] = [
     "SELECT id, inline(ar) FROM nested",
     "SELECT id, inline_outer(ar) FROM nested",
     "SELECT id, explode(aa) AS x FROM nested",
-    "SELECT id, explode(ar).k FROM nested",
+    [
+      "SELECT id, explode(ar).k FROM nested",
+      { known: "Both refuse; Spark looks the field up before it finds that a generator cannot stand there." },
+    ],
     "SELECT id, x * 2 AS y FROM (SELECT id, explode(a) AS x FROM nested)",
     "SELECT id, x FROM nested LATERAL VIEW explode(a) t AS x",
     "SELECT id, x FROM nested LATERAL VIEW OUTER explode(a) t AS x",

@@ -34,7 +34,10 @@ export const cases: readonly ParityCase[] = [
     "forall(array(1,2,3), x -> x % 2 == 0)",
     "forall(array(2,null,8), x -> x % 2 == 0)",
     "forall(array(2,4), x -> x % 2 == 0)",
-    "forall(array(), x -> x)",
+    [
+      "forall(array(), x -> x)",
+      { known: "Spark prints the null that it put in the place of the condition in the column's name." },
+    ],
     "aggregate(array(1,2,3), 0, (acc,x) -> acc + x)",
     "aggregate(array(1,2,3), 0, (acc,x) -> acc + x, acc -> acc * 10)",
     "aggregate(array(1,2,3), 0L, (acc,x) -> acc + x)",
