@@ -34,22 +34,25 @@ const orderedCommon =
     const type =
       texts > 0 && types.some((t) => t.kind !== "string" && t.kind !== "null") ? undefined : commonTypeOf(types);
     if (type === undefined) throw differing(name, types);
-    if (!isOrderable(type)) {
-      throw new MillraceError(
-        "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE",
-        `Cannot resolve "${name}" due to data type mismatch: it does not support ordering on the type "${sqlName(type)}".`,
-      );
-    }
-    return types.map(() => type);
+    return types.map(() => comparable(name, type));
   };
 
-/** What cannot be compared with 0. */
-function notANumber(type: DataType): MillraceError {
-  const left = `"${sqlName(type)}"`;
+/** A type whose values can be compared; maps cannot. */
+function comparable(name: string, type: DataType): DataType {
+  if (isOrderable(type)) return type;
+  throw new MillraceError(
+    "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE",
+    `Cannot resolve "${name}" due to data type mismatch: it does not support ordering on the type "${sqlName(type)}".`,
+  );
+}
+
+/** Two values that have no common type to be compared in. */
+function differingOperands(name: string, [a, b]: readonly DataType[]): MillraceError {
+  const [left, right] = [`"${sqlName(a!)}"`, `"${sqlName(b!)}"`];
   return new MillraceError(
     "DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES",
-    `Cannot resolve "nullifzero" due to data type mismatch: the type ${left} cannot be compared with 0.`,
-    { parameters: { left, right: '"INT"' } },
+    `Cannot resolve "${name}" due to data type mismatch: ${left} and ${right} cannot be compared.`,
+    { parameters: { left, right } },
   );
 }
 
@@ -102,8 +105,8 @@ export const conditionalFunctions: readonly FunctionDef[] = [
       // The result is of the first type; only the comparison is of the common one.
       coerce: ([a, b]) => {
         const type = commonTypeOf([a!, b!]);
-        if (type === undefined) throw differing("nullif", [a!, b!]);
-        return [undefined, type];
+        if (type === undefined) throw differingOperands("nullif", [a!, b!]);
+        return [undefined, comparable("nullif", type)];
       },
       nullable: "always",
     },
@@ -116,7 +119,7 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     ([a], { args: [t] }) => `CASE WHEN ${isNumeric(t!) ? a : `CAST(${a} AS BIGINT)`} = 0 THEN NULL ELSE ${a} END`,
     {
       coerce: ([t]) => {
-        if (commonType(t!, INT) === undefined) throw notANumber(t!);
+        if (commonType(t!, INT) === undefined) throw differingOperands("nullifzero", [t!, INT]);
         return [undefined];
       },
       nullable: "always",
@@ -144,7 +147,11 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     ["equal_null(NULL, NULL)", true],
     ([a, b]) => `(${a} IS NOT DISTINCT FROM ${b})`,
     {
-      coerce: common("equal_null"),
+      coerce: (types) => {
+        const type = commonTypeOf(types);
+        if (type === undefined) throw differingOperands("equal_null", types);
+        return types.map(() => comparable("equal_null", type));
+      },
       nullable: "never",
     },
   ),

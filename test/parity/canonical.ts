@@ -93,7 +93,10 @@ export function fromDuckDB(value: unknown, type: DataType): unknown {
   if (value instanceof DuckDBStructValue && type.kind === "struct") {
     const entries = value.entries as Record<string, unknown>;
     const names = Object.keys(entries).filter((name) => name !== NO_FIELD);
-    return Object.fromEntries(type.fields.map((f, i) => [f.name, fromDuckDB(entries[names[i]!], f.type)]));
+    // JavaScript has names that are whole numbers first, so the order of names says nothing where the names are ours.
+    return Object.fromEntries(
+      type.fields.map((f, i) => [f.name, fromDuckDB(entries[f.name in entries ? f.name : names[i]!], f.type)]),
+    );
   }
   return value;
 }
