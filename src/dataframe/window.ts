@@ -23,12 +23,16 @@ export class WindowSpec {
   }
   /** Frame in rows around the current one: -1 is the row before. */
   rowsBetween(start: number, end: number): WindowSpec {
-    return new WindowSpec(this.partition, this.order, { type: "row", lower: bound(start), upper: bound(end) });
+    return new WindowSpec(this.partition, this.order, frame("row", start, end));
   }
   /** Frame by the value of the order column. */
   rangeBetween(start: number, end: number): WindowSpec {
-    return new WindowSpec(this.partition, this.order, { type: "range", lower: bound(start), upper: bound(end) });
+    return new WindowSpec(this.partition, this.order, frame("range", start, end));
   }
+}
+
+function frame(type: WindowFrame["type"], start: number, end: number): WindowFrame {
+  return { type, lower: bound(start), upper: bound(end), signed: true };
 }
 
 function bound(n: number): FrameBound {

@@ -86,6 +86,8 @@ export interface WindowFrame {
   readonly type: "row" | "range";
   readonly lower: FrameBound;
   readonly upper: FrameBound;
+  /** Given by numbers, not as SQL writes it: Spark's names show what is before the row as a number below zero. */
+  readonly signed?: true;
 }
 export type FrameBound = "unbounded" | "current_row" | number | bigint;
 

@@ -51,6 +51,7 @@ function frameText(frame: WindowFrame, by: DataType | undefined): string {
     if (b === "unbounded") return `UNBOUNDED ${side}`;
     if (b === "current_row" || Number(b) === 0) return "CURRENT ROW";
     if (b > 0) return `${b} FOLLOWING`;
+    if (frame.signed) return `${b} FOLLOWING`;
     return plain ? `${-b} PRECEDING` : `(- ${-b}) FOLLOWING`;
   };
   return `${frame.type === "row" ? "ROWS" : "RANGE"} BETWEEN ${bound(frame.lower, "PRECEDING")} AND ${bound(frame.upper, "FOLLOWING")}`;
