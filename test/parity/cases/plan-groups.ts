@@ -17,6 +17,14 @@ import { plans } from "../case.ts";
 
 export const cases = [
   ...plans("plan-group", {
+    "rows of what was collected": (t) =>
+      t("orders").groupBy("item").agg(expr("explode(sort_array(collect_list(qty))) AS q"), expr("count(*) AS n")),
+    "positions of what was collected": (t) =>
+      t("orders").groupBy("item").agg(expr("posexplode(sort_array(collect_list(qty))) AS (p, q)")),
+    "rows of what was collected, of all": (t) =>
+      t("orders").select(expr("explode(sort_array(collect_set(item))) AS i"), expr("sum(qty) AS s")),
+    "rows of a column that is not grouped": (t) => t("nested").groupBy("id").agg(expr("explode(a)")),
+    "a generator inside an aggregate": (t) => t("nested").groupBy("id").agg(expr("sum(explode(a))")),
     count: (t) => t("people").groupBy("city").count(),
     "count without groups": (t) => t("people").groupBy().count(),
     "count of an empty table": (t) => t("empty").groupBy().count(),
