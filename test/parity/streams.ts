@@ -127,9 +127,16 @@ const short = (e: Ending): string =>
 
 let number = 0;
 
+const folders = new Set<string>();
+/** Also where the run is ended from outside. */
+process.once("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** Runs a case on one session. */
 async function play(session: SparkSession, c: StreamCase): Promise<Ending> {
   const folder = mkdtempSync(join(tmpdir(), "millrace-parity-stream-"));
+  folders.add(folder);
   const queryName = `parity_${process.pid}_${++number}`;
   let query: StreamingQueryHandle | undefined;
   try {
@@ -165,6 +172,7 @@ async function play(session: SparkSession, c: StreamCase): Promise<Ending> {
     await query?.stop().catch(() => undefined);
     dropMemoryTable(queryName);
     rmSync(folder, { recursive: true, force: true });
+    folders.delete(folder);
   }
 }
 
