@@ -100,7 +100,10 @@ export const OUTPUT_MODES: Readonly<Record<OutputMode, Line>> = {
 export const TRIGGERS: Readonly<Record<Trigger["kind"], Line>> = {
   default: { what: "as soon as there is data" },
   processing_time: { what: "`processingTime`" },
-  available_now: { what: "`availableNow`" },
+  available_now: {
+    what: "`availableNow`",
+    spark: "yes; with a `transformWithState` in processing time it does not end, embedded it does.",
+  },
   once: { what: "`once`" },
 };
 
