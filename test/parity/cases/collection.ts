@@ -162,7 +162,7 @@ export const cases: readonly ParityCase[] = [
     "array(1,null) = array(1,null)",
     "array(1,null) <=> array(1,null)",
     "struct(1,2).col1",
-    "array(struct(1 as a), struct(2 as a)).a",
+    ["array(struct(1 as a), struct(2 as a)).a", { known: "Spark prints numbers of its own in this column's name." }],
     "array_max(map(1,2))",
     "array_contains(1, 1)",
     "element_at(1, 1)",
