@@ -48,10 +48,10 @@ function notNull(column: string, type: DataType): string {
       return quoted(column);
     case "timestamp":
       return `'"' || strftime(timezone('UTC', ${column}), '%Y-%m-%d %H:%M:%S.%f+00') || '"'`;
-    case "timestamp_ntz":
-    case "date":
     case "interval_year_month":
       return `'"' || CAST(to_months(${column}) AS VARCHAR) || '"'`;
+    case "timestamp_ntz":
+    case "date":
     case "interval_day_time":
     case "interval":
       return `'"' || CAST(${column} AS VARCHAR) || '"'`;
