@@ -6,6 +6,7 @@ import type { FrameBound, UserFunction, WindowFrame } from "../plan/expr.ts";
 import type { ResolvedExpr, ResolvedRelation, SortKey } from "../plan/resolved.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
+import { orderKey } from "../types/order-key.ts";
 import { castSql } from "./cast.ts";
 import { compileSubquery } from "./compile-subquery.ts";
 import { toLocal } from "./local-time.ts";
@@ -242,7 +243,7 @@ export function orderBy(keys: readonly SortKey[], ctx: CompileContext): string {
 
 /** A struct is sorted by its fields: within it a null comes before all else, where DuckDB puts it behind. */
 function orderItems(sql: string, type: DataType, direction: SortKey["direction"], nulls: SortKey["nulls"]): string[] {
-  if (type.kind !== "struct") return [`${sql} ${direction.toUpperCase()} NULLS ${nulls.toUpperCase()}`];
+  if (type.kind !== "struct") return [`${orderKey(sql, type)} ${direction.toUpperCase()} NULLS ${nulls.toUpperCase()}`];
   const within = direction === "asc" ? "first" : "last";
   return [
     `(${sql} IS NULL) ${nulls === "first" ? "DESC" : "ASC"}`,

@@ -1,5 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType } from "../types/data-type.ts";
+import { orderKey, orderKeyType } from "../types/order-key.ts";
 import { merged } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
 import { type AggregateDef, type FunctionDef, family, type SqlTypes } from "./define.ts";
@@ -33,15 +34,17 @@ function extreme(pickSql: string, bestSql: string, better: string): AggregateDef
   return {
     state: ([x, y, k]) =>
       k
-        ? [{ name: "top", type: pairs(x!, y!), init: "NULL" }]
+        ? [{ name: "top", type: pairs(x!, orderKeyType(y!)), init: "NULL" }]
         : [
             { name: "v", type: x!, init: "NULL" },
-            { name: "by", type: y!, init: "NULL" },
+            { name: "by", type: orderKeyType(y!), init: "NULL" },
           ],
-    partial: ([x, y, k], types) =>
-      k
-        ? [first(`list(struct_pack(k := ${y}, v := ${x})) FILTER (${y} IS NOT NULL)`, types)]
-        : [`${pickSql}(${x}, ${y}) FILTER (${y} IS NOT NULL)`, `${bestSql}(${y})`],
+    partial: ([x, given, k], types) => {
+      const y = orderKey(given!, types.args[1]!);
+      return k
+        ? [first(`list(struct_pack(k := ${y}, v := ${x})) FILTER (${given} IS NOT NULL)`, types)]
+        : [`${pickSql}(${x}, ${y}) FILTER (${given} IS NOT NULL)`, `${bestSql}(${y})`];
+    },
     merge: ([lv, lb], [rv, rb], types) =>
       types.args[2]
         ? [merged((l, r) => first(`list_concat(${l}, ${r})`, types))(lv!, rv!)]

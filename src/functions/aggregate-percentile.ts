@@ -2,6 +2,7 @@ import { MillraceError } from "../errors.ts";
 import { isIntegral, isInterval, isNumeric } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
+import { orderKey } from "../types/order-key.ts";
 import { batch, values } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
 import { type FunctionDef, nativeFunction } from "./define.ts";
@@ -72,6 +73,9 @@ const flipped = (p: string, type: DataType): string =>
   type.kind === "array" ? `list_transform(${p}, lambda e: 1 - e)` : `(1 - ${p})`;
 
 const fiveValues = values("INT", 1, 2, 3, 4, 10);
+
+/** What WITHIN GROUP writes for each of its keys. */
+const DIRECTION = /^(?:asc|desc) nulls (?:first|last)$/;
 
 export const percentileFunctions: readonly FunctionDef[] = [
   batch("median", [number], DOUBLE, ["median(x)", 2], ([x]) => `median(${x})`),
@@ -165,7 +169,10 @@ export const percentileFunctions: readonly FunctionDef[] = [
     ["listagg(cast(x as string), ',') WITHIN GROUP (ORDER BY x DESC)", "3,2,1"],
     ([x, d, , ...keys], { literals, args }) => {
       const directions = String(literals?.[2] ?? "").split(",");
-      const order = keys.length === 0 ? "" : ` ORDER BY ${keys.map((k, i) => `${k} ${directions[i]}`).join(", ")}`;
+      const order =
+        keys.length === 0
+          ? ""
+          : ` ORDER BY ${keys.map((k, i) => `${orderKey(k, args[i + 3]!)} ${directions[i]}`).join(", ")}`;
       const separator = d === undefined || args[1]?.kind === "null" ? "''" : `coalesce(${d}, '')`;
       if (args[0]?.kind === "binary") {
         const text = (v: string): string => `hex(${v})`;
@@ -173,6 +180,18 @@ export const percentileFunctions: readonly FunctionDef[] = [
       }
       return `string_agg(${x}, ${separator}${order})`;
     },
-    { aliases: ["string_agg"] },
+    {
+      aliases: ["string_agg"],
+      coerce: (types, given) => {
+        const directions = String(given[2]?.literal ?? "").split(",");
+        const ordered = directions.length === given.length - 3 && directions.every((d) => DIRECTION.test(d));
+        if (given.length < 3 || ordered) return types;
+        throw new MillraceError(
+          "WRONG_NUM_ARGS.WITHOUT_SUGGESTION",
+          `The \`listagg\` requires [1, 2] parameters but the actual number is ${given.length}.`,
+          { parameters: { functionName: "`listagg`", expectedNum: "[1, 2]", actualNum: String(given.length) } },
+        );
+      },
+    },
   ),
 ];

@@ -1,37 +1,69 @@
 import { batch } from "./aggregate-batch.ts";
-import type { FunctionDef } from "./define.ts";
+import { type FunctionDef, raise } from "./define.ts";
 import { DOUBLE, double, LONG } from "./params.ts";
 
-const NAN = "CAST('nan' AS DOUBLE)";
-/** DuckDB refuses infinities, with which Spark gives NaN. */
-const finite = (x: string): string => `CASE WHEN isfinite(${x}) THEN ${x} END`;
-const orNaN = (xs: string[], sql: string): string =>
-  `CASE WHEN bool_or(${xs.map((x) => `NOT isfinite(${x})`).join(" OR ")}) THEN ${NAN} ELSE ${sql} END`;
+/** Whether the `power` of a number has no finite double. Spark merges partial results by such powers, and then has NaN. */
+export const beyond = (power: 2 | 3 | 4, x: string): string =>
+  `coalesce(abs(${x}) > ${{ 2: "1.34e154", 3: "5.64e102", 4: "1.15e77" }[power]}, false)`;
+/** The numbers that DuckDB can take: it refuses infinities and what overflows. */
+export const within = (power: 2 | 3 | 4, x: string): string => `CASE WHEN NOT ${beyond(power, x)} THEN ${x} END`;
+/** NaN where one of the rows is beyond, which a condition says. */
+export const orNaN = (isBeyond: string, sql: string): string =>
+  `CASE WHEN bool_or(${isBeyond}) THEN CAST('nan' AS DOUBLE) ELSE ${sql} END`;
 
-/** Statistics of the pairs where neither side is null. */
-const ofPairs = (name: string, example: readonly [string, unknown]): FunctionDef =>
-  batch(name, [double, double], DOUBLE, example, ([y, x]) => `${name}(${y}, ${x})`);
+type Moment = "xx" | "yy" | "xy";
+
+/** Statistics of the pairs where neither side is null: NaN where one of the moments it is made of has no finite double. */
+function ofPairs(
+  name: string,
+  example: readonly [string, unknown],
+  moments: readonly Moment[],
+  sql: (y: string, x: string) => string = (y, x) => `${name}(${y}, ${x})`,
+  enough?: (y: string, x: string) => string,
+): FunctionDef {
+  return batch(name, [double, double], DOUBLE, example, ([y, x]) => {
+    const of: Readonly<Record<Moment, string>> = {
+      xx: beyond(2, x!),
+      yy: beyond(2, y!),
+      xy: `(NOT isfinite(${x}) OR NOT isfinite(${y}) OR NOT isfinite(${x} * ${y}))`,
+    };
+    const any = `(${x} IS NOT NULL AND ${y} IS NOT NULL AND (${moments.map((m) => of[m]).join(" OR ")}))`;
+    const only = (v: string): string => `CASE WHEN NOT ${any} THEN ${v} END`;
+    const value = moments.length === 0 ? sql(y!, x!) : orNaN(any, sql(only(y!), only(x!)));
+    return enough === undefined ? value : `CASE WHEN ${enough(y!, x!)} THEN ${value} END`;
+  });
+}
+
+const two = (y: string, x: string): string => `regr_count(${y}, ${x}) > 1`;
+/** There is no slope where all x are one. */
+const sloped = (sql: (y: string, x: string) => string) => (y: string, x: string) =>
+  `CASE WHEN regr_sxx(${y}, ${x}) > 0 THEN ${sql(y, x)} END`;
+const divideByZero = raise(
+  "DIVIDE_BY_ZERO",
+  "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.",
+);
 
 export const statisticsFunctions: readonly FunctionDef[] = [
-  batch(
+  ofPairs(
     "corr",
-    [double, double],
-    DOUBLE,
     ["corr(x, x)", 1],
-    ([x, y]) => `CASE WHEN regr_count(${x}, ${y}) > 1 THEN corr(${x}, ${y}) END`,
+    ["xx", "yy", "xy"],
+    (y, x) =>
+      `CASE WHEN regr_sxx(${y}, ${x}) * regr_syy(${y}, ${x}) = 0 THEN ${divideByZero} WHEN isinf(regr_sxx(${y}, ${x}) * regr_syy(${y}, ${x})) THEN 0 ELSE corr(${y}, ${x}) END`,
+    two,
   ),
-  batch("covar_samp", [double, double], DOUBLE, ["covar_samp(x, x)", 1], ([x, y]) => `covar_samp(${x}, ${y})`),
-  batch("covar_pop", [double, double], DOUBLE, ["covar_pop(x, x)", 2 / 3], ([x, y]) => `covar_pop(${x}, ${y})`),
+  ofPairs("covar_samp", ["covar_samp(x, x)", 1], ["xy"], undefined, two),
+  ofPairs("covar_pop", ["covar_pop(x, x)", 2 / 3], ["xy"]),
   batch("skewness", [double], DOUBLE, ["skewness(x)", 0], ([v]) => {
-    const x = finite(v!);
+    const x = within(3, v!);
     return orNaN(
-      [v!],
-      `CASE WHEN var_pop(${x}) > 0 THEN (avg(pow(${x}, 3)) - 3 * avg(${x}) * avg(pow(${x}, 2)) + 2 * pow(avg(${x}), 3)) / pow(var_pop(${x}), 1.5) WHEN count(${x}) > 0 THEN NULL END`,
+      beyond(3, v!),
+      `CASE WHEN var_pop(${x}) > 0 THEN (avg(pow(${x}, 3)) - 3 * avg(${x}) * avg(pow(${x}, 2)) + 2 * pow(avg(${x}), 3)) / pow(var_pop(${x}), 1.5) END`,
     );
   }),
   batch("kurtosis", [double], DOUBLE, ["kurtosis(x)", -1.5], ([v]) => {
-    const x = finite(v!);
-    return orNaN([v!], `CASE WHEN var_pop(${x}) > 0 THEN kurtosis_pop(${x}) END`);
+    const x = within(4, v!);
+    return orNaN(beyond(4, v!), `CASE WHEN var_pop(${x}) > 0 THEN kurtosis_pop(${x}) END`);
   }),
   batch(
     "regr_count",
@@ -43,12 +75,22 @@ export const statisticsFunctions: readonly FunctionDef[] = [
       nullable: "never",
     },
   ),
-  ofPairs("regr_avgx", ["regr_avgx(x, x)", 2]),
-  ofPairs("regr_avgy", ["regr_avgy(x, x)", 2]),
-  ofPairs("regr_slope", ["regr_slope(x, x)", 1]),
-  ofPairs("regr_intercept", ["regr_intercept(x, x + 1)", -1]),
-  ofPairs("regr_r2", ["regr_r2(x, x)", 1]),
-  ofPairs("regr_sxx", ["regr_sxx(x, x)", 2]),
-  ofPairs("regr_sxy", ["regr_sxy(x, x)", 2]),
-  ofPairs("regr_syy", ["regr_syy(x, x)", 2]),
+  ofPairs("regr_avgx", ["regr_avgx(x, x)", 2], []),
+  ofPairs("regr_avgy", ["regr_avgy(x, x)", 2], []),
+  ofPairs(
+    "regr_slope",
+    ["regr_slope(x, x)", 1],
+    ["xx", "xy"],
+    sloped((y, x) => `regr_slope(${y}, ${x})`),
+  ),
+  ofPairs(
+    "regr_intercept",
+    ["regr_intercept(x, x + 1)", -1],
+    ["xx", "xy"],
+    sloped((y, x) => `regr_intercept(${y}, ${x})`),
+  ),
+  ofPairs("regr_r2", ["regr_r2(x, x)", 1], ["xx", "yy", "xy"]),
+  ofPairs("regr_sxx", ["regr_sxx(x, x)", 2], ["xx"]),
+  ofPairs("regr_sxy", ["regr_sxy(x, x)", 2], ["xy"]),
+  ofPairs("regr_syy", ["regr_syy(x, x)", 2], ["yy"]),
 ];

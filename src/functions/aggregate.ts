@@ -1,11 +1,12 @@
 import { isIntegral, isInterval } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
+import { hasNulls, orderKey } from "../types/order-key.ts";
 import { batch, merged, values } from "./aggregate-batch.ts";
 import { bitmapFunctions } from "./aggregate-bitmap.ts";
 import { extremeFunctions } from "./aggregate-extreme.ts";
 import { percentileFunctions } from "./aggregate-percentile.ts";
-import { statisticsFunctions } from "./aggregate-statistics.ts";
+import { beyond, orNaN, statisticsFunctions, within } from "./aggregate-statistics.ts";
 import { type AggregateDef, type FunctionDef, family } from "./define.ts";
 import { overflow } from "./math-round.ts";
 import {
@@ -121,7 +122,10 @@ function moments(name: string, aliases: string[], root: string, lost: 0 | 1, res
         { name: "mean", type: DOUBLE, init: "0" },
         { name: "m2", type: DOUBLE, init: "0" },
       ],
-      partial: ([x]) => [`count(${x})`, `coalesce(avg(${x}), 0)`, `coalesce(var_pop(${x}) * count(${x}), 0)`],
+      partial: ([x]) => {
+        const m2 = `coalesce(var_pop(${within(2, x!)}) * count(${x}), 0)`;
+        return [`count(${x})`, `coalesce(avg(${x}), 0)`, orNaN(beyond(2, x!), m2)];
+      },
       merge: ([ln, lm, l2], [rn, rm, r2]) => {
         const [a, b] = [`coalesce(${ln}, 0)`, `coalesce(${rn}, 0)`];
         const delta = `(coalesce(${rm}, 0) - coalesce(${lm}, 0))`;
@@ -207,6 +211,26 @@ const average = (name: string, aliases: string[]): FunctionDef =>
     },
   });
 
+/** max and min. */
+function most(name: "max" | "min", result: number): FunctionDef {
+  const of = (x: string, t: DataType): string =>
+    hasNulls(t) ? `arg_${name}(${x}, ${orderKey(x, t)})` : `${name}(${x})`;
+  const better = name === "max" ? ">" : "<";
+  return fn(name, [orderable], typeOf(0), [`${name}(x)`, result], {
+    values: values("INT", 2, 1, 3),
+    aggregate: {
+      state: ([t]) => [{ name: "v", type: t!, init: "NULL" }],
+      partial: ([x], { args: [t] }) => [of(x!, t!)],
+      merge: ([l], [r], { args: [t] }) => [
+        merged((a, b) => `CASE WHEN ${orderKey(b, t!)} ${better} ${orderKey(a, t!)} THEN ${b} ELSE ${a} END`)(l!, r!),
+      ],
+      mergeAggregate: ([c], { args: [t] }) => [of(c!, t!)],
+      final: ([c]) => c!,
+      streaming: true,
+    },
+  });
+}
+
 export const aggregateFunctions: readonly FunctionDef[] = [
   fn("count", [rest(any)], LONG, ["count(*)", 3n], {
     nullable: "never",
@@ -249,24 +273,8 @@ export const aggregateFunctions: readonly FunctionDef[] = [
   ),
   average("avg", ["mean"]),
   average("try_avg", []),
-  fn("max", [orderable], typeOf(0), ["max(x)", 3], {
-    values: values("INT", 1, 3, 2),
-    aggregate: single(
-      ([t]) => t!,
-      (x) => `max(${x})`,
-      merged((l, r) => `greatest(${l}, ${r})`),
-      (c) => `max(${c})`,
-    ),
-  }),
-  fn("min", [orderable], typeOf(0), ["min(x)", 1], {
-    values: values("INT", 2, 1, 3),
-    aggregate: single(
-      ([t]) => t!,
-      (x) => `min(${x})`,
-      merged((l, r) => `least(${l}, ${r})`),
-      (c) => `min(${c})`,
-    ),
-  }),
+  most("max", 3),
+  most("min", 1),
   pick("first", "first_value", "first(x)", (l, r, set) => `CASE WHEN ${set} THEN ${l} ELSE ${r} END`, 1),
   pick("last", "last_value", "last(x)", (l, r, set) => `CASE WHEN ${set} THEN ${r} ELSE ${l} END`, 3),
   pick("any_value", undefined, "any_value(x)", (l, r, set) => `CASE WHEN ${set} THEN ${l} ELSE ${r} END`, 1),

@@ -122,11 +122,11 @@ export const arrayFunctions: readonly FunctionDef[] = [
     ["array(1, 2, 3)[0]", 1],
     ([x, i]) =>
       `CASE WHEN ${i} < 0 OR ${i} >= len(${x}) THEN ${raise("INVALID_ARRAY_INDEX", "The index is out of bounds. Use the SQL function `get()` to tolerate accessing element at invalid index and return NULL instead.")} ELSE list_extract(${x}, CAST(${i} AS BIGINT) + 1) END`,
-    { nullable: (args) => elementNullable(args, 0) },
+    { internal: true, nullable: (args) => elementNullable(args, 0) },
   ),
   fn(
     "get",
-    [array, integral],
+    [array, int],
     element,
     ["get(array(1, 2, 3), 0)", 1],
     ([x, i]) => `CASE WHEN ${i} >= 0 THEN list_extract(${x}, CAST(${i} AS BIGINT) + 1) END`,

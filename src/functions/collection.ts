@@ -1,5 +1,6 @@
 import type { DataType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
+import { hasNulls, orderKey } from "../types/order-key.ts";
 import {
   type ArrayType,
   applied,
@@ -44,6 +45,21 @@ function sortedBy(x: string, comparator: string, type: DataType): string {
     `struct_extract(list_reduce(${rows}, lambda s, t: struct_pack(a := ${next}, x := struct_extract(t, 'x')), ${start}), 'a')`,
   );
 }
+
+/** A list in its elements' order: those with nulls inside of them stand beside their keys meanwhile. */
+function sorted(x: string, type: DataType, direction: "ASC" | "DESC", nulls: "FIRST" | "LAST"): string {
+  const item = (type as ArrayType).elementType;
+  const sort = (list: string): string => `list_sort(${list}, '${direction}', 'NULLS ${nulls}')`;
+  if (!hasNulls(item)) return sort(x);
+  const keyed = `list_transform(${x}, lambda e: CASE WHEN e IS NOT NULL THEN struct_pack(k := ${orderKey("e", item)}, v := e) END)`;
+  return `list_transform(${sort(keyed)}, lambda e: struct_extract(e, 'v'))`;
+}
+
+/** array_max and array_min, which skip nulls. */
+const mostOf = (name: "max" | "min", x: string, type: DataType): string =>
+  hasNulls((type as ArrayType).elementType)
+    ? `${sorted(x, type, name === "max" ? "DESC" : "ASC", "LAST")}[1]`
+    : `list_${name}(${x})`;
 
 export const collectionFunctions: readonly FunctionDef[] = [
   fn(
@@ -120,12 +136,26 @@ export const collectionFunctions: readonly FunctionDef[] = [
       nullable: ([a, b]) => a!.nullable || b!.nullable || containsNull(a!.type) || containsNull(b!.type),
     },
   ),
-  fn("array_max", [orderableArray], element, ["array_max(array(1, 20, null, 3))", 20], ([x]) => `list_max(${x})`, {
-    nullable: "always",
-  }),
-  fn("array_min", [orderableArray], element, ["array_min(array(1, 20, null, 3))", 1], ([x]) => `list_min(${x})`, {
-    nullable: "always",
-  }),
+  fn(
+    "array_max",
+    [orderableArray],
+    element,
+    ["array_max(array(1, 20, null, 3))", 20],
+    ([x], { args: [t] }) => mostOf("max", x!, t!),
+    {
+      nullable: "always",
+    },
+  ),
+  fn(
+    "array_min",
+    [orderableArray],
+    element,
+    ["array_min(array(1, 20, null, 3))", 1],
+    ([x], { args: [t] }) => mostOf("min", x!, t!),
+    {
+      nullable: "always",
+    },
+  ),
   fn(
     "array_sort",
     [orderableArray, opt(lambda)],
@@ -136,7 +166,7 @@ export const collectionFunctions: readonly FunctionDef[] = [
     },
     ["array_sort(array('b', 'd', null, 'c', 'a'))", ["a", "b", "c", "d", null]],
     ([x, f], { args: [t] }) =>
-      f === undefined ? `list_sort(${x}, 'ASC', 'NULLS LAST')` : sortedBy(x!, f, (t as ArrayType).elementType),
+      f === undefined ? sorted(x!, t!, "ASC", "LAST") : sortedBy(x!, f, (t as ArrayType).elementType),
     { nullable: ([x]) => x!.nullable },
   ),
   fn(
@@ -144,9 +174,9 @@ export const collectionFunctions: readonly FunctionDef[] = [
     [orderableArray, opt(boolean)],
     typeOf(0),
     ["sort_array(array('b', 'd', null, 'c', 'a'), true)", [null, "a", "b", "c", "d"]],
-    ([x, asc]) =>
+    ([x, asc], { args: [t] }) =>
       asc === undefined
-        ? `list_sort(${x}, 'ASC', 'NULLS FIRST')`
-        : `CASE WHEN ${asc} THEN list_sort(${x}, 'ASC', 'NULLS FIRST') WHEN NOT ${asc} THEN list_sort(${x}, 'DESC', 'NULLS LAST') END`,
+        ? sorted(x!, t!, "ASC", "FIRST")
+        : `CASE WHEN ${asc} THEN ${sorted(x!, t!, "ASC", "FIRST")} WHEN NOT ${asc} THEN ${sorted(x!, t!, "DESC", "LAST")} END`,
   ),
 ];

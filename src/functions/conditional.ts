@@ -3,6 +3,7 @@ import { commonType, commonTypeOf, isNumeric, isOrderable } from "../plan/coerci
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
+import { hasNulls, orderKey } from "../types/order-key.ts";
 import { type FunctionDef, family, type Options, unexpectedType } from "./define.ts";
 import { any, BOOLEAN, common, differing, double, INT, NULL, param, rest, typeOf } from "./params.ts";
 
@@ -35,6 +36,17 @@ const orderedCommon =
       texts > 0 && types.some((t) => t.kind !== "string" && t.kind !== "null") ? undefined : commonTypeOf(types);
     if (type === undefined) throw differing(name, types);
     return types.map(() => comparable(name, type));
+  };
+
+/** greatest and least; nulls inside of structs and arrays come before all else. */
+const mostOf =
+  (name: "greatest" | "least"): NonNullable<FunctionDef["sql"]> =>
+  (args, { result }) => {
+    if (!hasNulls(result)) return `${name}(${args.join(", ")})`;
+    const keyed = args.map(
+      (a) => `CASE WHEN ${a} IS NOT NULL THEN struct_pack(k := ${orderKey(a, result)}, v := ${a}) END`,
+    );
+    return `struct_extract(list_sort([${keyed.join(", ")}], '${name === "greatest" ? "DESC" : "ASC"}', 'NULLS LAST')[1], 'v')`;
   };
 
 /** A type whose values can be compared; maps cannot. */
@@ -171,11 +183,11 @@ export const conditionalFunctions: readonly FunctionDef[] = [
       nullable: ([, b, c]) => b!.nullable || c!.nullable,
     },
   ),
-  fn("greatest", [any, any, rest(any)], typeOf(0), ["greatest(10, 9, 2, 4, 3)", 10], {
+  fn("greatest", [any, any, rest(any)], typeOf(0), ["greatest(10, 9, 2, 4, 3)", 10], mostOf("greatest"), {
     coerce: orderedCommon("greatest"),
     nullable: (args) => args.every((a) => a.nullable),
   }),
-  fn("least", [any, any, rest(any)], typeOf(0), ["least(10, 9, 2, 4, 3)", 2], {
+  fn("least", [any, any, rest(any)], typeOf(0), ["least(10, 9, 2, 4, 3)", 2], mostOf("least"), {
     coerce: orderedCommon("least"),
     nullable: (args) => args.every((a) => a.nullable),
   }),

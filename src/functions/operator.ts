@@ -3,6 +3,7 @@ import { commonType, isIntegral, isInterval, isNumeric, isOrderable, sameType } 
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
+import { orderKeys } from "../types/order-key.ts";
 import {
   type Decimal,
   type DecimalOperator,
@@ -122,7 +123,17 @@ const compare = (
   example: readonly [string, unknown],
   o: Options = {},
 ): FunctionDef =>
-  fn(name, [any, any], BOOLEAN, example, ([a, b]) => `(${a} ${sqlOperator} ${b})`, { coerce: comparison(name), ...o });
+  fn(
+    name,
+    [any, any],
+    BOOLEAN,
+    example,
+    ([a, b], { args: [x, y] }) => {
+      const [l, r] = /^[<>]=?$/.test(sqlOperator) ? orderKeys(a!, b!, x!, y!) : [a, b];
+      return `(${l} ${sqlOperator} ${r})`;
+    },
+    { coerce: comparison(name), ...o },
+  );
 
 const arith = (
   name: string,

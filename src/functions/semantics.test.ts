@@ -113,6 +113,14 @@ const cases: [group: string, ...tests: [sql: string, expected: unknown][]][] = [
     ["array_distinct(cast(null as array<int>))", null],
     ["array_position(array(1, 2), 9)", 0n],
     ["sort_array(array(3, null, 1), false)", [3, 1, null]],
+    // A null inside of a value comes before all else.
+    ["sort_array(array(array(1), array(cast(null as int)), array()))", [[], [null], [1]]],
+    ["array_max(array(named_struct('x', 1), null, named_struct('x', cast(null as int))))", { x: 1 }],
+    ["greatest(array(1), array(cast(null as int)))", [1]],
+    ["least(array(1), array(0, cast(null as int)), null)", [0, null]],
+    ["named_struct('x', cast(null as int)) < named_struct('x', 1)", true],
+    ["array(1) < array(cast(null as int))", false],
+    ["array(named_struct('x', 1)) >= array(named_struct('x', cast(null as int)))", true],
     ["slice(array(1, 2, 3, 4), -2, 2)", [3, 4]],
     ["sequence(5, 1, -2)", [5, 3, 1]],
     ["flatten(array(array(1), null))", null],
@@ -167,6 +175,8 @@ describe("ANSI errors", () => {
     ["-(-2147483648)", "ARITHMETIC_OVERFLOW"],
     ["cast('abc' as int)", "CAST_INVALID_INPUT"],
     ["cast(3000000000 as int)", "CAST_OVERFLOW"],
+    ["get(array(1), 3000000000)", "CAST_OVERFLOW"],
+    ["listagg('a', ',', 'b', 1)", "WRONG_NUM_ARGS.WITHOUT_SUGGESTION"],
     ["element_at(array(1), 5)", "INVALID_ARRAY_INDEX_IN_ELEMENT_AT"],
     ["array(1, 2)[2]", "INVALID_ARRAY_INDEX"],
     ["array(1, 2)[-1]", "INVALID_ARRAY_INDEX"],
@@ -201,4 +211,38 @@ describe("the session's time zone", () => {
       }
     });
   }
+});
+
+describe("aggregates over rows", () => {
+  const queries: [sql: string, expected: readonly unknown[]][] = [
+    [
+      "max(r), min(r), max_by(i, r), min_by(i, r) FROM VALUES (array(1), 1), (array(null), 2), (array(0, null), 3), (null, 4) t(r, i)",
+      [[1], [null], 1, 2],
+    ],
+    ["max(r) FROM VALUES (named_struct('x', 1)), (named_struct('x', null)), (null) t(r)", [{ x: 1 }]],
+    [
+      "sort_array(collect_list(s)) FROM (SELECT s FROM VALUES (array(1)), (array(null)) t(s) ORDER BY s)",
+      [[[null], [1]]],
+    ],
+    // Spark merges partial results by powers of the mean.
+    ["var_pop(x), var_samp(x), regr_sxx(x, x) FROM VALUES (double('NaN')) t(x)", [Number.NaN, null, Number.NaN]],
+    [
+      "var_pop(x), stddev(x), covar_pop(x, x) FROM VALUES (1e300d), (1e300d) t(x)",
+      [Number.NaN, Number.NaN, Number.NaN],
+    ],
+    [
+      "regr_sxx(y, x), regr_syy(y, x), regr_sxy(y, x), corr(y, x) FROM VALUES (1e300d, 1d), (1d, 2d) t(y, x)",
+      [0.5, Number.NaN, -5e299, Number.NaN],
+    ],
+    ["regr_slope(y, x), regr_r2(y, x) FROM VALUES (1d, 2d), (2d, 2d) t(y, x)", [null, null]],
+    ["skewness(x), kurtosis(x) FROM VALUES (1e100d), (1d) t(x)", [0, Number.NaN]],
+  ];
+  test.each(queries)("%s", async (sql, expected) => {
+    const rows = await spark.sql(`SELECT ${sql}`).collect();
+    expect(Object.values(rows[0] as object)).toEqual(expected);
+  });
+  test("a correlation without variance divides by zero", async () => {
+    const df = spark.sql("SELECT corr(x, y) FROM VALUES (1d, 2d), (2d, 2d) t(x, y)");
+    await expect(df.collect()).rejects.toMatchObject({ code: "DIVIDE_BY_ZERO" });
+  });
 });

@@ -8,10 +8,15 @@ import { doubleText, floatText } from "../types/number-text.ts";
 
 type Call = Extract<Expr, { kind: "call" }>;
 
+const DIRECTION = /^(?:asc|desc) nulls (?:first|last)$/;
+
 /** Whether the arguments came from WITHIN GROUP, for which Spark Connect has no message. */
 export function isWithinGroup(name: string, args: readonly Expr[]): boolean {
   if (name === "percentile_cont" || name === "percentile_disc") return args.length === 3;
-  return (name === "listagg" || name === "string_agg") && args.length > 3;
+  if (name !== "listagg" && name !== "string_agg") return false;
+  // A call may have four arguments too, which Spark refuses.
+  const given = args[2]?.kind === "literal" ? String(args[2].value).split(",") : [];
+  return args.length > 3 && given.length === args.length - 3 && given.every((d) => DIRECTION.test(d));
 }
 
 /** An expression as Spark SQL, for what has no message of its own. Throws UNSUPPORTED_FEATURE for what has no SQL either. */
