@@ -27,8 +27,6 @@ export interface FunctionDef extends FunctionSignature {
   readonly aggregate?: AggregateDef;
   /** Where the embedded engine's result is known to differ from Spark's; also listed in docs/conformance.md. */
   readonly differences?: readonly Difference[];
-  /** Set where each call may give another value (rand, uuid): not allowed to be folded or evaluated twice. */
-  readonly nondeterministic?: boolean;
 }
 
 /**
@@ -132,6 +130,7 @@ export interface Options {
   readonly values?: FunctionExample["values"];
   readonly nondeterministic?: boolean;
   readonly differences?: FunctionDef["differences"];
+  readonly internal?: boolean;
   /** The value of constant arguments, for a function whose result other functions want to be constant. */
   readonly constant?: (args: readonly Value[]) => Value;
 }
@@ -161,6 +160,7 @@ function define(
     ...(o.aggregate && { aggregate: o.aggregate }),
     ...(o.nondeterministic && { nondeterministic: true }),
     ...(o.differences && { differences: o.differences }),
+    ...(o.internal && { internal: true }),
     resolve(args: readonly ArgumentType[]) {
       const types = matchParams(name, params, args);
       const casts = o.coerce ? o.coerce(types, args) : types;

@@ -70,7 +70,7 @@ for (const f of functions.values()) for (const name of [f.name, ...f.aliases]) b
 /** Look-up by name or alias, in any case, as Spark does. */
 export const catalog: FunctionCatalog = Object.freeze({
   lookup: (name: string) => byName.get(name.toLowerCase()),
-  names: () => byName.keys(),
+  names: () => [...byName].filter(([, f]) => !f.internal).map(([name]) => name),
 });
 
 export type { FunctionDef, NativeFunction, SqlTypes } from "./define.ts";

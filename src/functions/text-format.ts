@@ -3,7 +3,7 @@ import { commonTypeOf, decimalOf, isNumeric } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { formatFunctions } from "./datetime-format.ts";
-import { type FunctionDef, family, type NativeFunction, nativeFunction, raise } from "./define.ts";
+import { type FunctionDef, family, type NativeFunction, nativeFunction, raise, unexpectedType } from "./define.ts";
 import { decimalFormat, type FormatArg, javaFormat } from "./java-format.ts";
 import { formatNumber, type NumberFormat, parseNumberFormat, readNumber } from "./number-format.ts";
 import {
@@ -97,11 +97,14 @@ const formatDecimal = nativeFunction("format_number", (value: string, pattern: s
 
 const literalFormat = (name: string, literal: unknown): string => {
   if (typeof literal === "string") return literal;
-  throw new MillraceError(
-    "DATATYPE_MISMATCH.NON_FOLDABLE_INPUT",
-    `Cannot resolve "${name}" due to data type mismatch: the input "format" should be a foldable "STRING" expression.`,
-  );
+  throw notFoldable(name, "format");
 };
+
+const notFoldable = (name: string, input: string): MillraceError =>
+  new MillraceError(
+    "DATATYPE_MISMATCH.NON_FOLDABLE_INPUT",
+    `Cannot resolve "${name}" due to data type mismatch: the input "${input}" should be a foldable "STRING" expression.`,
+  );
 
 const numberOf = (name: "to_number" | "try_to_number", example: readonly [string, unknown]): FunctionDef =>
   fn(
@@ -153,6 +156,12 @@ const toBinary = (name: "to_binary" | "try_to_binary", example: readonly [string
       return `coalesce(${attempt}, CASE WHEN ${s} IS NOT NULL THEN error('[CONVERSION_INVALID_INPUT] The value ''' || ${s} || ''' (${format.toUpperCase()}) cannot be converted to "BINARY" because it is malformed. Use \`try_to_binary\` to tolerate malformed input and return NULL instead.') END)`;
     },
     {
+      coerce: (types, args) => {
+        const format = args[1];
+        if (format !== undefined && format.literal === undefined && format.type.kind !== "null")
+          throw notFoldable(name, "fmt");
+        return types;
+      },
       nullable: (args) =>
         name === "try_to_binary" || args.some((a) => a.nullable) || binaryFormat(name, args[1]?.literal) !== "base64",
     },
@@ -368,11 +377,11 @@ export const textFormatFunctions: readonly FunctionDef[] = [
           case "timestamp_ntz":
             return [{ kind: "timestamp" }, STRING];
           default: {
+            const to: DataType | undefined =
+              x!.kind === "string" ? { kind: "decimal", precision: 38, scale: 18 } : asDecimal(x!);
+            if (to === undefined) throw unexpectedType("to_char", 0, '"DECIMAL"', x!);
             if (args[1]?.literal !== null) numberFormat(literalFormat("to_char", args[1]?.literal));
-            return [
-              x!.kind === "string" ? { kind: "decimal", precision: 38, scale: 18 } : (asDecimal(x!) ?? x),
-              STRING,
-            ];
+            return [to, STRING];
           }
         }
       },

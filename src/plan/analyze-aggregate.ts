@@ -16,6 +16,7 @@ import { timeWindows } from "./analyze-window.ts";
 import { isOrderable } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import { refuseGrouping } from "./grouping.ts";
+import { type Aliased, lateralAlias } from "./lateral-alias.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf, resolveCall } from "./resolve-expr.ts";
 import type { NamedExpr, ResolvedExpr } from "./resolved.ts";
@@ -24,9 +25,7 @@ import { exprName, exprText } from "./sql-text.ts";
 
 type Pivot = Extract<Relation, { kind: "aggregate" }>;
 
-export interface Named {
-  readonly name: string;
-  readonly expr: ResolvedExpr;
+export interface Named extends Aliased {
   readonly metadata?: Readonly<Record<string, unknown>>;
   /** `expr` is a generator over what was aggregated. */
   readonly generator?: LateGenerator;
@@ -40,7 +39,9 @@ export function resolveAggregate(
   group: "groupby" | "rollup" | "cube" = "groupby",
 ): Node {
   let late = false;
-  const scope = new Scope(b, input, {
+  const named: Named[] = [];
+  const scope: Scope = new Scope(b, input, {
+    lateral: (name) => (late ? lateralAlias(b, scope, [...keyAliases, ...named], name) : undefined),
     hidden: "join keys",
     timeWindow: timeWindows(b),
     generator: (signature, args, type, nested) => {
@@ -50,8 +51,11 @@ export function resolveAggregate(
     },
   });
   const keys = grouping.map((g) => keyOf(b, scope, g, group !== "groupby"));
+  // The keys come first in the output, so what is aggregated may name them.
+  const keyAliases = keys.map(
+    ({ field, expr }, i): Aliased => ({ name: field.name, expr, alias: grouping[i]!.kind === "alias" }),
+  );
   late = true;
-  const named: Named[] = [];
   for (const a of aggregates) {
     if (a.kind === "star") named.push(...scope.exprs.star(a));
     else {
@@ -61,6 +65,7 @@ export function resolveAggregate(
       named.push({
         name: a.kind === "alias" ? a.name : (own ?? exprName(a, scope.exprs.names)),
         expr,
+        alias: a.kind === "alias",
         ...(a.kind === "alias" && a.metadata && { metadata: a.metadata }),
         ...(isGenerator(b, a) && { generator: { alias: a.kind === "alias" ? (a.names ?? a.name) : undefined } }),
       });

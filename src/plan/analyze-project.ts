@@ -10,8 +10,9 @@ import {
 import { Scope } from "./analyze-scope.ts";
 import { timeWindows } from "./analyze-window.ts";
 import type { Expr } from "./expr.ts";
+import { type Aliased, lateralAlias } from "./lateral-alias.ts";
 import { columnOf } from "./resolve-expr.ts";
-import type { Field, NamedExpr, ResolvedExpr } from "./resolved.ts";
+import type { Field, NamedExpr } from "./resolved.ts";
 import type { Node } from "./scope.ts";
 import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
 import { exprName } from "./sql-text.ts";
@@ -19,13 +20,20 @@ import { exprName } from "./sql-text.ts";
 /** An expression, or a column handed on as it is. */
 export type ProjectItem = Expr | { readonly field: Field };
 
+interface Item extends Aliased {
+  readonly field?: Field;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
 /** `select`: stars are expanded, windows and generators go below, and aggregates make it a global aggregate. */
 export function resolveProject(b: Builder, input: Node, items: readonly ProjectItem[]): Node {
   let generatorName: GeneratorAlias;
   let generators = 0;
   let overAggregate = false;
+  const named: Item[] = [];
   const scope: Scope = new Scope(b, input, {
     hidden: "join keys",
+    lateral: (name) => lateralAlias(b, scope, named, name),
     timeWindow: timeWindows(b),
     generator: (signature, args, type, nested) => {
       if (nested) throw nestedGenerator(signature);
@@ -34,7 +42,6 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
       return generate(b, scope, signature, args, type, generatorName);
     },
   });
-  const named: { name: string; expr: ResolvedExpr; field?: Field; metadata?: Readonly<Record<string, unknown>> }[] = [];
   for (const item of items) {
     if ("field" in item) {
       named.push({ name: item.field.name, expr: columnOf(item.field), field: item.field });
@@ -62,6 +69,7 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
               ? expr.name
               : exprName(item, scope.exprs.names),
         expr,
+        alias: item.kind === "alias",
         ...(item.kind === "alias" && item.metadata && { metadata: item.metadata }),
       });
     }

@@ -26,6 +26,7 @@ export class Scope {
       /** Columns that a relation has no more but its input has: filters and sorts may name them, others the keys of a join. */
       hidden?: "all" | "join keys" | false;
       alias?: ExprHooks["alias"];
+      lateral?: ExprHooks["lateral"];
       output?: ExprHooks["output"];
     } = {},
   ) {
@@ -52,6 +53,7 @@ export class Scope {
         const field = this.aliases.find((f) => analyzer.same(f.name, name));
         return field ? columnOf(field) : more.alias?.(name);
       },
+      ...(more.lateral && { lateral: more.lateral }),
       ...(more.output && { output: more.output }),
       ...(more.generator && { generator: more.generator }),
       ...(more.hidden !== false && { useHidden: (field) => this.#hidden.add(field.id) }),

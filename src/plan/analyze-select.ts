@@ -19,6 +19,7 @@ import { nullAware } from "./analyze-subquery.ts";
 import { timeWindows } from "./analyze-window.ts";
 import type { Expr } from "./expr.ts";
 import { refuseGrouping } from "./grouping.ts";
+import { lateralAlias } from "./lateral-alias.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf } from "./resolve-expr.ts";
@@ -31,7 +32,7 @@ type Select = Extract<Relation, { kind: "select" }>;
 
 interface Item {
   readonly name: string;
-  readonly expr: ResolvedExpr;
+  expr: ResolvedExpr;
   readonly alias: boolean;
   readonly field?: Field;
   /** `expr` is a generator over what was aggregated. */
@@ -77,14 +78,15 @@ class SelectBlock {
         return generate(b, this.#scope, signature, args, type, this.#generatorName);
       },
       alias: (name) => this.#alias(name),
+      lateral: (name) =>
+        this.#clause === "select" ? lateralAlias(this.#b, this.#scope, this.#items, name) : undefined,
       output: (parts) => this.#output(parts),
     });
   }
 
-  /** An alias of the same SELECT: of an item before this one, and in GROUP BY of any. */
+  /** GROUP BY may name any alias of the same SELECT. */
   #alias(name: string): ResolvedExpr | undefined {
-    if (this.#clause === "group" && name.toLowerCase() === "grouping__id") return undefined;
-    if (this.#clause === "after") return undefined;
+    if (this.#clause !== "group" || name.toLowerCase() === "grouping__id") return undefined;
     return this.#items.find((i) => i.alias && this.#b.same(i.name, name))?.expr;
   }
 

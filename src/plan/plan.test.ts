@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { catalog } from "../functions/index.ts";
-import { avg, col, count, DataFrame, from_json, max, schema, sum, t, window } from "../index.ts";
+import { avg, col, count, DataFrame, expr, from_json, lit, max, schema, sum, t, window } from "../index.ts";
 import type { StructType } from "../types/data-type.ts";
 import { analyze } from "./analyze.ts";
 import { resolvedTree } from "./explain.ts";
@@ -45,6 +45,30 @@ const hourly = (df: DataFrame<any>, watermark = true): DataFrame<any> =>
     .agg(count("*").as("flights"), avg("delay").as("delay"));
 
 describe("analysis", () => {
+  test("names of the same select", () => {
+    const fields = (df: DataFrame<any>): unknown => resolve(df).fields.map((f) => [f.name, f.type.kind, f.nullable]);
+    const df = parsed(false);
+    expect(fields(df.select(lit(1).as("z"), expr("z + 1"), expr("delay AS d"), expr("d * z AS e")))).toEqual([
+      ["z", "integer", false],
+      ["(lateralAliasReference(z) + 1)", "integer", false],
+      ["d", "integer", true],
+      ["e", "integer", true],
+    ]);
+    expect(() => resolve(df.select(expr("z + 1"), lit(1).as("z")))).toThrow(/UNRESOLVED_COLUMN/);
+    expect(() => resolve(df.select(lit(1).as("z"), lit(2).as("z"), expr("z + 1")))).toThrow(
+      /AMBIGUOUS_LATERAL_COLUMN_ALIAS/,
+    );
+    expect(() => resolve(df.agg(count("*").as("n"), sum("n")))).toThrow(/UNSUPPORTED_FEATURE.*lateral/);
+    expect(resolvedTree(resolve(df.select(expr("rand() AS r"), expr("r - r AS d")))).match(/rand/g)).toHaveLength(1);
+  });
+  test("internal functions have no name", () => {
+    expect(resolve(parsed(false).select(expr("array(1)[0]"))).fields).toHaveLength(1);
+    expect(() => resolve(parsed(false).select(expr("array_item(array(1), 0)")))).toThrow(/UNRESOLVED_ROUTINE/);
+  });
+  test("a cast to a nested type makes its parts nullable", () => {
+    const [field] = resolve(parsed(false).select(expr("CAST(array(1) AS ARRAY<INT>) AS a"))).fields;
+    expect(field).toMatchObject({ type: { containsNull: true }, nullable: false });
+  });
   test("the flagship: windows, watermarks and types", () => {
     const plan = resolve(
       hourly(parsed(true)).select(col("window.start").as("hour"), "origin", "flights", "delay", "window"),

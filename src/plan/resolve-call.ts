@@ -1,8 +1,8 @@
-import { MillraceError } from "../errors.ts";
+import { MillraceError, nearest } from "../errors.ts";
 import type { DataType, StructField, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { canCast, castMayBeNull, castSuggestion, isIntegral, sameType, tryCastMayBeNull } from "./coercion.ts";
-import type { ArgumentType, Field, FunctionSignature, ResolvedExpr } from "./resolved.ts";
+import type { ArgumentType, Field, FunctionCatalog, FunctionSignature, ResolvedExpr } from "./resolved.ts";
 
 export type CallArg =
   | { readonly expr: ResolvedExpr; readonly lambda?: undefined }
@@ -70,6 +70,13 @@ export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", 
   return { kind: "cast", child: e, mode, type, nullable: e.nullable || lossy };
 }
 
+/** A cast that a query asks for: parts of a nested type are nullable as the written type says, whatever the value's own say. */
+export function castAsWritten(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", text: () => string): ResolvedExpr {
+  const made = castExpr(e, type, mode, text);
+  const nested = type.kind === "array" || type.kind === "map" || type.kind === "struct";
+  return made === e && nested ? { kind: "cast", child: e, mode, type, nullable: e.nullable } : made;
+}
+
 function foldCast(value: Value, from: DataType, to: DataType): Value | undefined {
   if (value === null) return null;
   if (from.kind === "decimal" && to.kind === "double" && typeof value === "string") return Number(value);
@@ -86,4 +93,12 @@ export function columnOf(field: Field): ResolvedExpr {
 
 export function getField(child: ResolvedExpr, field: StructField): ResolvedExpr {
   return { kind: "get_field", child, name: field.name, type: field.type, nullable: child.nullable || field.nullable };
+}
+
+export function unresolvedRoutine(name: string, catalog: FunctionCatalog): MillraceError {
+  const near = nearest(name, catalog.names());
+  return new MillraceError("UNRESOLVED_ROUTINE", `Cannot resolve routine \`${name}\`.`, {
+    hint: near ? `Did you mean ${near}?` : undefined,
+    parameters: { routineName: `\`${name}\`` },
+  });
 }

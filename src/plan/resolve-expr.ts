@@ -1,20 +1,30 @@
-import { MillraceError, nearest } from "../errors.ts";
+import { MillraceError } from "../errors.ts";
 import type { DataType, StructField } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { counted } from "./aggregate-clauses.ts";
 import { generatorOutsideSelect } from "./analyze-generator.ts";
 import { isIntegral } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
+import { lateralIn } from "./lateral-alias.ts";
 import { nameParts, quoted } from "./names.ts";
 import { pathText } from "./path-text.ts";
-import { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
+import {
+  type CallArg,
+  castAsWritten,
+  castExpr,
+  columnOf,
+  getField,
+  resolveCall,
+  unresolvedRoutine,
+} from "./resolve-call.ts";
 import type { ExprHooks } from "./resolve-hooks.ts";
 import type { Field, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
 import { ambiguous, ambiguousOfFrame, type Match, matches, type Node, type ScopeColumn, unresolved } from "./scope.ts";
 import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
 import { specialTime } from "./special-times.ts";
 import { exprName, exprText, type NameContext } from "./sql-text.ts";
-import { checkFrame } from "./window-frame.ts";
+import { structField } from "./struct-field.ts";
+import { checkFrame, checkWindowed } from "./window-frame.ts";
 
 export { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
 export type { ExprHooks } from "./resolve-hooks.ts";
@@ -35,6 +45,9 @@ export class ExprResolver {
   #inAggregate = 0;
   /** The next call stands before OVER. */
   #underOver = false;
+  #inWindow = 0;
+  /** The name resolved last is an alias of the same SELECT. */
+  #lateral = false;
   /** How many expressions are around the one that is resolved, itself included. */
   #depth = 0;
   readonly #types = new WeakMap<Expr, DataType>();
@@ -57,7 +70,10 @@ export class ExprResolver {
     try {
       const resolved = this.#resolve(e);
       this.#types.set(e, resolved.type);
-      if (e.kind === "attribute") this.#paths.set(e, pathText(e.name, resolved));
+      if (e.kind === "attribute") {
+        const last = nameParts(e.name).at(-1)!;
+        this.#paths.set(e, this.#lateral ? `lateralAliasReference(${last})` : pathText(e.name, resolved));
+      }
       return resolved;
     } finally {
       this.#depth--;
@@ -150,6 +166,7 @@ export class ExprResolver {
   }
 
   #attribute(name: string, planId: number | undefined): ResolvedExpr {
+    this.#lateral = false;
     const parts = nameParts(name);
     for (let s = this.#lambdas; s !== undefined; s = s.outer) {
       const v = s.names.get(parts[0]!);
@@ -167,6 +184,13 @@ export class ExprResolver {
     if (match !== undefined) return this.#path(columnOf(match.field), match.path);
     const alias = planId === undefined ? this.#hooks.alias?.(parts[0]!) : undefined;
     if (alias !== undefined) return this.#path(alias, parts.slice(1));
+    const lateral = planId === undefined ? this.#hooks.lateral?.(parts[0]!) : undefined;
+    if (lateral !== undefined) {
+      if (this.#inWindow > 0) throw lateralIn("WINDOW", parts[0]!);
+      if (this.#inAggregate > 0) throw lateralIn("AGGREGATE_FUNC", parts[0]!);
+      this.#lateral = true;
+      return this.#path(lateral, parts.slice(1));
+    }
     const outer = planId === undefined ? this.#hooks.outer?.(parts) : undefined;
     if (outer !== undefined) return outer;
     throw unresolved(name, node.columns);
@@ -246,11 +270,11 @@ export class ExprResolver {
     const type = child.type;
     switch (type.kind) {
       case "struct":
-        if (name !== undefined) return getField(child, this.#structField(type.fields, name));
+        if (name !== undefined) return getField(child, structField(this.#hooks.same, type.fields, name));
         break;
       case "array": {
         if (name !== undefined && type.elementType.kind === "struct") {
-          const field = this.#structField(type.elementType.fields, name);
+          const field = structField(this.#hooks.same, type.elementType.fields, name);
           const param = { name: "element", type: type.elementType, nullable: type.containsNull };
           const body = getField({ kind: "lambda_variable", ...param }, field);
           const lambda: ResolvedExpr = {
@@ -289,20 +313,6 @@ export class ExprResolver {
     );
   }
 
-  #structField(fields: readonly StructField[], name: string): StructField {
-    const found = fields.filter((f) => this.#hooks.same(f.name, name));
-    if (found.length === 1) return found[0]!;
-    if (found.length > 1) {
-      throw new MillraceError("AMBIGUOUS_REFERENCE", `Ambiguous reference to the struct field ${quoted(name)}.`, {
-        parameters: { name: quoted(name) },
-      });
-    }
-    const names = fields.map((f) => quoted(f.name)).join(", ");
-    throw new MillraceError("FIELD_NOT_FOUND", `No such struct field ${quoted(name)} in ${names}.`, {
-      parameters: { fieldName: quoted(name), fields: names },
-    });
-  }
-
   #lambdaVariable(name: string): ResolvedExpr {
     for (let s = this.#lambdas; s !== undefined; s = s.outer) {
       const v = s.names.get(name);
@@ -314,18 +324,14 @@ export class ExprResolver {
   signature(name: string): FunctionSignature {
     const signature = this.#hooks.catalog.lookup(name);
     if (signature) return signature;
-    const near = nearest(name, this.#hooks.catalog.names());
-    throw new MillraceError("UNRESOLVED_ROUTINE", `Cannot resolve routine \`${name}\`.`, {
-      hint: near ? `Did you mean ${near}?` : undefined,
-      parameters: { routineName: `\`${name}\`` },
-    });
+    throw unresolvedRoutine(name, this.#hooks.catalog);
   }
 
   #cast(e: Extract<Expr, { kind: "cast" }>): ResolvedExpr {
     const special = specialTime(e);
     const resolved = special
       ? this.resolve(special)
-      : castExpr(this.resolve(e.child), e.type, e.mode, () => exprText(e));
+      : castAsWritten(this.resolve(e.child), e.type, e.mode, () => exprText(e));
     return e.typed ? { ...resolved, nullable: false } : special ? { ...resolved, nullable: true } : resolved;
   }
 
@@ -357,6 +363,7 @@ export class ExprResolver {
     }
     const given = lower === "count" ? counted(e) : e.args;
     const signature = this.signature(e.name);
+    if (signature.internal) throw unresolvedRoutine(e.name, this.#hooks.catalog);
     if (signature.kind === "window" && !this.#underOver) {
       throw new MillraceError(
         "WINDOW_FUNCTION_WITHOUT_OVER_CLAUSE",
@@ -439,27 +446,19 @@ export class ExprResolver {
   }
 
   #over(e: Extract<Expr, { kind: "window" }>): ResolvedExpr {
+    this.#inWindow++;
+    try {
+      return this.#window(e);
+    } finally {
+      this.#inWindow--;
+    }
+  }
+
+  #window(e: Extract<Expr, { kind: "window" }>): ResolvedExpr {
     this.#underOver = true;
     const child = this.resolve(e.child);
     const kind = child.kind === "call" ? this.#hooks.catalog.lookup(child.name)?.kind : undefined;
-    if (child.kind !== "call" || (kind !== "aggregate" && kind !== "window")) {
-      throw new MillraceError(
-        "UNSUPPORTED_EXPR_FOR_WINDOW",
-        `Expression "${exprText(e.child)}" not supported within a window function.`,
-        { hint: "Call over(...) on an aggregate or a window function." },
-      );
-    }
-    if (child.distinct) {
-      throw new MillraceError(
-        "DISTINCT_WINDOW_FUNCTION_UNSUPPORTED",
-        `Distinct window functions are not supported: "${exprText(e)}".`,
-      );
-    }
-    if (kind === "window" && e.orderBy.length === 0) {
-      throw new MillraceError("WINDOW_FUNCTION_FRAME_NOT_ORDERED", `${child.name} needs an ORDER BY in its window.`, {
-        hint: "Add orderBy to the window.",
-      });
-    }
+    checkWindowed(e, child, kind);
     const orderBy = e.orderBy.map((o) => this.sortKey(o));
     if (e.frame)
       checkFrame(

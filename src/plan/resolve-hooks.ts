@@ -26,8 +26,10 @@ export interface ExprHooks {
   metadata?(e: ResolvedExpr): Readonly<Record<string, unknown>> | undefined;
   /** A name that goes before those of the relation: of the output, in ORDER BY. */
   output?(parts: readonly string[]): { readonly expr: ResolvedExpr; readonly path: readonly string[] } | undefined;
-  /** A name that the relation has not: an alias of the same SELECT. */
+  /** A name that the relation has not: a column of a generator, or in GROUP BY an alias. */
   alias?(name: string): ResolvedExpr | undefined;
+  /** Another such name: an alias of the same SELECT. */
+  lateral?(name: string): ResolvedExpr | undefined;
   /** A name of the query around this one. */
   outer?(parts: readonly string[]): ResolvedExpr | undefined;
   subquery?(

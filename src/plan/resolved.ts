@@ -190,6 +190,10 @@ export interface FunctionCatalog {
 export interface FunctionSignature {
   readonly name: string;
   readonly kind: "scalar" | "aggregate" | "window" | "generator";
+  /** Made by other syntax only, as `a[i]`: no query can call it by its name. */
+  readonly internal?: boolean;
+  /** Set where each call may give another value (rand, uuid): not allowed to be folded or evaluated twice. */
+  readonly nondeterministic?: boolean;
   /**
    * The result type for argument types, and the types the arguments must be cast to (the analyser writes the casts).
    * Throws DATATYPE_MISMATCH or WRONG_NUM_ARGS. A lambda argument's entry is a callback that the signature calls with the

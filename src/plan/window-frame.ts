@@ -2,7 +2,35 @@ import { MillraceError } from "../errors.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { isInterval, isNumeric } from "./coercion.ts";
-import type { FrameBound, WindowFrame } from "./expr.ts";
+import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
+import type { FunctionSignature, ResolvedExpr } from "./resolved.ts";
+import { exprText } from "./sql-text.ts";
+
+/** Refuses what cannot stand before OVER. */
+export function checkWindowed(
+  e: Extract<Expr, { kind: "window" }>,
+  child: ResolvedExpr,
+  kind: FunctionSignature["kind"] | undefined,
+): asserts child is Extract<ResolvedExpr, { kind: "call" }> {
+  if (child.kind !== "call" || (kind !== "aggregate" && kind !== "window")) {
+    throw new MillraceError(
+      "UNSUPPORTED_EXPR_FOR_WINDOW",
+      `Expression "${exprText(e.child)}" not supported within a window function.`,
+      { hint: "Call over(...) on an aggregate or a window function." },
+    );
+  }
+  if (child.distinct) {
+    throw new MillraceError(
+      "DISTINCT_WINDOW_FUNCTION_UNSUPPORTED",
+      `Distinct window functions are not supported: "${exprText(e)}".`,
+    );
+  }
+  if (kind === "window" && e.orderBy.length === 0) {
+    throw new MillraceError("WINDOW_FUNCTION_FRAME_NOT_ORDERED", `${child.name} needs an ORDER BY in its window.`, {
+      hint: "Add orderBy to the window.",
+    });
+  }
+}
 
 /** Refuses a frame that does not go with the order of its window: DATATYPE_MISMATCH with Spark's conditions. */
 export function checkFrame(frame: WindowFrame, orderTypes: readonly DataType[]): void {

@@ -80,6 +80,7 @@ export function difference(spark: Outcome, other: Outcome, options: CompareOptio
     if (!spark.ok && !other.ok) {
       if (sameClass(spark.code, other.code)) return undefined;
       if (options.anyRuntimeError === true && spark.runtime && other.runtime) return undefined;
+      if (spark.code === UNCLASSED && other.runtime) return undefined;
     }
     return { kind: spark.ok === other.ok ? "error" : "value", text: `${told(spark)} <> ${told(other)}` };
   }
@@ -145,6 +146,9 @@ const NAMED_HERE: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** A bare Java exception that Spark let through, such as "long overflow": any error of ours on a value says as much. */
+const UNCLASSED = "SPARK_ERROR";
+
 /** Spark's top class counts; its sub-class too where ours has one. */
 function sameClass(spark: string, ours: string): boolean {
   if (spark === ours || NAMED_HERE[ours]?.includes(spark)) return true;
@@ -156,7 +160,8 @@ const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 function sameText(a: string, b: string, { tolerance, anyRuntimeError }: CompareOptions): boolean {
   const errors = [/^(.*) \| !(\S+)/.exec(a), /^(.*) \| !(\S+)/.exec(b)] as const;
   if (errors[0] && errors[1]) {
-    return errors[0][1] === errors[1][1] && (anyRuntimeError === true || sameClass(errors[0][2]!, errors[1][2]!));
+    const [spark, ours] = [errors[0][2]!, errors[1][2]!];
+    return errors[0][1] === errors[1][1] && (anyRuntimeError === true || spark === UNCLASSED || sameClass(spark, ours));
   }
   if (a === b) return true;
   if (tolerance === undefined || a.replace(NUMBER, "#") !== b.replace(NUMBER, "#")) return false;

@@ -67,9 +67,6 @@ const exprs: Expression[] = [
 const streams = of("stream") as StreamCase[];
 const names: readonly LaneName[] = ["text", "encoded", "embedded"];
 
-// Ends through process.exit, which removes the tables.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
-
 const verdicts: Verdict[] = [];
 const total = { done: 0, unexpected: 0 };
 const done = (list: readonly Verdict[]): void => {
@@ -77,13 +74,26 @@ const done = (list: readonly Verdict[]): void => {
     total.done++;
     if (v.status !== "unexpected") continue;
     total.unexpected++;
-    if (list.length === 1)
-      log(`differs: ${v.kind ?? "known"}  ${v.family}: ${v.label}: ${v.difference?.slice(0, 300)}`);
+    tell(v);
   }
-  if (list.length > 1 || total.done % 50 === 0) {
-    log(`${total.done} cases, ${total.unexpected} unexpected (${seconds()} s)`);
-  }
+  if (list.length > 1 || total.done % 50 === 0) log(counted());
 };
+const counted = (): string => `${total.done} cases, ${total.unexpected} unexpected (${seconds()} s)`;
+/** An unexpected difference, told when it is found: a run that is ended early has told what it saw. */
+const tell = (v: Verdict): void => {
+  if (options.kind && !options.kind.includes(v.kind ?? "")) return;
+  log(`UNEXPECTED ${v.kind ?? "known"}  ${v.family}: ${v.label}\n    ${v.lane ?? ""}: ${v.difference}`);
+  log(`    spark: ${v.spark}\n    ${v.lane ?? "other"}: ${v.other ?? ""}`);
+  if (v.shrunk) log(`    smaller: ${v.shrunk}`);
+};
+
+// Ends through process.exit, which removes the tables.
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    log(`ended by ${signal}: ${counted()}`);
+    process.exit(130);
+  });
+}
 
 // Streams bring their own input: the tables are written for the others only.
 if (random > 0 || exprs.length > 0 || written.length > streams.length) {
@@ -136,12 +146,6 @@ const count = (status: Verdict["status"]): number => verdicts.filter((v) => v.st
 if (options.json) console.log(JSON.stringify(verdicts, null, 2));
 else {
   for (const v of verdicts) if (v.status === "expected") log(`expected  ${v.family}: ${v.label}\n    ${v.reason}`);
-  for (const v of verdicts) {
-    if (v.status !== "unexpected" || (options.kind && !options.kind.includes(v.kind ?? ""))) continue;
-    log(`UNEXPECTED ${v.kind ?? "known"}  ${v.family}: ${v.label}\n    ${v.lane ?? ""}: ${v.difference}`);
-    log(`    spark: ${v.spark}\n    ${v.lane ?? "other"}: ${v.other ?? ""}`);
-    if (v.shrunk) log(`    smaller: ${v.shrunk}`);
-  }
 }
 const kinds = new Map<string, number>();
 for (const v of verdicts)

@@ -180,7 +180,10 @@ export function partitionsOf(c: EmbeddedCatalog, name: string, conf: Conf): read
 
 /** Names of functions that a query may call; operators and those of the engine's own are none. */
 export function functionNames(): string[] {
-  return [...functions.keys()].filter((n) => !n.startsWith("__")).sort();
+  return [...functions.values()]
+    .filter((f) => !f.internal)
+    .map((f) => f.name)
+    .sort();
 }
 
 const functionRow = (name: string): AnyRow => ({

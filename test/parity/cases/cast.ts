@@ -81,6 +81,11 @@ export const cases: readonly ParityCase[] = [
     "CAST(r AS struct<p: bigint, q: string>)",
   ]),
   ...expressions("cast", undefined, [
+    "CAST(named_struct('x', 1, 'y', 'a') AS STRUCT<x: INT, y: STRING>)",
+    "TRY_CAST(named_struct('x', 1) AS STRUCT<x: INT>)",
+    "CAST(array(1, 2) AS ARRAY<INT>)",
+    "CAST(map('a', 1) AS MAP<STRING, INT>)",
+    "CAST(array(named_struct('k', 'p', 'v', 1)) AS ARRAY<STRUCT<k: STRING, v: INT>>)",
     "CAST('  42 ' AS int)",
     "CAST('\\t42\\n' AS int)",
     "CAST('+42' AS int)",

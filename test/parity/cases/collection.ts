@@ -3,6 +3,7 @@ import { expressions, type ParityCase } from "../case.ts";
 /** Arrays and structs: nulls, NaN, zeros, positions out of bounds, wrong types. */
 export const cases: readonly ParityCase[] = [
   ...expressions("collection", undefined, [
+    "array_item(array(1), 0)",
     "array(1, 2, 3)",
     "array(1, 'a')",
     "array(1, null)",

@@ -15,6 +15,8 @@ export const cases: readonly ParityCase[] = [
     "CAST(aes_decrypt(unbase64('4A5jOAh9FNGwoMeuJukfllrLdHEZxA2DyuSQAWz77dfn'), 'abcdefghijklmnop12345678ABCDEFGH', 'CBC') AS string)",
     "aes_decrypt(X'00', '0000111122223333')",
     "try_aes_decrypt(X'00', '0000111122223333')",
+    "try_aes_decrypt(X'00', '0000111122223333', 'XYZ')",
+    "try_aes_decrypt(X'00', '0000')",
     "aes_encrypt('a', '0000111122223333', 'XYZ')",
     "aes_encrypt(NULL, '0000111122223333')",
   ]),

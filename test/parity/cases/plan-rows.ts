@@ -27,6 +27,19 @@ export const cases = [
     "select of an element": (t) => t("nested").select(col("s").getItem(0), col("m").getItem("a")),
     "select of a field of an array of structs": (t) => t("nested").select("id", "ar.v"),
     "select of the same column twice": (t) => t("people").select("name", "name"),
+    "an alias of the same select": (t) =>
+      t("people").select(lit(1).as("z"), expr("z + 1"), expr("-z AS y"), expr("y * z")),
+    "an alias of the same select, named before it": (t) => t("people").select(expr("z + 1"), lit(1).as("z")),
+    "an alias that is a column of the input": (t) => t("people").select(lit(7).as("id"), expr("id + 1")),
+    "an alias of the same select, twice": (t) => t("people").select(lit(1).as("z"), lit(2).as("z"), expr("z + 1")),
+    "an alias of the same select in a window": (t) => t("people").select(expr("id AS z"), expr("sum(z) OVER ()")),
+    "an alias of the same select that changes": (t) =>
+      t("people").select(expr("rand() AS z"), expr("z - z AS d")).drop("z"),
+    "an alias of the same agg": (t) =>
+      t("people").groupBy(col("city").as("c")).agg(expr("count(*) AS n"), expr("n + 1"), expr("concat(c, '!')")),
+    "an alias of the same agg in an aggregate": (t) =>
+      t("people").groupBy("city").agg(expr("count(*) AS n"), expr("max(n)")),
+    "an alias in withColumns": (t) => t("people").withColumns({ a: lit(1), b: expr("a + 1") }),
     "select of nothing": (t) => t("people").select(),
     "names regardless of case": (t) => t("people").select("NAME", col("Age").as("AGE")),
     "names with dots": (t) => t("people").select(col("name").as("a.b")).select("`a.b`"),

@@ -3,6 +3,8 @@ import { expressions, type ParityCase } from "../case.ts";
 /** Text functions: UTF-8 positions, empty text, nulls, implicit casts, wrong types. */
 export const cases: readonly ParityCase[] = [
   ...expressions("string", "strings", [
+    "to_binary(s, s)",
+    "try_to_binary(s, s)",
     "upper(a)",
     "lower(a)",
     "ucase(b)",
@@ -178,6 +180,12 @@ export const cases: readonly ParityCase[] = [
     "x < X'80'",
   ]),
   ...expressions("string", undefined, [
+    "to_char(array(1), '999')",
+    "to_char(true, '999')",
+    "to_char(map('a', 1), 'yyyy')",
+    "to_char(interval 1 day, '999')",
+    "try_to_binary('abc', 'zzz')",
+    "to_binary('abc', CAST(NULL AS STRING))",
     "upper('ßﬁ')",
     "lower('İSTANBUL ΑΣ')",
     "initcap('ab-cd ef_gh 1st o''neil')",

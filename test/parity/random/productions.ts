@@ -27,7 +27,7 @@ export function productionsOf(kind: FunctionDef["kind"]): Productions {
   const byFunction: Production[][] = [];
   const byResult = new Map<string, Production[]>();
   for (const fn of functions.values()) {
-    if (fn.kind !== kind || fn.nondeterministic || SKIPPED.has(fn.name)) continue;
+    if (fn.kind !== kind || fn.nondeterministic || fn.internal || SKIPPED.has(fn.name)) continue;
     const found = new Map<string, Production>();
     let state = 1;
     const random = (n: number): number => {

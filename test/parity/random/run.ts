@@ -16,6 +16,9 @@ const RULES = { names: false, anyRuntimeError: true, tolerance: TOLERANCE } as c
 /** How many differing cases are made smaller; each takes some queries. */
 const SHRUNK = 12;
 
+/** So many are judged before the next are evaluated: what differs is told soon. */
+const PART = 40;
+
 interface Made {
   readonly index: number;
   readonly tree: Tree;
@@ -66,16 +69,16 @@ async function judgeMade(
   let toShrink = SHRUNK;
   for (const on of new Set(INPUTS)) {
     const list = made.filter((m) => m.on === on);
-    for (let at = 0; at < list.length; at += 200) {
-      const part = list.slice(at, at + 200);
+    for (let at = 0; at < list.length; at += PART) {
+      const part = list.slice(at, at + PART);
       const found = await judgeTrees(lanes, names, part, seed);
       for (const [i, v] of found.entries()) {
         if (v.status === "unexpected" && toShrink-- > 0) {
           found[i] = { ...v, shrunk: await shrink(lanes, names, part[i]!, v, seed) };
         }
+        done([found[i]!]);
       }
       verdicts.push(...found);
-      done(found);
     }
   }
   return verdicts;
