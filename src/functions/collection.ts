@@ -52,7 +52,8 @@ function sorted(x: string, type: DataType, direction: "ASC" | "DESC", nulls: "FI
   const sort = (list: string): string => `list_sort(${list}, '${direction}', 'NULLS ${nulls}')`;
   if (!hasNulls(item)) return sort(x);
   const keyed = `list_transform(${x}, lambda e: CASE WHEN e IS NOT NULL THEN struct_pack(k := ${orderKey("e", item)}, v := e) END)`;
-  return `list_transform(${sort(keyed)}, lambda e: struct_extract(e, 'v'))`;
+  // DuckDB forgets the type of a null that it sorts.
+  return `CAST(list_transform(${sort(keyed)}, lambda e: struct_extract(e, 'v')) AS ${sqlType(type)})`;
 }
 
 /** array_max and array_min, which skip nulls. */

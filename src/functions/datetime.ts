@@ -235,6 +235,7 @@ export const datetimeFunctions: readonly FunctionDef[] = [
     DATE,
     ["next_day('2015-01-14', 'TU')", new Date("2015-01-20T00:00:00Z")],
     ([d, name], { literals }) => nextDay(d!, name!, literals?.[1]),
+    { nullable: "always" },
   ),
   fn(
     "unix_date",
