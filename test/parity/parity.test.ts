@@ -29,10 +29,10 @@ describe.skipIf(server === undefined)("real Spark and the embedded engine agree"
       expect(await parity(signal, "--random", "5000", "--seed", "1")).toMatch(/ 0 unexpected /);
     });
   } else {
-    it("on every 8th expression, query and plan", { timeout: 300_000 }, async ({ signal }) => {
+    it("on every 8th expression, query and plan", { timeout: 900_000 }, async ({ signal }) => {
       expect(await parity(signal, "--every", "8", "--not", "stream")).toMatch(/ 0 unexpected /);
     });
-    it("on every 12th streaming query", { timeout: 300_000 }, async ({ signal }) => {
+    it("on every 12th streaming query", { timeout: 900_000 }, async ({ signal }) => {
       expect(await parity(signal, "--every", "12", "--only", "stream")).toMatch(/ 0 unexpected /);
     });
   }
