@@ -5,12 +5,19 @@ import { sqlType } from "../types/duckdb-types.ts";
 import { orderKey } from "../types/order-key.ts";
 import { batch, values } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
-import { type FunctionDef, nativeFunction } from "./define.ts";
+import { type FunctionDef, nativeFunction, type Options } from "./define.ts";
 import { any, boolean, DOUBLE, LONG, opt, param, STRING, typeOf } from "./params.ts";
 
 /** A share between 0 and 1, or a list of such. */
 const share = param('"DOUBLE" or "ARRAY<DOUBLE>"', ({ type }) =>
-  type.kind === "array" ? arrayOf(DOUBLE, false) : isNumeric(type) || type.kind === "string" ? DOUBLE : undefined,
+  type.kind === "array"
+    ? // Only what has to be cast must be free of nulls.
+      type.containsNull && type.elementType.kind !== "double"
+      ? undefined
+      : arrayOf(DOUBLE, false)
+    : isNumeric(type) || type.kind === "string"
+      ? DOUBLE
+      : undefined,
 );
 const number = param('"NUMERIC"', ({ type }) =>
   isNumeric(type) || type.kind === "string" || type.kind === "null" ? DOUBLE : undefined,
@@ -68,6 +75,27 @@ const weighted = nativeFunction(
   },
 );
 
+const wrongArity = (name: string, wanted: string, given: number): MillraceError =>
+  new MillraceError(
+    "WRONG_NUM_ARGS.WITHOUT_SUGGESTION",
+    `The \`${name}\` requires ${wanted} parameters but the actual number is ${given}.`,
+    { parameters: { functionName: `\`${name}\``, expectedNum: wanted, actualNum: String(given) } },
+  );
+
+/** Refuses a literal share outside of 0 to 1; with `ordered` also a call without WITHIN GROUP, which writes a third argument. */
+const shared =
+  (name: string, ordered = false): NonNullable<Options["coerce"]> =>
+  (types, given) => {
+    if (ordered && given.length !== 3) throw wrongArity(name, "1", given.length);
+    const value = given[1]!.literal;
+    if (value === undefined || value === null || !(Number(value) < 0 || Number(value) > 1)) return types;
+    throw new MillraceError(
+      "DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE",
+      `Cannot resolve "${name}" due to data type mismatch: the percentage must be between 0.0 and 1.0, but it is ${value}.`,
+      { parameters: { exprName: "`percentage`", valueRange: "[0.0, 1.0]", currentValue: String(value) } },
+    );
+  };
+
 /** Shares counted from the other end. */
 const flipped = (p: string, type: DataType): string =>
   type.kind === "array" ? `list_transform(${p}, lambda e: 1 - e)` : `(1 - ${p})`;
@@ -95,6 +123,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
             ],
             result,
           ),
+    { coerce: shared("percentile") },
   ),
   // `percentile_cont(p) WITHIN GROUP (ORDER BY x DESC)`: the order is the third argument.
   batch(
@@ -103,7 +132,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
     doubles,
     ["percentile_cont(0.25) WITHIN GROUP (ORDER BY x DESC)", 4],
     ([x, p], { literals, args }) => `quantile_cont(${x}, ${literals?.[2] === true ? flipped(p!, args[1]!) : p})`,
-    { values: fiveValues },
+    { values: fiveValues, coerce: shared("percentile_cont", true) },
   ),
   batch(
     "percentile_disc",
@@ -115,7 +144,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
       const negated = `quantile_disc(-${x}, ${p})`;
       return args[1]!.kind === "array" ? `list_transform(${negated}, lambda e: -e)` : `(-${negated})`;
     },
-    { values: fiveValues },
+    { values: fiveValues, coerce: shared("percentile_disc", true) },
   ),
   // Exact, where Spark is approximate: an element of the input, as there.
   batch(
@@ -126,6 +155,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
     ([x, p]) => `quantile_disc(${x}, ${p})`,
     {
       aliases: ["approx_percentile"],
+      coerce: shared("percentile_approx"),
       differences: [
         {
           reason:
@@ -186,11 +216,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
         const directions = String(given[2]?.literal ?? "").split(",");
         const ordered = directions.length === given.length - 3 && directions.every((d) => DIRECTION.test(d));
         if (given.length < 3 || ordered) return types;
-        throw new MillraceError(
-          "WRONG_NUM_ARGS.WITHOUT_SUGGESTION",
-          `The \`listagg\` requires [1, 2] parameters but the actual number is ${given.length}.`,
-          { parameters: { functionName: "`listagg`", expectedNum: "[1, 2]", actualNum: String(given.length) } },
-        );
+        throw wrongArity("listagg", "[1, 2]", given.length);
       },
     },
   ),
