@@ -139,16 +139,21 @@ function binaryFormat(name: string, literal: unknown): BinaryFormat | undefined 
   );
 }
 
+const isBinaryFormat = (literal: unknown): boolean => /^(hex|base64|utf-?8)$/i.test(String(literal));
+
 const unhex = (s: string): string => `TRY(unhex(CASE WHEN length(${s}) % 2 = 1 THEN '0' || ${s} ELSE ${s} END))`;
 
-const toBinary = (name: "to_binary" | "try_to_binary", example: readonly [string, unknown]): FunctionDef =>
-  fn(
+const toBinary = (name: "to_binary" | "try_to_binary", example: readonly [string, unknown]): FunctionDef => {
+  // A format that does not exist gives null where errors are tolerated.
+  const formatOf = (literal: unknown): BinaryFormat | undefined =>
+    name === "try_to_binary" && !isBinaryFormat(literal) ? undefined : binaryFormat(name, literal);
+  return fn(
     name,
     [string, opt(string)],
     BINARY,
     example,
     ([s, f], { literals }, call) => {
-      const format = f === undefined ? "hex" : binaryFormat(name, literals?.[1]);
+      const format = f === undefined ? "hex" : formatOf(literals?.[1]);
       if (format === undefined) return "CAST(NULL AS BLOB)";
       if (format === "utf-8") return `encode(${s})`;
       const attempt = format === "hex" ? unhex(s!) : onText(call, native.strictBase64, s!, BINARY);
@@ -166,6 +171,7 @@ const toBinary = (name: "to_binary" | "try_to_binary", example: readonly [string
         name === "try_to_binary" || args.some((a) => a.nullable) || binaryFormat(name, args[1]?.literal) !== "base64",
     },
   );
+};
 
 const dateFormat = formatFunctions.find((f) => f.name === "date_format")!;
 
