@@ -35,9 +35,9 @@ function ofPairs(
 }
 
 const two = (y: string, x: string): string => `regr_count(${y}, ${x}) > 1`;
-/** There is no slope where all x are one. */
-const sloped = (sql: (y: string, x: string) => string) => (y: string, x: string) =>
-  `CASE WHEN regr_sxx(${y}, ${x}) > 0 THEN ${sql(y, x)} END`;
+/** There is no slope where all x are one, whatever the y are. */
+const sloped = (y: string, x: string): string =>
+  `bool_or(${beyond(2, x)} AND ${y} IS NOT NULL) OR regr_sxx(${y}, ${within(2, x)}) > 0`;
 const divideByZero = raise(
   "DIVIDE_BY_ZERO",
   "Division by zero. Use `try_divide` to tolerate divisor being 0 and return NULL instead.",
@@ -77,19 +77,9 @@ export const statisticsFunctions: readonly FunctionDef[] = [
   ),
   ofPairs("regr_avgx", ["regr_avgx(x, x)", 2], []),
   ofPairs("regr_avgy", ["regr_avgy(x, x)", 2], []),
-  ofPairs(
-    "regr_slope",
-    ["regr_slope(x, x)", 1],
-    ["xx", "xy"],
-    sloped((y, x) => `regr_slope(${y}, ${x})`),
-  ),
-  ofPairs(
-    "regr_intercept",
-    ["regr_intercept(x, x + 1)", -1],
-    ["xx", "xy"],
-    sloped((y, x) => `regr_intercept(${y}, ${x})`),
-  ),
-  ofPairs("regr_r2", ["regr_r2(x, x)", 1], ["xx", "yy", "xy"]),
+  ofPairs("regr_slope", ["regr_slope(x, x)", 1], ["xx", "xy"], undefined, sloped),
+  ofPairs("regr_intercept", ["regr_intercept(x, x + 1)", -1], ["xx", "xy"], undefined, sloped),
+  ofPairs("regr_r2", ["regr_r2(x, x)", 1], ["xx", "yy", "xy"], undefined, sloped),
   ofPairs("regr_sxx", ["regr_sxx(x, x)", 2], ["xx"]),
   ofPairs("regr_sxy", ["regr_sxy(x, x)", 2], ["xy"]),
   ofPairs("regr_syy", ["regr_syy(x, x)", 2], ["yy"]),

@@ -239,6 +239,7 @@ describe("aggregates over rows", () => {
       [0.5, Number.NaN, -5e299, Number.NaN],
     ],
     ["regr_slope(y, x), regr_r2(y, x) FROM VALUES (1d, 2d), (2d, 2d) t(y, x)", [null, null]],
+    ["regr_slope(y, x), regr_intercept(y, x) FROM VALUES (double('Infinity'), 2d), (2d, 2d) t(y, x)", [null, null]],
     ["skewness(x), kurtosis(x) FROM VALUES (1e100d), (1d) t(x)", [0, Number.NaN]],
   ];
   test.each(queries)("%s", async (sql, expected) => {
