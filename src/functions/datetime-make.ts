@@ -111,7 +111,7 @@ const secondsOf = param('"DECIMAL(18,6)"', (arg) => (numeric.accept(arg) ? LONG_
 const calendar = (name: string, strict: boolean, example: readonly [string, unknown]): FunctionDef =>
   intervals(
     name,
-    [opt(int), opt(int), opt(int), opt(int), opt(int), opt(int), opt(secondsOf)],
+    [strict ? opt(int) : int, opt(int), opt(int), opt(int), opt(int), opt(int), opt(secondsOf)],
     CALENDAR,
     example,
     ([y = "0", mo = "0", w = "0", d = "0", h = "0", mi = "0", s = "0"]) =>

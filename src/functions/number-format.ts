@@ -45,22 +45,26 @@ export function parseNumberFormat(text: string): NumberFormat {
 export function formatNumber(value: string, f: NumberFormat): string {
   const negative = value.startsWith("-");
   const [w = "", d = ""] = value.replace("-", "").split(".");
-  // The zero before the point is a digit, a zero alone is none.
-  const digits = w.replace(/^0+/, "") || (d === "" ? "" : "0");
+  // The zero before a point that is shown is a digit, a zero alone is none.
+  const digits = w.replace(/^0+/, "") || (d === "" || f.fraction.length === 0 ? "" : "0");
   const places = f.whole.filter((c) => c !== ",").length;
   const fits = digits.replace(/^0$/, "").length <= places && d.replace(/0+$/, "").length <= f.fraction.length;
   const padded = digits.slice(-places).padStart(places, " ");
   let body = "";
   let seen = false;
   let at = 0;
+  // A group between commas is filled up with zeros when it begins with one.
+  let fill: string | undefined;
   for (const c of f.whole) {
     if (c === ",") {
       body += fits && seen ? "," : " ";
+      fill = undefined;
       continue;
     }
+    fill ??= c === "0" ? "0" : " ";
     const digit = padded[at++]!;
-    seen ||= digit !== " " || c === "0";
-    body += !fits ? "#" : digit !== " " ? digit : seen ? "0" : " ";
+    seen ||= digit !== " " || fill === "0";
+    body += !fits ? "#" : digit !== " " ? digit : fill;
   }
   if (f.point) body += ".";
   body += f.fraction.map((_, i) => (fits ? (d[i] ?? "0") : "#")).join("");
