@@ -418,3 +418,16 @@ test("whatever comes in whatever order: every waiting request is a member's, tim
     { numRuns: 2000 },
   );
 });
+
+test("a member that joins again while its sync waits is not watched until its join is answered", () => {
+  const p = new Play();
+  p.join("1", "", { instanceId: "A", requireKnownMemberId: false });
+  p.join("2", "", { requireKnownMemberId: false });
+  if (p.timers.delete("rebalance")) p.do({ type: "rebalance-timeout" });
+  const [first] = [...p.group.members.keys()] as [string];
+  const { instanceId } = p.group.members.get(first)!;
+  p.sync("3", first, p.group.generation, {}, instanceId);
+  p.join("4", first, { instanceId });
+  const member = p.group.members.get(first)!;
+  expect([member.joining !== undefined, p.timers.has(`session:${first}`)]).toEqual([true, false]);
+});

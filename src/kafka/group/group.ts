@@ -226,7 +226,8 @@ function prepareRebalance(g: Group, out: Effect[]): void {
     if (m.syncing !== undefined) {
       answerSync(out, m.syncing, ErrorCode.REBALANCE_IN_PROGRESS);
       m.syncing = undefined;
-      startSession(m, out);
+      // Who joins again meanwhile waits still, and is not watched.
+      if (m.joining === undefined) startSession(m, out);
     }
     m.owesSync = false;
   }
