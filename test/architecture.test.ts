@@ -35,7 +35,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   database: ["dir-lock.ts", "listen-error.ts"],
   connectors: ["types", "formats", "kafka/client", "kafka/wire"],
   duckdb: ["types", "formats", "connectors/connector.ts", "durable-files.ts"],
-  streaming: ["types", "connectors", "duckdb", "backend.ts"],
+  streaming: ["types", "connectors", "duckdb", "backend.ts", "dir-lock.ts"],
   engine: [
     "types",
     "plan",

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { MillraceError } from "../errors.ts";
-import { Checkpoint, formatOffsets, hashOf, parseOffsets, pinnedConf } from "./checkpoint.ts";
+import { offsetsHash } from "../streaming/checkpoint.ts";
+import { Checkpoint, formatOffsets, parseOffsets, pinnedConf } from "./checkpoint.ts";
 
 const folders: string[] = [];
 afterEach(() => {
@@ -37,7 +38,7 @@ describe("Spark's format", () => {
     expect(file.offsets).toEqual([1]);
     expect(file.conf["spark.sql.shuffle.partitions"]).toBe("5");
     expect(formatOffsets(file, file.offsets)).toBe(SPARK_OFFSETS);
-    expect(file.hash).toBe(hashOf(SPARK_OFFSETS));
+    expect(file.hash).toBe(offsetsHash(SPARK_OFFSETS));
   });
 
   test("one line for each source, - where it has no offset yet, objects as JSON", () => {

@@ -1,10 +1,11 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Conf } from "../backend.ts";
 import type { Offset } from "../connectors/connector.ts";
 import { createFile, fileError, listDirectory, makeDirectory, readFileIfThere } from "../durable-files.ts";
 import { MillraceError } from "../errors.ts";
+import { offsetsHash } from "../streaming/checkpoint.ts";
 
 /**
  * A checkpoint directory in Spark's own layout and JSON: `metadata`, `offsets/N`, `commits/N`, `sources/i`. What is ours alone lies
@@ -97,7 +98,7 @@ export class Checkpoint {
   writeOffsets(batchId: number, metadata: OffsetsMetadata, offsets: readonly (Offset | undefined)[]): string {
     const text = formatOffsets(metadata, offsets);
     this.#create(join(this.#offsets, String(batchId)), text);
-    return hashOf(text);
+    return offsetsHash(text);
   }
 
   /** `nextBatchWatermarkMs` of `commits/N`, or undefined when there is none. */
@@ -164,11 +165,6 @@ export interface OffsetsFile extends OffsetsMetadata {
   readonly hash: string;
 }
 
-/** SHA-256 of the text of `offsets/N`. */
-export function hashOf(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
-}
-
 export function formatOffsets(metadata: OffsetsMetadata, offsets: readonly (Offset | undefined)[]): string {
   const { batchWatermarkMs, batchTimestampMs, conf } = metadata;
   return [
@@ -194,7 +190,7 @@ export function parseOffsets(file: string, text: string): OffsetsFile {
     batchTimestampMs,
     conf,
     offsets: lines.slice(2).map((line) => (line === "-" ? undefined : (parseJson(file, line) as Offset))),
-    hash: hashOf(text),
+    hash: offsetsHash(text),
   };
 }
 

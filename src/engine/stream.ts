@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import type { Conf, StreamingQueryHandle, StreamTarget } from "../backend.ts";
 import type { Connector } from "../connectors/connector.ts";
 import { resolveOptions } from "../connectors/options.ts";
-import { type DirectoryLock, lockDirectory } from "../dir-lock.ts";
+import type { DirectoryLock } from "../dir-lock.ts";
 import type { Connection } from "../duckdb/duckdb.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
@@ -14,6 +14,7 @@ import { schemaOf } from "../plan/analyze.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { stateShape } from "../plan/state-shape.ts";
 import { checkStreaming } from "../plan/streaming-rules.ts";
+import { durableSink, lockCheckpoint, needsCheckpoint } from "../streaming/checkpoint.ts";
 import { type Clock, systemClock } from "../streaming/clock.ts";
 import { confBoolean, duckdbLimits, streamConf } from "../streaming/conf.ts";
 import { iso, ProgressLog } from "../streaming/progress.ts";
@@ -77,7 +78,7 @@ export async function startStreamingQuery(
   const log = new ProgressLog(settings.recentProgressUpdates);
   try {
     // the lock first: whoever holds it may be writing the files that `open` looks at
-    lock = await lockCheckpoint(checkpoint);
+    lock = await lockCheckpoint(checkpoint.privatePath, checkpoint.path);
     const queryId = checkpoint.open();
     const runId = randomUUID();
     const setup: QuerySetup = {
@@ -141,23 +142,6 @@ async function openFirst(setup: QuerySetup, restart: boolean): Promise<QueryRun 
   }
 }
 
-async function lockCheckpoint(checkpoint: Checkpoint): Promise<DirectoryLock> {
-  try {
-    return await lockDirectory(checkpoint.privatePath);
-  } catch (error) {
-    if (!(error instanceof MillraceError) || error.code !== "DIRECTORY_IN_USE") throw error;
-    throw new MillraceError(
-      "CHECKPOINT_IN_USE",
-      `The checkpoint ${checkpoint.path} is in use by another query${error.parameters.pid === undefined ? "" : error.parameters.pid === String(process.pid) ? " of this process" : ` (process ${error.parameters.pid})`}.`,
-      {
-        cause: error,
-        hint: "Stop that query, or give each query a checkpointLocation of its own.",
-        parameters: { ...error.parameters },
-      },
-    );
-  }
-}
-
 /** `checkpointLocation`, else a folder below `spark.sql.streaming.checkpointLocation`, else a temporary one where that will do. */
 function checkpointPath(
   target: StreamTarget,
@@ -166,12 +150,9 @@ function checkpointPath(
 ): { readonly path: string; readonly temporary: boolean } {
   if (target.checkpointLocation !== undefined) return { path: localPath(target.checkpointLocation), temporary: false };
   if (root !== undefined) return { path: join(localPath(root), target.queryName ?? randomUUID()), temporary: false };
-  const durable = sinks.find(({ factory }) => (factory.durability ?? "durable") === "durable");
+  const durable = durableSink(sinks);
   if (durable === undefined) return { path: mkdtempSync(join(tmpdir(), "millrace-checkpoint-")), temporary: true };
-  throw new MillraceError("MISSING_OPTION", `The sink ${durable.name} needs a checkpointLocation.`, {
-    hint: 'Set it with .option("checkpointLocation", "..."), or spark.sql.streaming.checkpointLocation for all queries.',
-    parameters: { option: "checkpointLocation" },
-  });
+  throw needsCheckpoint(durable);
 }
 
 function localPath(location: string): string {

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Connection, type Database, openDatabase } from "../../duckdb/duckdb.ts";
+import { offsetsHash } from "../../streaming/checkpoint.ts";
 import type { StructType } from "../../types/data-type.ts";
 import { MODE_KEY } from "../../types/schema.ts";
-import { BatchStore, batchTimestamp, offsetsHash } from "./batch-store.ts";
+import { BatchStore, batchTimestamp } from "./batch-store.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-store-"));
 let database: Database;

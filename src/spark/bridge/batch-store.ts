@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
@@ -116,11 +115,6 @@ export class BatchStore {
 
 function fileName(partition: number, attempt: number): string {
   return `${String(partition).padStart(5, "0")}-${attempt}.parquet`;
-}
-
-/** SHA-256 of the text of `offsets/N`, as the embedded engine takes it: a checkpoint may move between both. */
-export function offsetsHash(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 /** `batchTimestampMs` of the text of `offsets/N`: the time of the batch. */

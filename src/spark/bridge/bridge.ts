@@ -7,12 +7,13 @@ import { type Connection, type Database, openDatabase } from "../../duckdb/duckd
 import { makeDirectory } from "../../durable-files.ts";
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
+import { offsetsHash } from "../../streaming/checkpoint.ts";
 import { duckdbLimits } from "../../streaming/conf.ts";
 import { type Delivered, deliver } from "../../streaming/delivery.ts";
 import type { OpenSink, ResolvedSink } from "../../streaming/sinks.ts";
 import type { StructType } from "../../types/data-type.ts";
 import type { BridgeAddress } from "./address.ts";
-import { BatchStore, batchTimestamp, type KeptBatch, offsetsHash, type Part } from "./batch-store.ts";
+import { BatchStore, batchTimestamp, type KeptBatch, type Part } from "./batch-store.ts";
 import type { BridgeCall } from "./command.ts";
 import { PeerGone } from "./frames.ts";
 import { type BridgeRun, type BridgeServer, type Conversation, releaseBridge, shareBridge } from "./server.ts";

@@ -5,16 +5,16 @@ import { join, resolve } from "node:path";
 import type { Conf, StreamingQueryHandle, StreamTarget } from "../../backend.ts";
 import type { Connector } from "../../connectors/connector.ts";
 import { connectorFor, lookupConnector } from "../../connectors/index.ts";
-import { lockDirectory } from "../../dir-lock.ts";
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
 import { writtenTree } from "../../plan/explain.ts";
 import type { Relation } from "../../plan/relation.ts";
+import { durableSink, lockCheckpoint, needsCheckpoint } from "../../streaming/checkpoint.ts";
 import { systemClock } from "../../streaming/clock.ts";
 import { streamConf } from "../../streaming/conf.ts";
 import { iso, ProgressLog } from "../../streaming/progress.ts";
 import { restartDelay, restartPolicy } from "../../streaming/restart.ts";
-import { type ResolvedSink, resolveSinks } from "../../streaming/sinks.ts";
+import { resolveSinks } from "../../streaming/sinks.ts";
 import type { StructType } from "../../types/data-type.ts";
 import { bridgeAddress } from "../bridge/address.ts";
 import { Bridge } from "../bridge/bridge.ts";
@@ -215,7 +215,8 @@ async function openBridge(
 ): Promise<Bridge> {
   const schema = await schemaForSinks(session, plan, conf);
   const sinks = resolveSinks(target, schema, (format) => lookup(format) ?? connectorFor(format));
-  refuseWithoutCheckpoint(sinks, checkpoint);
+  const durable = durableSink(sinks);
+  if (checkpoint === undefined && durable !== undefined) throw needsCheckpoint(durable);
   const { client } = session;
   const facts = await workerFacts(client);
   if (facts.pyarrow === null) {
@@ -229,7 +230,7 @@ async function openBridge(
   const folder = temporary
     ? mkdtempSync(join(tmpdir(), "millrace-bridge-"))
     : join(resolve(conf["spark.millrace.bridge.dir"] ?? ".millrace/bridge"), folderName(client, checkpoint));
-  const lock = await lockBridge(folder, checkpoint);
+  const lock = await lockCheckpoint(folder, checkpoint);
   try {
     return await Bridge.open({
       sinks,
@@ -260,15 +261,6 @@ async function schemaForSinks(session: SparkSessionParts, plan: Relation, conf: 
   return withModes(schema, await analysedModes(rows, conf, (leaf) => session.schema(leaf, conf)));
 }
 
-function refuseWithoutCheckpoint(sinks: readonly ResolvedSink[], checkpoint: string | undefined): void {
-  const durable = sinks.find(({ factory }) => (factory.durability ?? "durable") === "durable");
-  if (checkpoint !== undefined || durable === undefined) return;
-  throw new MillraceError("MISSING_OPTION", `The sink ${durable.name} needs a checkpointLocation.`, {
-    hint: 'Set it with .option("checkpointLocation", "..."), or spark.sql.streaming.checkpointLocation for all queries.',
-    parameters: { option: "checkpointLocation" },
-  });
-}
-
 /** One folder for each checkpoint. A path without a scheme is one of the server's. */
 function folderName(client: SparkConnectClient, checkpoint: string): string {
   const own = !/^[a-z][a-z0-9+.-]*:/i.test(checkpoint) || /^file:/i.test(checkpoint);
@@ -278,21 +270,4 @@ function folderName(client: SparkConnectClient, checkpoint: string): string {
     .slice(-40)
     .replace(/^-+|-+$/g, "");
   return `${readable}-${createHash("sha256").update(place).digest("hex").slice(0, 12)}`;
-}
-
-async function lockBridge(folder: string, checkpoint: string | undefined) {
-  try {
-    return await lockDirectory(folder);
-  } catch (error) {
-    if (!(error instanceof MillraceError) || error.code !== "DIRECTORY_IN_USE") throw error;
-    throw new MillraceError(
-      "CHECKPOINT_IN_USE",
-      `The checkpoint ${checkpoint} is in use by another query${error.parameters.pid === String(process.pid) ? " of this process" : ` (process ${error.parameters.pid})`}.`,
-      {
-        cause: error,
-        hint: "Stop that query, or give each query a checkpointLocation of its own.",
-        parameters: { ...error.parameters },
-      },
-    );
-  }
 }
