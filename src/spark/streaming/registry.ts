@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import type { Conf, StreamingQueryHandle } from "../../backend.ts";
 import { MillraceError } from "../../errors.ts";
+import { systemClock } from "../../streaming/clock.ts";
 import { streamConf } from "../../streaming/conf.ts";
 import { ProgressLog } from "../../streaming/progress.ts";
 import { restartPolicy } from "../../streaming/restart.ts";
@@ -111,7 +112,7 @@ async function attach(session: SparkSessionParts, note: Note, conf: Conf): Promi
   return new SparkStreamingQuery(
     {
       ...identity,
-      trigger: { kind: "default" },
+      clock: systemClock,
       log,
       restart: restartPolicy(conf),
       open: undefined,

@@ -149,7 +149,7 @@ async function startOnce(
       id,
       runId,
       name: target.queryName,
-      trigger: target.trigger,
+      clock: systemClock,
       log,
       restart,
       // without a checkpoint a new start would begin again from the first record
