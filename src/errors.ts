@@ -9,6 +9,7 @@ export class MillraceError extends Error {
   readonly hint: string | undefined;
   readonly sqlState: string | undefined;
   readonly parameters: Readonly<Record<string, string>>;
+  readonly #reason: string;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions_ = {}) {
     super(`[${code}] ${message}${options.hint ? ` ${options.hint}` : ""}`, { cause: options.cause });
@@ -17,6 +18,12 @@ export class MillraceError extends Error {
     this.hint = options.hint;
     this.sqlState = options.sqlState ?? SQL_STATES[code];
     this.parameters = Object.freeze({ ...options.parameters });
+    this.#reason = message;
+  }
+
+  /** The message without the code before it and the hint behind it. */
+  get reason(): string {
+    return this.#reason;
   }
 }
 

@@ -89,10 +89,7 @@ interface Told {
 
 function describe(error: unknown): Told {
   if (error instanceof MillraceError) {
-    let message = error.message.replace(`[${error.code}] `, "");
-    const { hint } = error;
-    if (hint !== undefined && message.endsWith(hint)) message = message.slice(0, -hint.length).trimEnd();
-    return { code: error.code, message, hint, place: undefined };
+    return { code: error.code, message: error.reason, hint: error.hint, place: undefined };
   }
   if (error instanceof UsageError) {
     return { code: "USAGE", message: error.message, hint: error.hint, place: undefined };

@@ -83,10 +83,7 @@ function triggerText(trigger: Trigger): string {
 
 function refusal(error: unknown): Refusal {
   if (!(error instanceof MillraceError)) throw error;
-  let message = error.message.replace(`[${error.code}] `, "");
-  if (error.hint !== undefined && message.endsWith(error.hint))
-    message = message.slice(0, -error.hint.length).trimEnd();
-  return { code: error.code, message, hint: error.hint ?? null };
+  return { code: error.code, message: error.reason, hint: error.hint ?? null };
 }
 
 function dedupe(refusals: readonly Refusal[]): Refusal[] {

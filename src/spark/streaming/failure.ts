@@ -34,7 +34,8 @@ export function causeOf(exception: ServerException, call: BridgeCall | undefined
     message: inner,
   });
   if (!PASSING.test(`${message}\n${exception.stackTrace ?? ""}`)) return error;
-  return new MillraceError(error.code, error.message.replace(`[${error.code}] `, ""), {
+  return new MillraceError(error.code, error.reason, {
+    hint: error.hint,
     cause: error.cause,
     parameters: { ...error.parameters },
     retryable: true,
