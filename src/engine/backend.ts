@@ -12,6 +12,7 @@ import type { ResolvedRelation } from "../plan/resolved.ts";
 import { checkBatch } from "../plan/streaming-rules.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
+import { refuseRepeatedColumns } from "../types/repeated-column.ts";
 import { EmbeddedCatalog } from "./catalog/catalog.ts";
 import { outputSelect } from "./compile.ts";
 import { pathsOf, prepare } from "./execute.ts";
@@ -131,7 +132,7 @@ class EmbeddedBackend implements EmbeddedEngine {
       schema,
       outputMode: "append" as const,
     };
-    refuseRepeated(schema);
+    refuseRepeatedColumns(schema);
     sink.validate?.(request);
     const connection = await this.#connect(conf);
     try {
@@ -294,19 +295,6 @@ async function schemaOfRead(read: Read): Promise<StructType> {
     });
   }
   return result;
-}
-
-function refuseRepeated(schema: StructType): void {
-  const seen = new Set<string>();
-  for (const { name } of schema.fields) {
-    if (seen.has(name.toLowerCase())) {
-      throw new MillraceError("COLUMN_ALREADY_EXISTS", `The column \`${name}\` already exists.`, {
-        hint: "Choose another name or rename the existing column.",
-        parameters: { columnName: `\`${name}\`` },
-      });
-    }
-    seen.add(name.toLowerCase());
-  }
 }
 
 function timeZoneOf(conf: Conf): string {

@@ -6,7 +6,7 @@ import { schemaOf } from "../plan/analyze.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { checkBatch, checkStreaming } from "../plan/streaming-rules.ts";
 import { walkResolved } from "../plan/walk.ts";
-import { resolveSinks } from "../streaming/sinks.ts";
+import { checkOutput, checkSinkNames, resolveSink } from "../streaming/sinks.ts";
 
 /** What the embedded engine would say to a query. */
 export interface EmbeddedCheck {
@@ -29,18 +29,13 @@ export function checkStream(plan: ResolvedRelation, target: StreamTarget): Embed
   attempt(() => checkStreaming(plan, target.outputMode, catalog));
   attempt(() => checkSources(plan));
   const schema = schemaOf(plan);
+  attempt(() => checkSinkNames(target.sinks));
+  attempt(() => checkOutput(schema));
   for (const sink of target.sinks) {
     attempt(() => {
-      const [resolved] = resolveSinks({ ...target, sinks: [sink] }, schema, connectorFor);
-      guarantees[sink.name] = resolved!.guarantee;
+      guarantees[sink.name] = resolveSink(sink, target.outputMode, schema, connectorFor).guarantee;
     });
   }
-  attempt(() => {
-    const names = target.sinks.map((sink) => sink.name);
-    const twice = names.find((name, i) => names.indexOf(name) !== i);
-    if (twice === undefined) return;
-    throw new MillraceError("INVALID_ARGUMENT", `Two sinks of the query are named ${JSON.stringify(twice)}.`);
-  });
   return { refusals, guarantees };
 }
 

@@ -5,6 +5,7 @@ import { type Connection, openDatabase } from "../duckdb/duckdb.ts";
 import { createSinkBatch } from "../duckdb/stored-batch.ts";
 import { MillraceError } from "../errors.ts";
 import type { StructType } from "../types/data-type.ts";
+import { refuseRepeatedColumns } from "../types/repeated-column.ts";
 import { ArrowTable } from "./arrow-table.ts";
 
 /** Rows on their way from the server: the schema once it is known, then Arrow IPC streams. */
@@ -34,7 +35,7 @@ export async function writeThroughOwnSink(
   }
   const options = resolveOptions(connector, target.options, "sink");
   const { schema, batches } = await rows();
-  refuseRepeated(schema);
+  refuseRepeatedColumns(schema);
   const request = {
     options,
     path: target.path,
@@ -82,17 +83,4 @@ async function store(connection: Connection, schema: StructType, batches: AsyncI
   }
   table.close();
   return table.rowCount;
-}
-
-function refuseRepeated(schema: StructType): void {
-  const seen = new Set<string>();
-  for (const { name } of schema.fields) {
-    if (seen.has(name.toLowerCase())) {
-      throw new MillraceError("COLUMN_ALREADY_EXISTS", `The column \`${name}\` already exists.`, {
-        hint: "Choose another name or rename the existing column.",
-        parameters: { columnName: `\`${name}\`` },
-      });
-    }
-    seen.add(name.toLowerCase());
-  }
 }

@@ -1,9 +1,10 @@
-import type { StreamTarget } from "../backend.ts";
-import type { Connector, Guarantee, SinkFactory, StreamSink } from "../connectors/connector.ts";
+import type { SinkTarget, StreamTarget } from "../backend.ts";
+import type { Connector, Guarantee, OutputMode, SinkFactory, StreamSink } from "../connectors/connector.ts";
 import { foreachBatchFactory } from "../connectors/foreach-batch.ts";
 import { resolveOptions } from "../connectors/options.ts";
 import { MillraceError } from "../errors.ts";
 import type { StructType } from "../types/data-type.ts";
+import { repeatedColumn } from "../types/repeated-column.ts";
 
 /** A sink of a query after its options are checked. */
 export interface ResolvedSink {
@@ -31,50 +32,73 @@ export function resolveSinks(
   schema: StructType,
   connectorFor: (format: string) => Connector,
 ): ResolvedSink[] {
-  if (target.sinks.length === 0) throw new MillraceError("INVALID_ARGUMENT", "The query has no sink.");
+  checkSinkNames(target.sinks);
+  checkOutput(schema);
+  return target.sinks.map((sink) => resolveSink(sink, target.outputMode, schema, connectorFor));
+}
+
+/** There is a sink, and no two have the same name. */
+export function checkSinkNames(sinks: readonly SinkTarget[]): void {
+  if (sinks.length === 0) throw new MillraceError("INVALID_ARGUMENT", "The query has no sink.");
   const names = new Set<string>();
-  const columns = new Set<string>();
-  for (const { name } of schema.fields) {
-    if (columns.has(name.toLowerCase())) {
-      throw new MillraceError("COLUMN_ALREADY_EXISTS", `The column \`${name}\` already exists in the output.`, {
-        hint: "Give each column of the result a name of its own.",
-      });
+  for (const { name } of sinks) {
+    if (names.has(name)) {
+      throw new MillraceError("INVALID_ARGUMENT", `Two sinks of the query are named ${JSON.stringify(name)}.`);
     }
-    columns.add(name.toLowerCase());
+    names.add(name);
   }
-  return target.sinks.map((sink) => {
-    if (names.has(sink.name)) {
-      throw new MillraceError("INVALID_ARGUMENT", `Two sinks of the query are named ${JSON.stringify(sink.name)}.`);
-    }
-    names.add(sink.name);
-    let factory: SinkFactory | undefined;
-    let options: Readonly<Record<string, string>> = {};
-    let format = sink.format;
-    if (sink.foreachBatch !== undefined) {
-      factory = foreachBatchFactory(sink.foreachBatch);
-    } else {
-      const connector = connectorFor(sink.format);
-      format = connector.name;
-      factory = connector.sink;
-      if (factory?.openStream === undefined) {
-        throw new MillraceError("UNSUPPORTED_FEATURE", `The format ${connector.name} cannot be written as a stream.`);
-      }
-      options = resolveOptions(connector, sink.options, "sink");
-    }
-    if (!factory.outputModes.includes(target.outputMode)) {
-      const outputMode = target.outputMode[0]!.toUpperCase() + target.outputMode.slice(1);
-      throw new MillraceError(
-        "STREAMING_OUTPUT_MODE.UNSUPPORTED_DATASOURCE",
-        `Data source ${format} does not support ${outputMode} output mode.`,
-        {
-          hint: `It takes ${factory.outputModes.join(", ")}.`,
-          parameters: { className: format, outputMode },
-        },
-      );
-    }
-    const { path, partitionBy } = sink;
-    factory.validate?.({ options, path, partitionBy, schema, outputMode: target.outputMode });
-    const guarantee = factory.guarantee(options, target.outputMode);
-    return { name: sink.name, format, factory, options, path, partitionBy, guarantee };
+}
+
+/** No two columns of the output have the same name. */
+export function checkOutput(schema: StructType): void {
+  const repeated = repeatedColumn(schema);
+  if (repeated === undefined) return;
+  throw new MillraceError("COLUMN_ALREADY_EXISTS", `The column \`${repeated}\` already exists in the output.`, {
+    hint: "Give each column of the result a name of its own.",
   });
+}
+
+/** One sink against the output. */
+export function resolveSink(
+  sink: SinkTarget,
+  outputMode: OutputMode,
+  schema: StructType,
+  connectorFor: (format: string) => Connector,
+): ResolvedSink {
+  let factory: SinkFactory | undefined;
+  let options: Readonly<Record<string, string>> = {};
+  let format = sink.format;
+  if (sink.foreachBatch !== undefined) {
+    factory = foreachBatchFactory(sink.foreachBatch);
+  } else {
+    const connector = connectorFor(sink.format);
+    format = connector.name;
+    factory = connector.sink;
+    if (factory?.openStream === undefined) {
+      throw new MillraceError("UNSUPPORTED_FEATURE", `The format ${connector.name} cannot be written as a stream.`);
+    }
+    options = resolveOptions(connector, sink.options, "sink");
+  }
+  if (!factory.outputModes.includes(outputMode)) {
+    const shown = outputMode[0]!.toUpperCase() + outputMode.slice(1);
+    throw new MillraceError(
+      "STREAMING_OUTPUT_MODE.UNSUPPORTED_DATASOURCE",
+      `Data source ${format} does not support ${shown} output mode.`,
+      {
+        hint: `It takes ${factory.outputModes.join(", ")}.`,
+        parameters: { className: format, outputMode: shown },
+      },
+    );
+  }
+  const { path, partitionBy } = sink;
+  factory.validate?.({ options, path, partitionBy, schema, outputMode });
+  return {
+    name: sink.name,
+    format,
+    factory,
+    options,
+    path,
+    partitionBy,
+    guarantee: factory.guarantee(options, outputMode),
+  };
 }
