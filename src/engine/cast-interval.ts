@@ -2,17 +2,11 @@ import { isIntegral, isInterval } from "../plan/coercion.ts";
 import type { DataType, DayTimeIntervalType, YearMonthIntervalType } from "../types/data-type.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
 import { DAY_TIME_FIELDS, intervalFields, intervalRange } from "../types/interval-type.ts";
+import { microsOf } from "../types/time-units.ts";
 
 /** Casts from and to interval types as Spark 4 does them. A day-time interval is a DuckDB INTERVAL, a year-month interval an INTEGER. */
 
 type IntervalType = DayTimeIntervalType | YearMonthIntervalType;
-
-const MICROS: Readonly<Record<string, bigint>> = {
-  day: 86_400_000_000n,
-  hour: 3_600_000_000n,
-  minute: 60_000_000n,
-  second: 1_000_000n,
-};
 
 /**
  * SQL of a cast where one side is an interval (not to text); undefined where Spark has none. `orFail` makes an attempt that gave null fail.
@@ -31,7 +25,7 @@ export function castInterval(
     const [, end] = intervalRange(to);
     if (from.kind === to.kind) return truncated(sql, to, end);
     const year = to.kind === "interval_year_month";
-    const unit = year ? (end === "year" ? 12n : 1n) : MICROS[end]!;
+    const unit = year ? (end === "year" ? 12n : 1n) : microsOf(end)!;
     const scaled = isIntegral(from)
       ? `CAST(${sql} AS HUGEINT) * ${unit}`
       : from.kind === "decimal"
@@ -43,7 +37,7 @@ export function castInterval(
   if (!isInterval(from)) return undefined;
   const [, end] = intervalRange(from);
   const year = from.kind === "interval_year_month";
-  const unit = year ? (end === "year" ? 12n : 1n) : MICROS[end]!;
+  const unit = year ? (end === "year" ? 12n : 1n) : microsOf(end)!;
   const value = year ? sql : `epoch_us(${sql})`;
   if (isIntegral(to)) return plain(`${value} // ${unit}`, to);
   if (to.kind !== "decimal") return undefined;
@@ -54,7 +48,7 @@ export function castInterval(
 function truncated(sql: string, to: IntervalType, end: string): string {
   if (end === "second" || end === "month") return sql;
   if (to.kind === "interval_year_month") return `(${sql} // 12 * 12)`;
-  return `to_microseconds(epoch_us(${sql}) // ${MICROS[end]} * ${MICROS[end]})`;
+  return `to_microseconds(epoch_us(${sql}) // ${microsOf(end)} * ${microsOf(end)})`;
 }
 
 /** The value in text such as `1 02:03:04.5`, alone or as `INTERVAL '...' DAY TO SECOND`; null where it is malformed. */
@@ -70,7 +64,7 @@ function fromText(sql: string, to: IntervalType): string {
     if (field === "second") {
       return `CAST(split_part(${digits}, '.', 1) AS BIGINT) * 1000000 + CAST(left(rpad(split_part(${digits}, '.', 2), 6, '0'), 6) AS BIGINT)`;
     }
-    const unit = to.kind === "interval_day_time" ? MICROS[field]! : field === "year" ? 12n : 1n;
+    const unit = to.kind === "interval_day_time" ? microsOf(field)! : field === "year" ? 12n : 1n;
     return `CAST(${digits} AS BIGINT) * ${unit}`;
   });
   const value = `TRY(CASE WHEN ${group(1)} = '-' THEN -1 ELSE 1 END * (${terms.join(" + ")}))`;

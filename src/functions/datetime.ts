@@ -2,6 +2,7 @@ import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
+import { MICROS_OF } from "../types/time-units.ts";
 import { type FunctionDef, family, raise } from "./define.ts";
 import { plusMicros } from "./interval-arithmetic.ts";
 import {
@@ -55,16 +56,7 @@ function truncated(
   return `CASE lower(${unit}) ${units.map((u) => `WHEN '${u}' THEN ${to(UNITS[u]!)}`).join(" ")} END`;
 }
 
-const MICROS: Readonly<Record<string, bigint>> = {
-  microsecond: 1n,
-  millisecond: 1_000n,
-  second: 1_000_000n,
-  minute: 60_000_000n,
-  hour: 3_600_000_000n,
-  day: 86_400_000_000n,
-  dayofyear: 86_400_000_000n,
-  week: 604_800_000_000n,
-};
+const MICROS: Readonly<Record<string, bigint>> = { ...MICROS_OF, dayofyear: MICROS_OF.day };
 const MONTHS: Readonly<Record<string, number>> = { month: 1, quarter: 3, year: 12 };
 
 function unitOf(name: string, literal: Value | undefined): string {

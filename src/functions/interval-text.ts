@@ -1,13 +1,7 @@
 import type { DayTimeIntervalType, YearMonthIntervalType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { DAY_TIME_FIELDS, intervalFields, intervalRange } from "../types/interval-type.ts";
-
-const MICROS: Readonly<Record<string, bigint>> = {
-  day: 86_400_000_000n,
-  hour: 3_600_000_000n,
-  minute: 60_000_000n,
-  second: 1_000_000n,
-};
+import { microsOf } from "../types/time-units.ts";
 
 /** SQL of an interval's text, `INTERVAL '1 02:03:04.5' DAY TO SECOND`. */
 export function intervalToString(sql: string, type: DayTimeIntervalType | YearMonthIntervalType): string {
@@ -27,7 +21,7 @@ export function intervalToString(sql: string, type: DayTimeIntervalType | YearMo
   const parts: string[] = [];
   for (let i = first; i <= last; i++) {
     const field = DAY_TIME_FIELDS[i]!;
-    const all = `(${a} // ${MICROS[field]})`;
+    const all = `(${a} // ${microsOf(field)})`;
     const value = i === first ? all : `(${all} % ${field === "hour" ? 24 : 60})`;
     if (i > first) parts.push(i === 1 ? "' '" : "':'");
     parts.push(field === "day" ? value : `printf('%02d', CAST(${value} AS BIGINT))`);

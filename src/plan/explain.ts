@@ -1,6 +1,7 @@
 import { sqlName } from "../types/ddl.ts";
 import { hidePasswords, hideSecrets } from "../types/secrets.ts";
 import { show } from "../types/show.ts";
+import { durationText } from "../types/time-units.ts";
 import type { Relation } from "./relation.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation, SortKey } from "./resolved.ts";
 import { relationInputs, resolvedInputs, resolvedSubqueries } from "./walk.ts";
@@ -82,7 +83,7 @@ function describe(node: ResolvedRelation, shown: ShownOptions): string {
     case "aggregate":
       return `Aggregate [${node.keys.map(named).join(", ")}], [${node.calls.map(named).join(", ")}]${node.sets ? `, sets ${JSON.stringify(node.sets)}` : ""}`;
     case "time_window":
-      return `TimeWindow ${ref(node.field)} over ${exprToText(node.time)}, ${micros(node.durationMicros)}, slide ${micros(node.slideMicros)}${node.startMicros === 0n ? "" : `, start ${micros(node.startMicros)}`}`;
+      return `TimeWindow ${ref(node.field)} over ${exprToText(node.time)}, ${durationText(node.durationMicros)}, slide ${durationText(node.slideMicros)}${node.startMicros === 0n ? "" : `, start ${durationText(node.startMicros)}`}`;
     case "generate":
       return `Generate ${exprToText(node.generator)}, ${node.outer}, ${list(node.outputs)}`;
     case "join":
@@ -101,7 +102,7 @@ function describe(node: ResolvedRelation, shown: ShownOptions): string {
     case "deduplicate":
       return `Deduplicate${node.withinWatermark ? "WithinWatermark" : ""} [${node.keys.map((id) => ref(node.input.fields.find((f) => f.id === id)!)).join(", ")}]`;
     case "watermark":
-      return `EventTimeWatermark ${ref(node.fields.find((f) => f.id === node.column)!)}, ${micros(node.delayMicros)}`;
+      return `EventTimeWatermark ${ref(node.fields.find((f) => f.id === node.column)!)}, ${durationText(node.delayMicros)}`;
     case "sample":
       return `Sample ${node.fraction}, ${node.withReplacement}, ${node.seed}`;
     case "map_rows":
@@ -129,19 +130,6 @@ const order = (k: SortKey): string =>
 function named(n: NamedExpr): string {
   if (n.expr.kind === "column" && n.expr.id === n.field.id) return ref(n.field);
   return `${exprToText(n.expr)} AS ${ref(n.field)}`;
-}
-
-function micros(n: bigint): string {
-  const units: [bigint, string][] = [
-    [86_400_000_000n, "days"],
-    [3_600_000_000n, "hours"],
-    [60_000_000n, "minutes"],
-    [1_000_000n, "seconds"],
-    [1_000n, "milliseconds"],
-  ];
-  for (const [size, unit] of units)
-    if (n !== 0n && n % size === 0n) return `${n / size} ${n / size === 1n ? unit.slice(0, -1) : unit}`;
-  return `${n} microseconds`;
 }
 
 const outputIds = (plan: ResolvedRelation): string => plan.fields.map((f) => f.id).join(",");

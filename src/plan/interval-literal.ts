@@ -1,19 +1,11 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType } from "../types/data-type.ts";
 import { DAY_TIME_FIELDS, intervalType } from "../types/interval-type.ts";
+import { microsOf } from "../types/time-units.ts";
 import type { Expr } from "./expr.ts";
 
 /** Interval literals of SQL: `INTERVAL 1 day 2 hours`, `INTERVAL '1-2' YEAR TO MONTH`. Their type has just the fields that are written. */
 
-const MICROS: Readonly<Record<string, bigint>> = {
-  microsecond: 1n,
-  millisecond: 1_000n,
-  second: 1_000_000n,
-  minute: 60_000_000n,
-  hour: 3_600_000_000n,
-  day: 86_400_000_000n,
-  week: 604_800_000_000n,
-};
 const FIELD: Readonly<Record<string, string>> = { microsecond: "second", millisecond: "second", week: "day" };
 
 const fits = (n: bigint, bits: number): boolean => BigInt.asIntN(bits, n) === n;
@@ -39,7 +31,7 @@ export function intervalOfUnits(text: string): Expr {
     if (unit === "year" || unit === "month") {
       months += sign * BigInt(m[2]!) * (unit === "year" ? 12n : 1n);
     } else {
-      const one = Object.hasOwn(MICROS, unit) ? MICROS[unit]! : undefined;
+      const one = microsOf(unit);
       if (one === undefined) throw fail(`has the unknown unit "${m[4]}"`);
       micros += sign * (BigInt(m[2]!) * one + BigInt((m[3] ?? "").padEnd(6, "0").slice(0, 6)));
     }
@@ -88,7 +80,7 @@ export function intervalOfRange(text: string, start: string, end: string): Expr 
   for (const [i, f] of fields.entries()) {
     const [whole, fraction = ""] = m[i + 2]!.split(".");
     if (i > 0 && Number(whole) > (f === "hour" ? 23 : 59)) throw fail();
-    micros += BigInt(whole!) * MICROS[f]!;
+    micros += BigInt(whole!) * microsOf(f)!;
     if (f === "second") micros += BigInt(fraction.padEnd(6, "0").slice(0, 6));
   }
   return { kind: "literal", value: m[1] === "-" ? -micros : micros, type };

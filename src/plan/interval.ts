@@ -1,16 +1,5 @@
 import { MillraceError } from "../errors.ts";
-
-const MICROS: Readonly<Record<string, bigint>> = {
-  microsecond: 1n,
-  millisecond: 1_000n,
-  second: 1_000_000n,
-  minute: 60_000_000n,
-  hour: 3_600_000_000n,
-  day: 86_400_000_000n,
-  week: 604_800_000_000n,
-};
-
-const DAY = 86_400_000_000n;
+import { MICROS_OF, microsOf } from "../types/time-units.ts";
 
 /**
  * The length of an interval in Spark's words, "1 hour", "10 minutes 30 seconds", "interval 1.5 seconds", in microseconds.
@@ -30,12 +19,12 @@ export function parseIntervalMicros(text: string, what = "interval", months?: "m
     if (m === null) throw fail("is not an interval");
     const unit = m[4]!.toLowerCase().replace(/s$/, "");
     if ((unit === "month" || unit === "year") && months !== undefined && m[3] === undefined) {
-      const length = BigInt(m[2]!) * (unit === "year" ? 12n : 1n) * 31n * DAY;
+      const length = BigInt(m[2]!) * (unit === "year" ? 12n : 1n) * 31n * MICROS_OF.day;
       total += m[1] === "-" ? -length : length;
       continue;
     }
     if (unit === "month" || unit === "year") throw fail("has months or years, which have no fixed length");
-    const micros = Object.hasOwn(MICROS, unit) ? MICROS[unit]! : undefined;
+    const micros = microsOf(unit);
     if (micros === undefined) throw fail(`has the unknown unit "${m[4]}"`);
     let amount = BigInt(m[2]!) * micros;
     if (m[3] !== undefined) {

@@ -1,4 +1,5 @@
 import { hidePasswords } from "../types/secrets.ts";
+import { durationText } from "../types/time-units.ts";
 import type { Field, ResolvedExpr, ResolvedRelation } from "./resolved.ts";
 import { isStateful } from "./streaming-rules.ts";
 import { resolvedExprs, resolvedInputs, walkExpr } from "./walk.ts";
@@ -57,7 +58,7 @@ function stepOf(node: ResolvedRelation, outputMode: "append" | "update" | "compl
       return {
         kind: "watermark",
         operator,
-        detail: `${nameOf(node.fields, node.column)}, delay ${duration(node.delayMicros)}`,
+        detail: `${nameOf(node.fields, node.column)}, delay ${durationText(node.delayMicros)}`,
         functions,
       };
     case "map_rows":
@@ -135,19 +136,4 @@ function udfs(e: ResolvedExpr): string[] {
 
 function nameOf(fields: readonly Field[], id: number): string {
   return fields.find((f) => f.id === id)?.name ?? "?";
-}
-
-/** Microseconds as people say them. */
-function duration(micros: bigint): string {
-  const units: [bigint, string][] = [
-    [86_400_000_000n, "day"],
-    [3_600_000_000n, "hour"],
-    [60_000_000n, "minute"],
-    [1_000_000n, "second"],
-    [1_000n, "millisecond"],
-  ];
-  for (const [size, unit] of units) {
-    if (micros !== 0n && micros % size === 0n) return `${micros / size} ${unit}${micros === size ? "" : "s"}`;
-  }
-  return `${micros} microseconds`;
 }

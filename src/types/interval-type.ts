@@ -1,4 +1,5 @@
 import type { DayTimeField, DayTimeIntervalType, YearMonthField, YearMonthIntervalType } from "./data-type.ts";
+import { MICROS_OF } from "./time-units.ts";
 
 /** The fields of interval types, the largest first. */
 export const DAY_TIME_FIELDS: readonly DayTimeField[] = ["day", "hour", "minute", "second"];
@@ -48,13 +49,6 @@ export function sameInterval(a: IntervalType, b: IntervalType): boolean {
   return a.kind === b.kind && intervalFields(a) === intervalFields(b);
 }
 
-const MICROS: Readonly<Record<DayTimeField, bigint>> = {
-  day: 86_400_000_000n,
-  hour: 3_600_000_000n,
-  minute: 60_000_000n,
-  second: 1_000_000n,
-};
-
 /** A value as Spark prints it: `INTERVAL '1 02:03:04.5' DAY TO SECOND`. */
 export function intervalText(value: bigint | number, type: IntervalType): string {
   const [start, end] = intervalRange(type);
@@ -74,9 +68,9 @@ export function intervalText(value: bigint | number, type: IntervalType): string
   );
   for (const [i, f] of fields.entries()) {
     if (i > 0) text += fields[i - 1] === "day" ? " " : ":";
-    const n = String(rest / MICROS[f]);
+    const n = String(rest / MICROS_OF[f]);
     text += f === "day" ? n : n.padStart(2, "0");
-    rest %= MICROS[f];
+    rest %= MICROS_OF[f];
     if (f === "second" && rest > 0n) text += `.${String(rest).padStart(6, "0").replace(/0+$/, "")}`;
   }
   return `INTERVAL '${text}' ${name}`;
