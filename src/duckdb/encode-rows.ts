@@ -31,6 +31,7 @@ import {
 import type { AnyRow, DataType, StructType } from "../types/data-type.ts";
 import { NO_FIELD } from "../types/duckdb-types.ts";
 import { invalidValue } from "../types/invalid-value.ts";
+import { isPlainObject } from "../types/plain-object.ts";
 import { parseDecimal } from "./decimal.ts";
 
 /** The DuckDB type object of a Spark type. */
@@ -217,17 +218,6 @@ function timeOf(value: unknown, column: string, type: DataType): number {
 function microsOf(value: unknown, column: string, type: DataType): bigint {
   if (typeof value !== "bigint") throw invalidValue(column, value, type);
   return value;
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Date) &&
-    !(value instanceof Map) &&
-    !ArrayBuffer.isView(value)
-  );
 }
 
 /** Fills chunks of at most 2,048 rows from row objects; the same chunk is used again after each `flush`. */

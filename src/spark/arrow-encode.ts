@@ -4,6 +4,7 @@ import { MillraceError } from "../errors.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { invalidValue } from "../types/invalid-value.ts";
+import { isPlainObject } from "../types/plain-object.ts";
 
 export interface EncodeOptions {
   /** `micros`: timestamps are given as bigints of microseconds. Default `date`. */
@@ -341,15 +342,4 @@ function timeOf(value: unknown, fail: (value: unknown) => MillraceError): number
   const ms = value instanceof Date ? value.getTime() : Number.NaN;
   if (Number.isNaN(ms)) throw fail(value);
   return ms;
-}
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Date) &&
-    !(value instanceof Map) &&
-    !ArrayBuffer.isView(value)
-  );
 }

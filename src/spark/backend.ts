@@ -13,6 +13,7 @@ import { createFunctionShipper, type FunctionShipper } from "./functions/shipper
 import { LocalCache } from "./local-cache.ts";
 import { namingMissingPackage } from "./missing-package.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
+import { saveMode } from "./save-mode.ts";
 import { SessionConf } from "./session-conf.ts";
 import type { SparkSessionParts } from "./session-parts.ts";
 
@@ -267,7 +268,6 @@ export class SparkBackend implements Backend, SparkSessionParts {
     const { root: input, read } = await this.#send(plan, conf);
     const { path, ...options } = sink.options;
     const to = sink.paths[0] ?? path;
-    const modes = pb.WriteOperation_SaveMode;
     const command = create(pb.CommandSchema, {
       commandType: {
         case: "writeOperation",
@@ -275,12 +275,7 @@ export class SparkBackend implements Backend, SparkSessionParts {
           input,
           source: sink.format,
           ...(to !== undefined && { saveType: { case: "path", value: to } }),
-          mode: {
-            append: modes.APPEND,
-            overwrite: modes.OVERWRITE,
-            error: modes.ERROR_IF_EXISTS,
-            ignore: modes.IGNORE,
-          }[target.mode],
+          mode: saveMode(target.mode),
           partitioningColumns: [...target.partitionBy],
           options,
         },

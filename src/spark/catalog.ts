@@ -7,6 +7,7 @@ import { decodeArrowColumns } from "./arrow.ts";
 import type { SparkConnectClient } from "./client/client.ts";
 import { decodeSchema, encodeType } from "./encode.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
+import { saveMode } from "./save-mode.ts";
 import type { SparkSessionParts } from "./session-parts.ts";
 import { SessionViews } from "./session-views.ts";
 
@@ -62,7 +63,6 @@ export class SparkCatalog implements BackendCatalog {
   async writeTable(plan: Relation, target: TableTarget, conf: Conf): Promise<void> {
     const input = await this.#parts.encode(plan, conf);
     const methods = pb.WriteOperation_SaveTable_TableSaveMethod;
-    const modes = pb.WriteOperation_SaveMode;
     const { path, ...options } = target.options;
     const location = target.path ?? path;
     await this.#parts.client.command(
@@ -79,12 +79,7 @@ export class SparkCatalog implements BackendCatalog {
                 saveMethod: target.method === "insert_into" ? methods.INSERT_INTO : methods.SAVE_AS_TABLE,
               },
             },
-            mode: {
-              append: modes.APPEND,
-              overwrite: modes.OVERWRITE,
-              error: modes.ERROR_IF_EXISTS,
-              ignore: modes.IGNORE,
-            }[target.mode],
+            mode: saveMode(target.mode),
             partitioningColumns: [...target.partitionBy],
             options: { ...options, ...(location !== undefined && { path: location }) },
           },

@@ -3,6 +3,7 @@ import { MillraceError } from "../../errors.ts";
 import type { Field, ResolvedRelation } from "../../plan/resolved.ts";
 import type { AnyRow, StructType } from "../../types/data-type.ts";
 import { quoteIdentifier, sqlType } from "../../types/duckdb-types.ts";
+import { callProcessor, processorFailed, processorGaveNoRows } from "../../types/processor-error.ts";
 import type { StatefulProcessor, TimerValues } from "../../types/stateful.ts";
 import { columnName, compileExpr } from "../compile.ts";
 import type { OperatorResult, StatefulOperator } from "./operator.ts";
@@ -229,10 +230,7 @@ export class TransformWithState implements StatefulOperator {
     output: OutputTable,
   ): Promise<void> {
     if (results === null || typeof results !== "object") {
-      throw new MillraceError(
-        "USER_FUNCTION_FAILED",
-        `${method} of the stateful processor ${this.node.processor.name} must return rows (an iterable), not ${results === null ? "null" : typeof results}.`,
-      );
+      throw processorGaveNoRows(this.node.processor.name, method, results);
     }
     try {
       if (Symbol.asyncIterator in results) {
@@ -241,7 +239,7 @@ export class TransformWithState implements StatefulOperator {
         for (const row of results as Iterable<unknown>) if (output.add(row)) await output.flush();
       }
     } catch (error) {
-      throw this.#failed(method, error);
+      throw processorFailed(this.node.processor.name, method, error);
     }
   }
 
@@ -377,20 +375,7 @@ export class TransformWithState implements StatefulOperator {
   }
 
   #userCode<T>(method: string, call: () => T): T {
-    try {
-      return call();
-    } catch (error) {
-      throw this.#failed(method, error);
-    }
-  }
-
-  #failed(method: string, error: unknown): MillraceError {
-    if (error instanceof MillraceError) return error;
-    return new MillraceError(
-      "USER_FUNCTION_FAILED",
-      `${method} of the stateful processor ${this.node.processor.name} failed: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
+    return callProcessor(this.node.processor.name, method, call);
   }
 }
 

@@ -1,6 +1,7 @@
 import { MillraceError } from "../../errors.ts";
 import type { StatefulProcessorRef } from "../../plan/relation.ts";
 import type { DataType, StructType } from "../../types/data-type.ts";
+import { callProcessor } from "../../types/processor-error.ts";
 import type { StateDeclaration, StateTimeMode } from "../../types/state-declaration.ts";
 import type { StatefulProcessor } from "../../types/stateful.ts";
 import { type SparkJson, toSparkJson } from "../../types/struct-json.ts";
@@ -36,17 +37,10 @@ export interface DeclaredState {
  */
 export function declaredState(ref: StatefulProcessorRef, timeMode: StateTimeMode): DeclaredState {
   const handle = new SparkHandle(timeMode, nothingToRead, nothingToRead);
-  try {
+  callProcessor(ref.name, "init", () => {
     const processor = ref.create() as StatefulProcessor;
     processor.init(handle);
-  } catch (error) {
-    if (error instanceof MillraceError) throw error;
-    throw new MillraceError(
-      "USER_FUNCTION_FAILED",
-      `init of the stateful processor ${ref.name} failed: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error, parameters: { function: ref.name } },
-    );
-  }
+  });
   return {
     variables: handle.variables.map(({ declaration: d }) => ({
       kind: d.kind,

@@ -1,5 +1,6 @@
 import { MillraceError } from "../../../errors.ts";
 import type { AnyRow, StructType } from "../../../types/data-type.ts";
+import { callProcessor, processorFailed, processorGaveNoRows } from "../../../types/processor-error.ts";
 import type { StatefulProcessor, TimerValues } from "../../../types/stateful.ts";
 import { decodeArrow } from "../../arrow.ts";
 import { type BlockChanges, FRAME, type KeyBlock, type StatefulUse } from "../package.ts";
@@ -128,17 +129,13 @@ export class StatefulFunction {
 
   async #collect(method: string, results: Iterable<unknown> | AsyncIterable<unknown>): Promise<void> {
     if (results === null || typeof results !== "object") {
-      throw new MillraceError(
-        "USER_FUNCTION_FAILED",
-        `${method} of the stateful processor ${this.#name} must return rows (an iterable), not ${results === null ? "null" : typeof results}.`,
-        { parameters: { function: this.#name } },
-      );
+      throw processorGaveNoRows(this.#name, method, results);
     }
     try {
       if (Symbol.asyncIterator in results) for await (const row of results) this.#add(row);
       else for (const row of results as Iterable<unknown>) this.#add(row);
     } catch (error) {
-      throw this.#failed(method, error);
+      throw processorFailed(this.#name, method, error);
     }
   }
 
@@ -180,20 +177,7 @@ export class StatefulFunction {
   }
 
   #userCode<T>(method: string, call: () => T): T {
-    try {
-      return call();
-    } catch (error) {
-      throw this.#failed(method, error);
-    }
-  }
-
-  #failed(method: string, error: unknown): MillraceError {
-    if (error instanceof MillraceError) return error;
-    return new MillraceError(
-      "USER_FUNCTION_FAILED",
-      `${method} of the stateful processor ${this.#name} failed: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error, parameters: { function: this.#name } },
-    );
+    return callProcessor(this.#name, method, call);
   }
 }
 
