@@ -1,7 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
 import type { Relation, RelationNode } from "../plan/relation.ts";
-import { SCRIPT_VALUE } from "../plan/script-values.ts";
+import { SCRIPT_VALUE } from "../plan/script-value-name.ts";
 import { relationInputs } from "../plan/walk.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { MODE_KEY, valueMode } from "../types/schema.ts";

@@ -14,7 +14,8 @@ import { type Aliased, lateralAlias } from "./lateral-alias.ts";
 import { columnOf } from "./resolve-expr.ts";
 import type { Field, NamedExpr } from "./resolved.ts";
 import type { Node } from "./scope.ts";
-import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
+import { SCRIPT_VALUE } from "./script-value-name.ts";
+import { scriptValue } from "./script-values.ts";
 import { exprName } from "./sql-text.ts";
 
 /** An expression, or a column handed on as it is. */

@@ -20,7 +20,8 @@ import {
 import type { ExprHooks } from "./resolve-hooks.ts";
 import type { Field, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
 import { ambiguous, ambiguousOfFrame, type Match, matches, type Node, type ScopeColumn, unresolved } from "./scope.ts";
-import { SCRIPT_VALUE, scriptValue } from "./script-values.ts";
+import { SCRIPT_VALUE } from "./script-value-name.ts";
+import { scriptValue } from "./script-values.ts";
 import { specialTime } from "./special-times.ts";
 import { exprName, exprText, type NameContext } from "./sql-text.ts";
 import { structField } from "./struct-field.ts";

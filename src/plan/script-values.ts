@@ -3,12 +3,6 @@ import { valueMode } from "../types/schema.ts";
 import { castExpr, getField, resolveCall } from "./resolve-expr.ts";
 import type { FunctionCatalog, ResolvedExpr } from "./resolved.ts";
 
-/**
- * `t.long({ mode: "number" })` and `t.timestamp({ mode: "micros" })` say how a value stands in TypeScript. Where rows are handed to
- * TypeScript, the plan brings such values into a type that stands so: a long as a double, a timestamp as microseconds in a long.
- */
-export const SCRIPT_VALUE = "__script_value";
-
 type Metadata = Readonly<Record<string, unknown>> | undefined;
 
 /** The value as TypeScript wants it; the same expression where nothing is to do. */

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Expr } from "../plan/expr.ts";
-import { SCRIPT_VALUE } from "../plan/script-values.ts";
+import { SCRIPT_VALUE } from "../plan/script-value-name.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { exprSql, isWithinGroup } from "./encode-sql.ts";
 import * as pb from "./proto/spark-connect_pb.ts";

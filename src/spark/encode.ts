@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MillraceError } from "../errors.ts";
 import type { Expr } from "../plan/expr.ts";
 import type { JoinType, Relation } from "../plan/relation.ts";
-import { SCRIPT_VALUE } from "../plan/script-values.ts";
+import { SCRIPT_VALUE } from "../plan/script-value-name.ts";
 import { withLiterals } from "../plan/sql/parameters.ts";
 import type { Value } from "../types/data-type.ts";
 import { toSparkJson } from "../types/struct-json.ts";
