@@ -34,9 +34,10 @@ export {
   type SparkSessionBuilder,
   type StreamingQueryListener,
   type StreamingQueryManager,
+  startStack,
   vacuum,
 } from "./session.ts";
-export { type Stack, type StackOptions, startStack } from "./stack.ts";
+export type { Stack, StackOptions } from "./stack.ts";
 export type { AnyRow, DataType, StructField, StructType, Value } from "./types/data-type.ts";
 export { type Infer, type Schema, type SchemaLike, schema, type Type, t } from "./types/schema.ts";
 export type {

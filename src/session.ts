@@ -478,3 +478,8 @@ export const optimize: Delta["optimize"] = async (...args) => (await import("./c
 
 /** Deletes files that no version of a Delta table within the retention needs. `await vacuum("lake/flights", { retention: "7 days" })`. */
 export const vacuum: Delta["vacuum"] = async (...args) => (await import("./connectors/delta.ts")).vacuum(...args);
+
+type StartStack = typeof import("./stack.ts").startStack;
+
+/** See `startStack` in stack.ts: the servers of a pipeline, embedded where no address is set. `const stack = await startStack({ directory: ".millrace" });` */
+export const startStack: StartStack = async (options) => (await import("./stack.ts")).startStack(options);

@@ -63,7 +63,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "durable-files.ts",
     "listen-error.ts",
   ],
-  "session.ts": ["types", "plan", "dataframe", "connectors", "engine", "spark", "backend.ts"],
+  "session.ts": ["types", "plan", "dataframe", "connectors", "engine", "spark", "backend.ts", "stack.ts"],
   "stack.ts": ["types", "kafka", "cache", "database", "dir-lock.ts"],
   observe: ["backend.ts", "listen-error.ts"],
   planning: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts"],
