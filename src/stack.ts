@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { type DirectoryLock, lockDirectory } from "./dir-lock.ts";
 import { MillraceError } from "./errors.ts";
 import { publish } from "./events.ts";
+import { startNear } from "./start-near.ts";
 import { hidePasswords } from "./types/secrets.ts";
 
 /** A layer that can be embedded. */
@@ -129,7 +130,12 @@ export async function startStack<const W extends ServerName = ServerName>(
     const results = await Promise.allSettled(
       embedded.map(async (name) => {
         const port = options.ports?.[name] ?? SERVERS[name].port;
-        running.push([name, await startNear(name, join(directory, name), host, port)]);
+        const data = join(directory, name);
+        const server = await startNear({ name, title: name }, port, async (at, last) =>
+          // Looking first spares opening the data for a port that is taken.
+          last || (await isFree(host, at)) ? SERVERS[name].start(data, host, at) : undefined,
+        );
+        running.push([name, server]);
       }),
     );
     const failed = results.find((r) => r.status === "rejected");
@@ -174,30 +180,6 @@ async function lake(directory: string, env: NodeJS.ProcessEnv, set: Map<string, 
   env[LAKE] = folder;
   set.set(LAKE, folder);
   return { name: "lake", variable: LAKE, address: folder, owner: "embedded" };
-}
-
-/** Ports tried after the wanted one. */
-const NEAR = 20;
-
-async function startNear(name: ServerName, directory: string, host: string, wanted: number): Promise<Running> {
-  for (let port = wanted; ; port++) {
-    const last = wanted === 0 || port >= Math.min(wanted + NEAR, 65535);
-    // Looking first spares opening the data for a port that is taken.
-    if (!last && !(await isFree(host, port))) continue;
-    try {
-      const server = await SERVERS[name].start(directory, host, port);
-      if (wanted !== 0 && server.port !== wanted) {
-        publish("warning", {
-          code: "PORT_TAKEN",
-          message: `Port ${wanted} is taken: ${name} listens on ${server.port} instead.`,
-          detail: { server: name, wanted, port: server.port },
-        });
-      }
-      return server;
-    } catch (error) {
-      if (last || !(error instanceof MillraceError) || error.code !== "PORT_IN_USE") throw error;
-    }
-  }
 }
 
 function isFree(host: string, port: number): Promise<boolean> {

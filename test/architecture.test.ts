@@ -19,6 +19,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "durable.ts": [],
   "durable-files.ts": ["durable.ts"],
   "listen-error.ts": [],
+  "start-near.ts": [],
   "backend.ts": ["types", "plan", "connectors/connector.ts"],
   types: [],
   plan: ["types"],
@@ -64,8 +65,8 @@ const ALLOWED: Record<string, readonly string[]> = {
     "listen-error.ts",
   ],
   "session.ts": ["types", "plan", "dataframe", "connectors", "engine", "spark", "backend.ts", "stack.ts"],
-  "stack.ts": ["types", "kafka", "cache", "database", "dir-lock.ts"],
-  observe: ["backend.ts", "listen-error.ts"],
+  "stack.ts": ["types", "kafka", "cache", "database", "dir-lock.ts", "start-near.ts"],
+  observe: ["backend.ts", "listen-error.ts", "start-near.ts"],
   planning: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts"],
   cli: [
     "stack.ts",

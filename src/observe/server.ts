@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener, type HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { MillraceError } from "../errors.ts";
-import { publish } from "../events.ts";
 import { listenError } from "../listen-error.ts";
+import { startNear } from "../start-near.ts";
 import type { ApiError, ServerInfo } from "./api.ts";
 import { guard } from "./guard.ts";
 import { QueryLog } from "./query-log.ts";
@@ -49,8 +49,6 @@ export interface Observer {
 }
 
 const USUAL_PORT = 4040;
-/** Ports tried after the wanted one. */
-const NEAR = 20;
 
 /**
  * Starts it: `/metrics` for Prometheus, `/healthz` and `/readyz`, `/api` with live messages. Throws PORT_IN_USE when no port near is free,
@@ -94,7 +92,9 @@ export async function startObserver(options: ObserverOptions = {}): Promise<Obse
     return c.json<ApiError>({ error: { code: ours?.code ?? "INTERNAL", message, hint: ours?.hint ?? null } }, 500);
   });
   const server = createServer(getRequestListener(app.fetch));
-  port = await listenNear(server, host, options.port ?? USUAL_PORT);
+  ({ port } = await startNear({ name: "dashboard", title: "the dashboard" }, options.port ?? USUAL_PORT, (at) =>
+    listen(server, host, at),
+  ));
   const name = host.includes(":") ? `[${host}]` : host;
   return {
     port,
@@ -110,27 +110,15 @@ export async function startObserver(options: ObserverOptions = {}): Promise<Obse
   };
 }
 
-async function listenNear(server: Server, host: string, wanted: number): Promise<number> {
-  for (let port = wanted; ; port++) {
-    const error = await new Promise<unknown>((resolve) => {
-      server.once("error", resolve);
-      server.listen({ host, port, exclusive: true }, () => {
-        server.off("error", resolve);
-        resolve(undefined);
-      });
+/** Throws PORT_IN_USE. */
+async function listen(server: Server, host: string, port: number): Promise<{ port: number }> {
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: unknown): void => reject(listenError(error, host, port));
+    server.once("error", fail);
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off("error", fail);
+      resolve();
     });
-    if (error === undefined) break;
-    const failure = listenError(error, host, port);
-    const again = failure instanceof MillraceError && failure.code === "PORT_IN_USE" && wanted !== 0;
-    if (!again || port >= Math.min(wanted + NEAR, 65_535)) throw failure;
-  }
-  const { port } = server.address() as AddressInfo;
-  if (wanted !== 0 && port !== wanted) {
-    publish("warning", {
-      code: "PORT_TAKEN",
-      message: `Port ${wanted} is taken: the dashboard listens on ${port} instead.`,
-      detail: { server: "dashboard", wanted, port },
-    });
-  }
-  return port;
+  });
+  return server.address() as AddressInfo;
 }
