@@ -11,7 +11,7 @@ import { intervalToString } from "./interval-text.ts";
 import { javaNumber } from "./java-format.ts";
 import { repairJson } from "./json-convert.ts";
 import { getJsonObject, inferJson, jsonSchema, pretty } from "./json-native.ts";
-import { any, DOUBLE, INT, opt, param, rest, STRING, string } from "./params.ts";
+import { any, INT, opt, param, rest, STRING, string } from "./params.ts";
 import { local } from "./zone.ts";
 
 const fn = family("json");
@@ -294,5 +294,3 @@ export class JsonWriter {
     return `CASE WHEN ${pattern} IS NULL THEN ${plain} ELSE CAST(to_json(${text}) AS VARCHAR) END`;
   }
 }
-
-export const doubleText = (call: NativeCall, x: string): string => call(numberText, [{ sql: x, type: DOUBLE }], STRING);
