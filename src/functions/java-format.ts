@@ -1,42 +1,25 @@
 import { MillraceError } from "../errors.ts";
+import { doubleText, floatText } from "../types/number-text.ts";
 
-/** Numbers and texts as Java writes them: Double.toString, java.util.Formatter, rounding half up of the shortest digits. */
+/** Numbers and texts as Java writes them: java.util.Formatter, rounding half up of the shortest digits. */
 
-/** The shortest digits of a double or float, and the place of the point: 0.00012 is ["12", -3]. */
-function digitsOf(x: number, single: boolean): { digits: string; point: number } {
-  let text = x.toExponential();
-  if (single) {
-    for (let p = 0; p < 9; p++) {
-      text = x.toExponential(p);
-      if (Math.fround(Number(text)) === x) break;
-    }
-  }
-  const m = /^(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(text)!;
+/** The shortest digits of a double, and the place of the point: 0.00012 is ["12", -3]. */
+function digitsOf(x: number): { digits: string; point: number } {
+  const m = /^(\d)(?:\.(\d+))?e([+-]\d+)$/.exec(x.toExponential())!;
   return { digits: `${m[1]}${m[2] ?? ""}`.replace(/(?<=.)0+$/, ""), point: Number(m[3]) + 1 };
 }
 
-/** Java's Double.toString or Float.toString. */
-export function javaNumber(x: number, single = false): string {
-  if (Number.isNaN(x)) return "NaN";
-  if (!Number.isFinite(x)) return x > 0 ? "Infinity" : "-Infinity";
-  const sign = x < 0 || Object.is(x, -0) ? "-" : "";
-  if (x === 0) return `${sign}0.0`;
-  const { digits, point } = digitsOf(Math.abs(x), single);
-  if (point > -3 && point <= 7) return sign + plain(digits, point, true);
-  return `${sign}${digits[0]}.${digits.slice(1) || "0"}E${point - 1}`;
-}
-
-function plain(digits: string, point: number, fraction: boolean): string {
+function plain(digits: string, point: number): string {
   if (point <= 0) return `0.${"0".repeat(-point)}${digits}`;
-  if (point >= digits.length) return digits + "0".repeat(point - digits.length) + (fraction ? ".0" : "");
+  if (point >= digits.length) return digits + "0".repeat(point - digits.length);
   return `${digits.slice(0, point)}.${digits.slice(point)}`;
 }
 
 /** A number without sign in plain decimals, as BigDecimal takes it. */
 export function decimalText(x: number): string {
   if (x === 0) return "0";
-  const { digits, point } = digitsOf(x, false);
-  return plain(digits, point, false);
+  const { digits, point } = digitsOf(x);
+  return plain(digits, point);
 }
 
 /** A plain decimal text without sign, rounded to so many places. */
@@ -114,7 +97,7 @@ function one(
   switch (lower) {
     case "s":
       if (typeof value === "number" && (kind === "double" || kind === "float"))
-        return cut(javaNumber(value, kind === "float"));
+        return cut(kind === "float" ? floatText(value) : doubleText(value));
       return cut(String(value));
     case "h":
       return wrong();

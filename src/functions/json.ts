@@ -3,12 +3,12 @@ import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
+import { doubleText, floatText } from "../types/number-text.ts";
 import { toSparkJson } from "../types/struct-json.ts";
 import { formatFunctions } from "./datetime-format.ts";
 import { type FunctionDef, family, type NativeCall, nativeFunction, type SqlTypes } from "./define.ts";
 import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
 import { intervalToString } from "./interval-text.ts";
-import { javaNumber } from "./java-format.ts";
 import { repairJson } from "./json-convert.ts";
 import { getJsonObject, inferJson, jsonSchema, pretty } from "./json-native.ts";
 import { any, INT, opt, param, rest, STRING, string } from "./params.ts";
@@ -175,8 +175,8 @@ export const jsonFunctions: readonly FunctionDef[] = [
   ),
 ];
 
-const numberText = nativeFunction("to_json", (x: number) => javaNumber(x));
-const floatText = nativeFunction("to_json", (x: number) => javaNumber(x, true));
+const doubleNative = nativeFunction("to_json", doubleText);
+const floatNative = nativeFunction("to_json", floatText);
 const decimalText = nativeFunction("to_json", (text: string) => {
   // java.math.BigDecimal.toString: with an exponent where there would be many zeros.
   const [, sign = "", whole = "0", fraction = ""] = /^(-?)(\d*)\.?(\d*)$/.exec(text)!;
@@ -244,7 +244,7 @@ export class JsonWriter {
       case "float":
       case "double": {
         const single = type.kind === "float";
-        const slow = this.#call(single ? floatText : numberText, [{ sql: x, type }], STRING);
+        const slow = this.#call(single ? floatNative : doubleNative, [{ sql: x, type }], STRING);
         const plain = `${x} = 0 OR (abs(${x}) >= 0.001 AND abs(${x}) < 10000000)`;
         return `CASE WHEN ${plain} THEN CAST(${x} AS VARCHAR) WHEN isfinite(${x}) THEN ${slow} ELSE '"' || ${slow} || '"' END`;
       }
