@@ -1,4 +1,5 @@
 import type { DataType } from "../types/data-type.ts";
+import { sqlString } from "../types/duckdb-types.ts";
 import { fixedOffset } from "../types/time-zone.ts";
 
 /** Between instants (TIMESTAMP WITH TIME ZONE) and the wall clock of the session's time zone (TIMESTAMP). */
@@ -12,23 +13,34 @@ const fixedMicros = (timeZone: string | undefined): number | undefined => {
 const later = (micros: string, offset: number): string =>
   offset === 0 ? micros : `${micros} ${offset < 0 ? "-" : "+"} ${Math.abs(offset)}`;
 
+/** The zone of wall clocks: of a zone with rules DuckDB's own setting when `session`, else the zone by its name. */
+type Whose = "session" | "named";
+
 /** The wall clock of an instant. */
-export function local(sql: string, timeZone: string | undefined): string {
+export function local(sql: string, timeZone: string | undefined, whose: Whose = "session"): string {
   const fixed = fixedMicros(timeZone);
-  return fixed === undefined ? `CAST(${sql} AS TIMESTAMP)` : `make_timestamp(${later(`epoch_us(${sql})`, fixed)})`;
+  return fixed === undefined
+    ? toWallClock(sql, timeZone, whose)
+    : `make_timestamp(${later(`epoch_us(${sql})`, fixed)})`;
 }
 
 /**
  * The instant of a wall clock. Where clocks are set back a time is there twice: DuckDB takes the later one, Spark the earlier, so the offset
  * of some hours before is tried first.
  */
-export function instant(sql: string, timeZone: string | undefined): string {
+export function instant(sql: string, timeZone: string | undefined, whose: Whose = "session"): string {
   const fixed = fixedMicros(timeZone);
   if (fixed !== undefined) return `make_timestamptz(${later(`epoch_us(${sql})`, -fixed)})`;
-  const late = `CAST(${sql} AS TIMESTAMP WITH TIME ZONE)`;
+  const wall = (x: string): string => toWallClock(x, timeZone, whose);
+  const late = whose === "session" ? `CAST(${sql} AS TIMESTAMP WITH TIME ZONE)` : wall(sql);
   const before = `(${late} - to_microseconds(10800000000))`;
-  const early = `make_timestamptz(epoch_us(${sql}) - (epoch_us(CAST(${before} AS TIMESTAMP)) - epoch_us(${before})))`;
-  return `CASE WHEN CAST(${early} AS TIMESTAMP) = ${sql} THEN ${early} ELSE ${late} END`;
+  const early = `make_timestamptz(epoch_us(${sql}) - (epoch_us(${wall(before)}) - epoch_us(${before})))`;
+  return `CASE WHEN ${wall(early)} = ${sql} THEN ${early} ELSE ${late} END`;
+}
+
+/** DuckDB's `timezone` goes both ways: from an instant to the wall clock, and back. */
+function toWallClock(sql: string, timeZone: string | undefined, whose: Whose): string {
+  return whose === "session" ? `CAST(${sql} AS TIMESTAMP)` : `timezone(${sqlString(timeZone!)}, ${sql})`;
 }
 
 /**
