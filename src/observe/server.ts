@@ -11,6 +11,7 @@ import { guard } from "./guard.ts";
 import { QueryLog } from "./query-log.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { notFound, pageRoutes } from "./routes/pages.ts";
 import { queryRoutes } from "./routes/queries.ts";
 
 /** What the routes stand on; one for each server. */
@@ -35,6 +36,8 @@ export interface ObserverOptions {
   readonly version?: string;
   /** The servers that the pipeline talks to. */
   readonly servers?: () => readonly ServerInfo[];
+  /** Folders with pages of your own, by the path where they are served, such as `{ "/map/": "examples/flights/page" }`. */
+  readonly pages?: Readonly<Record<string, string>>;
   /** Remembers what queries do; default one of its own that begins now. */
   readonly log?: QueryLog;
 }
@@ -51,8 +54,8 @@ export interface Observer {
 const USUAL_PORT = 4040;
 
 /**
- * Starts it: `/metrics` for Prometheus, `/healthz` and `/readyz`, `/api` with live messages. Throws PORT_IN_USE when no port near is free,
- * INVALID_ARGUMENT for an address that others reach without a token (`token: ""` makes one).
+ * Starts it: the dashboard at `/`, `/metrics` for Prometheus, `/healthz` and `/readyz`, `/api` with live messages. Throws PORT_IN_USE
+ * when no port near is free, INVALID_ARGUMENT for an address that others reach without a token (`token: ""` makes one).
  *
  * ```ts
  * const observer = await startObserver({ port: 0 });
@@ -83,9 +86,8 @@ export async function startObserver(options: ObserverOptions = {}): Promise<Obse
   app.route("/", healthRoutes(parts));
   app.route("/", metricsRoutes(parts));
   app.route("/api", queryRoutes(parts));
-  app.notFound((c) =>
-    c.json<ApiError>({ error: { code: "NOT_FOUND", message: `There is no ${c.req.path}.`, hint: null } }, 404),
-  );
+  app.route("/", pageRoutes(options.pages));
+  app.notFound(notFound);
   app.onError((error, c) => {
     const ours = error instanceof MillraceError ? error : undefined;
     const { message } = error;
