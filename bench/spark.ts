@@ -1,6 +1,7 @@
 /**
  * The same programs (bench/spark-job.ts) embedded and on real Spark, against the same topic of the same real Kafka, in one run. Both get
  * this machine; each engine's first query is its cold one: of a new process here, of a new server there (its start is not counted).
+ * By itself it takes names of jobs (`node bench/spark.ts window latency`), default all.
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -10,6 +11,7 @@ import { createTopics, replay } from "../examples/flights/replay.ts";
 import { startRealKafka } from "../services/kafka.ts";
 import { startPostgres } from "../services/postgres.ts";
 import { startSpark } from "../services/spark.ts";
+import { KafkaClient } from "../src/kafka/client/index.ts";
 import type { Latency } from "./latency-run.ts";
 import { report, withFolder } from "./measurement.ts";
 
@@ -72,12 +74,15 @@ await withFolder(async (folder) => {
       }
     };
 
+    const asked = process.argv.slice(2);
+    const wanted = (job: string): boolean => asked.length === 0 || asked.includes(job);
     for (const [job, what, goals] of [
       ["window", "Kafka JSON -> hourly window", ["10x", "5x"]],
       ["lake", "Kafka JSON -> Delta", ["10x", "5x"]],
       ["map", "Kafka JSON -> TypeScript map", undefined],
       ["sinks", "Kafka JSON -> two sinks, Delta one of them", undefined],
     ] as const) {
+      if (!wanted(job)) continue;
       const here = await run<Run>("embedded", undefined, job);
       const there = await onSpark<Run>(job);
       for (const [i, warmth] of ["cold", "warm"].entries()) {
@@ -104,7 +109,12 @@ await withFolder(async (folder) => {
       }
     }
 
+    if (!wanted("latency")) return;
     const here = await run<Latency>("embedded", undefined, "latency");
+    // The query makes its topic, as new for the second engine as for the first.
+    const kafkaAdmin = KafkaClient.connect({ "bootstrap.servers": kafka.bootstrap });
+    await kafkaAdmin.deleteTopics(["events"]);
+    kafkaAdmin.close();
     const there = await onSpark<Latency>("latency");
     for (const [i, { rate, p50, p99 }] of here.entries()) {
       const what = `produce -> visible in PostgreSQL, ${rate.toLocaleString("en-US")} events/s`;
