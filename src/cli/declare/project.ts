@@ -1,0 +1,26 @@
+import type { Command } from "commander";
+import { common, type Done, examples } from "./shared.ts";
+
+/** The commands about a project and the machine: init. */
+export function declareProject(program: Command, done: Done): void {
+  common(program.command("init"))
+    .argument("[name]", "The folder of the new project; it must not exist or be empty.")
+    .description("Write a new project that runs at once: pipeline, schema, test, settings of the editor.")
+    .option("-t, --template <name>", "What it starts with: flights, clickstream or tutorial.")
+    .option("-y, --yes", "Ask nothing: take the defaults for what is not given.")
+    .option("--no-install", "Do not install its packages.")
+    .option("--no-git", "Do not make it a git repository.")
+    .option("--package-manager <name>", "npm, pnpm, yarn or bun; default: the one that runs this.")
+    .addHelpText(
+      "after",
+      examples(
+        ["npx millrace init demo", "asks what it starts with"],
+        ["npx millrace init demo --yes", "asks nothing"],
+        ["npx millrace init clicks --template clickstream --no-install", "only the files"],
+      ),
+    )
+    .action(async (name: string | undefined, options) => {
+      const { init } = await import("../commands/init.ts");
+      done(await init(name, options));
+    });
+}

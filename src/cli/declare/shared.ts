@@ -1,0 +1,63 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+/** Takes the exit code of a command. */
+export type Done = (code: number) => void;
+
+/** Options of every command. */
+export function common(command: Command): Command {
+  return command
+    .helpOption("-h, --help", "Show help.")
+    .option("--json", "Print JSON: one object, or one per line.")
+    .option("--verbose", "Show stack traces.");
+}
+
+/** Adds the options of a command that starts embedded servers. */
+export function servers(command: Command): Command {
+  return command
+    .option("-d, --dir <directory>", "Where embedded servers keep their data.", ".millrace")
+    .option("--host <address>", "Address that embedded servers listen on.", "127.0.0.1")
+    .addOption(port("kafka", 9092))
+    .addOption(port("postgres", 5432))
+    .addOption(port("redis", 6379))
+    .addOption(metricsPort());
+}
+
+export function port(name: string, usual: number): Option {
+  return new Option(
+    `--${name}-port <number>`,
+    `Port of the embedded server; 0 takes any free one. (default: ${usual})`,
+  ).argParser(wholeNumber(0, 65_535));
+}
+
+export function metricsPort(): Option {
+  return new Option(
+    "--metrics-port <number>",
+    "Port of /metrics, /healthz, /readyz and /api; 0 takes any free one. (default: 4040; `run` listens only when given)",
+  ).argParser(wholeNumber(0, 65_535));
+}
+
+export function kafka(): Option {
+  return new Option("--kafka <host:port>", "Address of Kafka.").env("MILLRACE_KAFKA").default("127.0.0.1:9092");
+}
+
+export function wholeNumber(from: number, to: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (!/^\d+$/.test(text) || n < from || n > to) {
+      const range = to === Number.MAX_SAFE_INTEGER ? `from ${from}` : `from ${from} to ${to}`;
+      throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+    }
+    return n;
+  };
+}
+
+export function setting(text: string, before: Record<string, string>): Record<string, string> {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new InvalidArgumentError("It must be name=value.");
+  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
+}
+
+export function examples(...lines: readonly (readonly [command: string, what: string])[]): string {
+  const width = Math.max(...lines.map(([c]) => c.length));
+  return `\nExamples:\n${lines.map(([c, w]) => `  $ ${w === "" ? c : `${c.padEnd(width)}  # ${w}`}`).join("\n")}`;
+}
