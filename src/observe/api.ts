@@ -56,6 +56,8 @@ export interface QuerySummary {
   readonly restarts: number;
   readonly lastError: QueryFailure | null;
   readonly sources: readonly { readonly description: string; readonly lagRows: number | null }[];
+  /** Rows a second over each edge of the query's graph, by the edge's id; null where nobody counts. */
+  readonly flows: Readonly<Record<string, number | null>>;
   readonly sinks: readonly { readonly name: string; readonly description: string; readonly guarantee: string | null }[];
 }
 
@@ -73,11 +75,72 @@ export interface BatchSummary {
   readonly phases: Readonly<Record<string, number>>;
 }
 
+/** What a query does, step by step, with places for a drawing: pixels, origin at the top left. Sources are at the left. */
+export interface QueryGraph {
+  readonly width: number;
+  readonly height: number;
+  readonly nodes: readonly GraphNode[];
+  readonly edges: readonly GraphEdge[];
+}
+
+export interface GraphNode {
+  readonly id: string;
+  readonly kind: "source" | "sql" | "watermark" | "state" | "typescript" | "sink";
+  readonly title: string;
+  readonly detail: string;
+  /** Names of the TypeScript functions that the step calls. */
+  readonly functions: readonly string[];
+  /** Only for `state`: whether what is kept stays bounded, and by what. */
+  readonly state: { readonly bounded: boolean; readonly reason: string } | null;
+  /** Only for `sink`: what it promises for a batch that is delivered again. */
+  readonly guarantee: string | null;
+  /** Left, top. */
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface GraphEdge {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  /** Corners of the line, from the first node's border to the second's. */
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+/** How far a source's partition was read; offsets are text. */
+export interface PartitionLag {
+  readonly source: string;
+  readonly partition: string;
+  readonly read: string;
+  readonly latest: string;
+  readonly lagRows: number;
+}
+
 /** `GET /api/queries/:id`. */
 export interface QueryDetail extends QuerySummary {
+  /** Null when the query does not tell its plan. */
+  readonly graph: QueryGraph | null;
+  /** The plan as text, analysed; null when the query does not tell it. */
+  readonly plan: string | null;
+  readonly partitions: readonly PartitionLag[];
+  /** The newest failures, newest first. */
+  readonly failures: readonly QueryFailure[];
+  /** Rows that came behind the watermark: how many by operator, and the newest few where the engine keeps samples. */
+  readonly late: readonly {
+    readonly operator: string;
+    readonly rows: number;
+    readonly samples: readonly Readonly<Record<string, unknown>>[];
+  }[];
   /** Oldest first. */
   readonly history: readonly BatchSummary[];
   readonly lastProgress: StreamingQueryProgress | null;
+}
+
+/** `GET /api/queries/:id/batches/:batchId`: everything that is kept of one batch. */
+export interface BatchDetail extends BatchSummary {
+  readonly progress: StreamingQueryProgress;
 }
 
 /** One message of `GET /api/stream`, by its event name. */

@@ -42,6 +42,7 @@ export function summarize(q: QueryRecord, now: number): QuerySummary {
     batches: q.totals.batches,
     restarts: q.totals.restarts,
     lastError: q.lastError,
+    flows: {},
     sources: (last?.sources ?? []).map((s) => ({ description: s.description, lagRows: lagOf(s) ?? null })),
     sinks: (last?.sinks ?? (last === undefined ? [] : [last.sink])).map((s) => ({
       name: s.name ?? s.description,
@@ -53,7 +54,16 @@ export function summarize(q: QueryRecord, now: number): QuerySummary {
 
 /** A query with the history of its batches; pure. */
 export function detail(q: QueryRecord, now: number): QueryDetail {
-  return { ...summarize(q, now), history: q.batches.map(batchSummary), lastProgress: q.batches.at(-1) ?? null };
+  return {
+    ...summarize(q, now),
+    graph: null,
+    plan: null,
+    partitions: [],
+    failures: q.lastError === null ? [] : [q.lastError],
+    late: [...q.totals.lateRows].map(([operator, rows]) => ({ operator, rows, samples: [] })),
+    history: q.batches.map(batchSummary),
+    lastProgress: q.batches.at(-1) ?? null,
+  };
 }
 
 /** A batch in one row; pure. */
