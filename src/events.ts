@@ -5,7 +5,14 @@ import { channel } from "node:diagnostics_channel";
  * the dashboard, metrics, logs and tests subscribe. This module imports nothing of ours.
  */
 export interface Events {
-  "query.started": { id: string; runId: string; name: string | null; timestamp: string };
+  /** `plan` works out what the query does, step by step (`QueryPlan` of plan/query-plan.ts), when somebody wants to see it. */
+  "query.started": {
+    id: string;
+    runId: string;
+    name: string | null;
+    timestamp: string;
+    plan?: () => Promise<unknown>;
+  };
   "query.progress": { id: string; runId: string; name: string | null; progress: unknown };
   "query.idle": { id: string; runId: string; timestamp: string };
   "query.terminated": { id: string; runId: string; name: string | null; error: Error | null };
@@ -20,6 +27,22 @@ export interface Events {
   };
   /** One point of the batch protocol was passed; crash tests stop the process at these. */
   "batch.step": { queryId: string; batchId: number; step: BatchStep; sink?: string };
+  /**
+   * What the embedded engine counted in a batch beside its progress, just before `query.progress`. `operator` is the position in
+   * `stateOperators` and the name, such as `0 stateStoreSave`. `lateSamples`: a few of the rows that came too late, at most once a second.
+   */
+  "batch.measured": {
+    queryId: string;
+    batchId: number;
+    operators: readonly {
+      operator: string;
+      inputRows?: number;
+      outputRows?: number;
+      lateSamples: readonly Readonly<Record<string, unknown>>[];
+    }[];
+    /** Files of the state on disk. */
+    stateBytes: number;
+  };
   /** A record that could not be used, where it came from and why. */
   "record.bad": { source: string; partition?: string; offset?: string; reason: string };
   "server.listening": { server: string; host: string; port: number; wanted: number };
@@ -68,6 +91,11 @@ const LOUD: { readonly [K in keyof Events]?: (event: Events[K]) => void } = {
 
 function warn(message: string, code?: string): void {
   process.emitWarning(message, { type: "MillraceWarning", ...(code !== undefined && { code }) });
+}
+
+/** Whether somebody listens: what costs more than the publishing itself is only done then. */
+export function hasListeners(name: keyof Events): boolean {
+  return of(name).hasSubscribers;
 }
 
 /** Calls `listener` for every event of that name until the returned function is called. */

@@ -1,6 +1,7 @@
 import type { StateOperatorProgress } from "../backend.ts";
 import type { Connection } from "../duckdb/duckdb.ts";
 import { MillraceError } from "../errors.ts";
+import type { Events } from "../events.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type PlannedBatch, sameOffset } from "./batch.ts";
@@ -16,11 +17,15 @@ export interface BatchOutcome {
   readonly watermarks: SavedWatermarks;
   readonly eventTime: EventTimeStats | undefined;
   readonly operators: readonly StateOperatorProgress[];
+  /** What was counted beside that, operator by operator. */
+  readonly measured?: Events["batch.measured"]["operators"];
   /** For a staged plan: rows of table `output`. */
   readonly outputRows: number | undefined;
   /** For a plan that stages nothing: the SQL that computes the rows. */
   readonly outputSql: string | undefined;
 }
+
+type Measured = NonNullable<BatchOutcome["measured"]>[number];
 
 /** Pieces that the batch half of the engine supplies. */
 export interface RunnerParts {
@@ -80,6 +85,7 @@ export class BatchRunner {
         eventTime: merged(eventTimes),
         // From the result down, as Spark lists them.
         operators: operators.toReversed().map((operator) => toProgress(operator, metrics.get(operator)!)),
+        measured: operators.toReversed().map((operator, i) => measuredOf(i, operator, metrics.get(operator)!)),
         outputRows: Number(last.columns[0]![0]),
         outputSql: undefined,
       };
@@ -210,6 +216,20 @@ function merged(all: readonly (EventTimeStats | undefined)[]): EventTimeStats | 
     maxMs: Math.max(...seen.map((stats) => stats.maxMs)),
     avgMs: seen.reduce((sum, stats) => sum + stats.avgMs * stats.count, 0) / count,
   };
+}
+
+function measuredOf(i: number, operator: StatefulOperator, metrics: OperatorMetrics): Measured {
+  return {
+    operator: operatorKey(i, operator),
+    ...(metrics.rowsIn !== undefined && { inputRows: metrics.rowsIn }),
+    ...(metrics.rowsOut !== undefined && { outputRows: metrics.rowsOut }),
+    lateSamples: metrics.lateSamples ?? [],
+  };
+}
+
+/** An operator's position in progress and its name: how those who watch tell several of one kind apart. */
+export function operatorKey(position: number, operator: { readonly operatorName: string }): string {
+  return `${position} ${operator.operatorName}`;
 }
 
 function toProgress(operator: StatefulOperator, metrics: OperatorMetrics): StateOperatorProgress {

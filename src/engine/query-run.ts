@@ -10,7 +10,7 @@ import { type Delivered, deliver } from "../streaming/delivery.ts";
 import { Stopwatch, type TriggerReport, toProgress } from "../streaming/progress.ts";
 import type { OpenSink } from "../streaming/sinks.ts";
 import { type PlannedBatch, sameOffset } from "./batch.ts";
-import { sinksProgress, sourcesProgress } from "./batch-report.ts";
+import { publishMeasured, sinksProgress, sourcesProgress } from "./batch-report.ts";
 import { type BatchOutcome, BatchRunner } from "./batch-runner.ts";
 import { pathsOf } from "./execute.ts";
 import { ingest } from "./ingest.ts";
@@ -453,8 +453,8 @@ export class QueryRun {
       sources: sourcesProgress(this.#sources, batch, rowCounts),
       sinks: sinksProgress(sinks, outcome),
     };
-    const progress = toProgress(report);
-    log.add(progress);
+    const progress = log.add(toProgress(report));
+    publishMeasured(id, batch.id, outcome, this.#state);
     publish("query.progress", { id, runId, name, progress });
   }
 

@@ -38,6 +38,13 @@ export class QueryState {
     this.#threadsNow = threads;
   }
 
+  /** Bytes of the database on disk, write-ahead log included; 0 in memory. */
+  get bytes(): number {
+    if (this.#path === undefined) return 0;
+    const of = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    return of(this.#path) + of(`${this.#path}.wal`);
+  }
+
   /** Opens or creates the database; a path of undefined makes one in memory, for plans that stage nothing. */
   static async open(path: string | undefined, options: QueryStateOptions): Promise<QueryState> {
     let database: Database;

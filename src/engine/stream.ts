@@ -11,6 +11,7 @@ import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import { catalog } from "../functions/index.ts";
 import { schemaOf } from "../plan/analyze.ts";
+import { queryPlan } from "../plan/query-plan.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { stateShape } from "../plan/state-shape.ts";
 import { checkStreaming } from "../plan/streaming-rules.ts";
@@ -19,8 +20,8 @@ import { type Clock, systemClock } from "../streaming/clock.ts";
 import { confBoolean, duckdbLimits, streamConf } from "../streaming/conf.ts";
 import { iso, ProgressLog } from "../streaming/progress.ts";
 import { restartPolicy } from "../streaming/restart.ts";
-import { type ResolvedSink, resolveSinks } from "../streaming/sinks.ts";
-import type { RunnerParts } from "./batch-runner.ts";
+import { plannedSinks, type ResolvedSink, resolveSinks } from "../streaming/sinks.ts";
+import { operatorKey, type RunnerParts } from "./batch-runner.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { StreamingQuery } from "./query-handle.ts";
 import { QueryRun } from "./query-run.ts";
@@ -101,7 +102,14 @@ export async function startStreamingQuery(
       engineVersion: ENGINE_VERSION,
     };
     const first = await openFirst(setup, restartPolicy(conf).enabled);
-    publish("query.started", { id: queryId, runId, name: target.queryName, timestamp: iso(clock.now()) });
+    const keys = new Map(firstPlan.operators.toReversed().map((op, i) => [op.node, operatorKey(i, op)]));
+    publish("query.started", {
+      id: queryId,
+      runId,
+      name: target.queryName,
+      timestamp: iso(clock.now()),
+      plan: async () => queryPlan(plan, target.outputMode, plannedSinks(target, sinks), (node) => keys.get(node)),
+    });
     const held = lock;
     return new StreamingQuery(
       {

@@ -24,6 +24,11 @@ export function resolvedTree(
   );
 }
 
+/** One operator in a line for people: as `explain` draws it, without the numbers of columns. */
+export function operatorText(node: ResolvedRelation): string {
+  return describe(node, (_, options) => hideSecrets(options)).replaceAll(/#\d+(-T\d+ms)?\b/g, "");
+}
+
 /** A plan as it was written, before its names are resolved: Spark marks such operators with an apostrophe. */
 export function writtenTree(plan: Relation): string {
   return tree(plan, describeWritten, relationInputs);

@@ -40,7 +40,8 @@ export function outline(plan: ResolvedRelation, outputMode: "append" | "update" 
   return steps;
 }
 
-function stepOf(node: ResolvedRelation, outputMode: "append" | "update" | "complete"): OutlineStep {
+/** One node as a step. Pure. */
+export function stepOf(node: ResolvedRelation, outputMode: "append" | "update" | "complete"): OutlineStep {
   const functions = [...new Set(resolvedExprs(node).flatMap(udfs))];
   const operator = NAMES[node.kind];
   switch (node.kind) {

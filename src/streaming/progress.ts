@@ -130,9 +130,11 @@ export class ProgressLog {
     return this.#recent.at(-1) ?? null;
   }
 
-  add(progress: StreamingQueryProgress): void {
+  /** Keeps a progress, and gives it back. */
+  add(progress: StreamingQueryProgress): StreamingQueryProgress {
     this.#recent.push(progress);
     if (this.#recent.length > this.#limit) this.#recent = this.#recent.slice(-this.#limit);
+    return progress;
   }
 }
 

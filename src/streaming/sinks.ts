@@ -5,6 +5,7 @@ import { resolveOptions } from "../connectors/options.ts";
 import { MillraceError } from "../errors.ts";
 import type { StructType } from "../types/data-type.ts";
 import { repeatedColumn } from "../types/repeated-column.ts";
+import { hidePasswords } from "../types/secrets.ts";
 
 /** A sink of a query after its options are checked. */
 export interface ResolvedSink {
@@ -35,6 +36,34 @@ export function resolveSinks(
   checkSinkNames(target.sinks);
   checkOutput(schema);
   return target.sinks.map((sink) => resolveSink(sink, target.outputMode, schema, connectorFor));
+}
+
+/** Names of options that say where to, in the order in which they are looked for. */
+const DESTINATIONS = ["path", "dbtable", "topic", "key", "table"];
+
+/** Where a sink writes to, in a word for people: a folder, a table, a topic. Without secrets. */
+export function destinationOf(sink: SinkTarget): string {
+  const options = Object.fromEntries(Object.entries(sink.options).map(([name, value]) => [name.toLowerCase(), value]));
+  const found = sink.path ?? DESTINATIONS.map((name) => options[name]).find((value) => value !== undefined) ?? "";
+  return hidePasswords(found);
+}
+
+/** The sinks as a drawing of the query shows them. */
+export function plannedSinks(
+  target: StreamTarget,
+  sinks: readonly { readonly name: string; readonly guarantee: Guarantee | undefined }[],
+): {
+  readonly name: string;
+  readonly format: string;
+  readonly destination: string;
+  readonly guarantee: Guarantee | null;
+}[] {
+  return target.sinks.map((sink) => ({
+    name: sink.name,
+    format: sink.format,
+    destination: destinationOf(sink),
+    guarantee: sinks.find(({ name }) => name === sink.name)?.guarantee ?? null,
+  }));
 }
 
 /** There is a sink, and no two have the same name. */

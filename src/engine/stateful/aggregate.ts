@@ -5,13 +5,14 @@ import type { FunctionDef, SqlTypes } from "../../functions/index.ts";
 import { columnOf } from "../../plan/resolve-expr.ts";
 import type { Field, ResolvedExpr, ResolvedRelation } from "../../plan/resolved.ts";
 import type { AnyRow } from "../../types/data-type.ts";
-import { sqlType } from "../../types/duckdb-types.ts";
+import { quoteIdentifier, sqlType } from "../../types/duckdb-types.ts";
 import { callTypes, columnName, compileExpr, functionOf, windowOf, windowStruct } from "../compile.ts";
 import {
   atOrBefore,
   type EventTimeStats,
   eventTimeField,
   eventTimeMsSql,
+  LateSampler,
   type OperatorBatch,
   type OperatorOptions,
   type OperatorResult,
@@ -58,6 +59,7 @@ export class StreamingAggregate implements StatefulOperator {
   readonly #eventKey: Key | undefined;
   /** Column of the input whose event times are measured here; see fuse-watermark.ts. */
   readonly #eventTime: number | undefined;
+  readonly #sampler = new LateSampler();
   #known: Known = { rows: 0, earliestMs: undefined };
   #knownBefore: Known = this.#known;
 
@@ -128,6 +130,8 @@ export class StreamingAggregate implements StatefulOperator {
     this.#knownBefore = this.#known;
     const started = performance.now();
     const { stats, groups } = batch.empty ? NOTHING : await this.#merge(batch);
+    const late = Number(stats.late ?? 0);
+    const lateSamples = await this.#sampler.take(batch.connection, late, this.#lateSql());
     const updatesMs = performance.now() - started;
     const removalStart = performance.now();
     const removed = await this.#evict(batch);
@@ -137,9 +141,12 @@ export class StreamingAggregate implements StatefulOperator {
         rowsTotal: this.#known.rows,
         rowsUpdated: groups,
         rowsRemoved: removed,
-        rowsDroppedByWatermark: Number(stats.late ?? 0),
+        rowsDroppedByWatermark: late,
         updatesMs,
         removalsMs: performance.now() - removalStart,
+        rowsIn: Number(stats.rows ?? 0),
+        rowsOut: this.#mode === "append" ? removed : this.#mode === "update" ? groups : this.#known.rows,
+        lateSamples,
       },
       eventTime: eventTimeOf(stats),
     };
@@ -241,7 +248,7 @@ export class StreamingAggregate implements StatefulOperator {
         : ", epoch_ms(min(t_min)) AS t_min, epoch_ms(max(t_max)) AS t_max, sum(t_sum) AS t_sum, sum(t_count) AS t_count";
     const key = this.#eventKey;
     const earliest = key === undefined ? "" : `, min(${this.#closesMsSql(key.name)}) FILTER (NOT late) AS earliest`;
-    return `SELECT count(*) FILTER (NOT late) AS groups, count(rid) FILTER (NOT late) AS updated, coalesce(sum(n) FILTER (late), 0) AS late${earliest}${times} FROM ${this.#merged}`;
+    return `SELECT count(*) FILTER (NOT late) AS groups, count(rid) FILTER (NOT late) AS updated, coalesce(sum(n) FILTER (late), 0) AS late, coalesce(sum(n), 0) AS rows${earliest}${times} FROM ${this.#merged}`;
   }
 
   /** Removes closed groups; in append mode they are the output. */
@@ -276,13 +283,7 @@ export class StreamingAggregate implements StatefulOperator {
     const table =
       !some || this.#mode === "complete" ? this.#state : this.#mode === "append" ? this.#closed : this.#merged;
     const where = !some ? " WHERE false" : this.#mode === "update" ? " WHERE NOT late" : "";
-    const keys = this.#keys.map((key) => {
-      const value =
-        key.durationMicros === undefined
-          ? key.name
-          : windowStruct(`epoch_us(${key.name})`, key.durationMicros, key.field);
-      return `${value} AS ${columnName(key.field.id)}`;
-    });
+    const keys = this.#keys.map((key) => `${this.#keySql(key)} AS ${columnName(key.field.id)}`);
     const results = this.#aggregates.map(({ def, types, columns, field }) => {
       const sql = def.aggregate!.final(
         columns.map((c) => quoted(c.name)),
@@ -291,6 +292,18 @@ export class StreamingAggregate implements StatefulOperator {
       return `CAST(${sql} AS ${sqlType(field.type)}) AS ${columnName(field.id)}`;
     });
     return `(SELECT ${[...keys, ...results].join(", ") || "1 AS none"} FROM ${table}${where})`;
+  }
+
+  /** The groups that late rows of the batch would have gone into, and how many rows of each. */
+  #lateSql(): string {
+    const keys = this.#keys.map((key) => `${this.#keySql(key)} AS ${quoteIdentifier(key.field.name)}`);
+    return `SELECT ${[...keys, 'n AS "(rows)"'].join(", ")} FROM ${this.#merged} WHERE late`;
+  }
+
+  /** The value of a key from the column that keeps it. */
+  #keySql(key: Key): string {
+    if (key.durationMicros === undefined) return key.name;
+    return windowStruct(`epoch_us(${key.name})`, key.durationMicros, key.field);
   }
 
   #stateColumns(): { readonly name: string; readonly type: string }[] {

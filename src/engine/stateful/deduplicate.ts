@@ -7,6 +7,8 @@ import {
   atOrBefore,
   eventTimeField,
   eventTimeMsSql,
+  LateSampler,
+  namedColumns,
   type OperatorBatch,
   type OperatorOptions,
   type OperatorResult,
@@ -30,6 +32,7 @@ export class StreamingDeduplicate implements StatefulOperator {
   readonly #firstTable: string;
   readonly #keys: readonly Field[];
   readonly #eventTime: Field | undefined;
+  readonly #sampler = new LateSampler();
   #known: { readonly rows: number; readonly earliestMs: number | undefined } = { rows: 0, earliestMs: undefined };
   #knownBefore = this.#known;
 
@@ -110,6 +113,12 @@ export class StreamingDeduplicate implements StatefulOperator {
       earliestMs:
         earliest === undefined ? this.#known.earliestMs : Math.min(earliest, this.#known.earliestMs ?? earliest),
     };
+    const lateRows = Number(stats.late);
+    const lateSamples = await this.#sampler.take(
+      connection,
+      lateRows,
+      `SELECT ${namedColumns(this.node.input.fields)} FROM ${this.#rowsTable} WHERE late`,
+    );
     const updatesMs = performance.now() - started;
     const removalStart = performance.now();
     const removed = this.hasWork(evictMs) ? await this.#evict(connection, evictMs) : 0;
@@ -119,10 +128,13 @@ export class StreamingDeduplicate implements StatefulOperator {
         rowsTotal: this.#known.rows,
         rowsUpdated: first,
         rowsRemoved: removed,
-        rowsDroppedByWatermark: Number(stats.late),
+        rowsDroppedByWatermark: lateRows,
         updatesMs,
         removalsMs: performance.now() - removalStart,
-        custom: { numDroppedDuplicateRows: Number(stats.rows) - Number(stats.late) - first },
+        custom: { numDroppedDuplicateRows: Number(stats.rows) - lateRows - first },
+        rowsIn: Number(stats.rows),
+        rowsOut: first,
+        lateSamples,
       },
     };
   }

@@ -60,6 +60,7 @@ export class StreamingLimit implements StatefulOperator {
         rowsDroppedByWatermark: 0,
         updatesMs: performance.now() - started,
         removalsMs: 0,
+        rowsOut: passed,
       },
     };
   }

@@ -1,7 +1,10 @@
 import type { OutputMode } from "../../connectors/connector.ts";
 import type { Connection } from "../../duckdb/duckdb.ts";
+import { hasListeners } from "../../events.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation } from "../../plan/resolved.ts";
-import type { CompileContext } from "../compile.ts";
+import type { AnyRow } from "../../types/data-type.ts";
+import { quoteIdentifier } from "../../types/duckdb-types.ts";
+import { type CompileContext, columnName } from "../compile.ts";
 
 /**
  * A stateful operator: takes the rows of a batch, its keys' state in bulk, and gives its output rows and the new state, all inside the
@@ -60,6 +63,11 @@ export interface OperatorMetrics {
   readonly updatesMs: number;
   readonly removalsMs: number;
   readonly custom?: Readonly<Record<string, number>>;
+  /** Rows that came in, where counting them costs nothing. */
+  readonly rowsIn?: number;
+  /** Rows that went on. */
+  readonly rowsOut?: number;
+  readonly lateSamples?: readonly AnyRow[];
 }
 
 export interface EventTimeStats {
@@ -109,4 +117,26 @@ export function reading(input: ResolvedRelation, exprs: readonly ResolvedExpr[])
     expr,
   }));
   return { kind: "project", input, exprs: named, fields: named.map(({ field }) => field), streaming: input.streaming };
+}
+
+const SAMPLES = 5;
+const SAMPLE_EVERY_MS = 1_000;
+
+/** Looks at a few late rows for those who watch the query: only when somebody does, and at most once a second. */
+export class LateSampler {
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  /** `from`: a SELECT without LIMIT over the late rows of the batch, of which there are `late`. */
+  async take(connection: Connection, late: number, from: string): Promise<readonly AnyRow[]> {
+    if (late === 0 || !hasListeners("batch.measured")) return [];
+    const now = performance.now();
+    if (now - this.#lastMs < SAMPLE_EVERY_MS) return [];
+    this.#lastMs = now;
+    return (await connection.query(`${from} LIMIT ${SAMPLES}`)).rows;
+  }
+}
+
+/** The columns of fields under their own names. */
+export function namedColumns(fields: readonly Field[]): string {
+  return fields.map((field) => `${columnName(field.id)} AS ${quoteIdentifier(field.name)}`).join(", ") || "1 AS none";
 }

@@ -7,7 +7,14 @@ import { callProcessor, processorFailed, processorGaveNoRows } from "../../types
 import type { StatefulProcessor, TimerValues } from "../../types/stateful.ts";
 import { columnName, compileExpr } from "../compile.ts";
 import type { OperatorResult, StatefulOperator } from "./operator.ts";
-import { atOrBefore, eventTimeField, type OperatorBatch, type OperatorOptions } from "./operator.ts";
+import {
+  atOrBefore,
+  eventTimeField,
+  LateSampler,
+  namedColumns,
+  type OperatorBatch,
+  type OperatorOptions,
+} from "./operator.ts";
 import { ProcessorHandle } from "./processor-handle.ts";
 import type { Variable } from "./state-variables.ts";
 
@@ -35,6 +42,7 @@ export class TransformWithState implements StatefulOperator {
   readonly #outputSchema: StructType;
   /** Made when the operator is opened, by `init` acquainted with the handle. */
   #processor!: StatefulProcessor;
+  readonly #sampler = new LateSampler();
   #earliestTimer: number | undefined;
   #rows = 0;
 
@@ -109,8 +117,14 @@ export class TransformWithState implements StatefulOperator {
     this.#handle.startBatch(batch.batchId, timestampMs);
     await this.#layDown(batch, dueMs);
     const keyCount = Number((await connection.query(`SELECT count(*) AS n FROM ${this.#prefix}_keys`)).rows[0]!.n);
-    const late = Number(
-      (await connection.query(`SELECT count(*) FILTER (late) AS n FROM ${this.#prefix}_rows`)).rows[0]!.n,
+    const counted = (
+      await connection.query(`SELECT count(*) FILTER (late) AS late, count(*) AS rows FROM ${this.#prefix}_rows`)
+    ).rows[0]!;
+    const late = Number(counted.late);
+    const lateSamples = await this.#sampler.take(
+      connection,
+      late,
+      `SELECT ${namedColumns(this.node.input.fields)} FROM ${this.#prefix}_rows WHERE late`,
     );
     const output = new OutputTable(connection, `${this.#prefix}_out`, this.#outputSchema, this.node.fields);
     await output.create();
@@ -133,6 +147,9 @@ export class TransformWithState implements StatefulOperator {
         rowsDroppedByWatermark: late,
         updatesMs,
         removalsMs: performance.now() - removalStart,
+        rowsIn: Number(counted.rows),
+        rowsOut: output.count,
+        lateSamples,
       },
     };
   }
@@ -391,6 +408,8 @@ class OutputTable {
   readonly #schema: StructType;
   readonly #fields: readonly Field[];
   #rows: unknown[][] = [];
+  /** Rows taken. */
+  count = 0;
 
   constructor(connection: Connection, name: string, schema: StructType, fields: readonly Field[]) {
     this.#connection = connection;
@@ -413,6 +432,7 @@ class OutputTable {
         `A stateful processor gave ${row === null ? "null" : typeof row} where a row (an object) is due.`,
       );
     }
+    this.count++;
     this.#rows.push(this.#fields.map((field) => (row as Record<string, unknown>)[field.name]));
     return this.#rows.length >= ROWS_AT_ONCE;
   }

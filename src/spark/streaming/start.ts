@@ -8,13 +8,17 @@ import { connectorFor, lookupConnector } from "../../connectors/index.ts";
 import { MillraceError } from "../../errors.ts";
 import { publish } from "../../events.ts";
 import { writtenTree } from "../../plan/explain.ts";
+import { type QueryPlan, queryPlan } from "../../plan/query-plan.ts";
 import type { Relation } from "../../plan/relation.ts";
+import type { ResolvedRelation } from "../../plan/resolved.ts";
+import { isStateful } from "../../plan/streaming-rules.ts";
+import { walkResolved } from "../../plan/walk.ts";
 import { durableSink, lockCheckpoint, needsCheckpoint } from "../../streaming/checkpoint.ts";
 import { systemClock } from "../../streaming/clock.ts";
 import { streamConf } from "../../streaming/conf.ts";
 import { iso, ProgressLog } from "../../streaming/progress.ts";
 import { restartDelay, restartPolicy } from "../../streaming/restart.ts";
-import { resolveSinks } from "../../streaming/sinks.ts";
+import { plannedSinks, resolveSinks } from "../../streaming/sinks.ts";
 import type { StructType } from "../../types/data-type.ts";
 import { bridgeAddress } from "../bridge/address.ts";
 import { Bridge } from "../bridge/bridge.ts";
@@ -23,13 +27,13 @@ import type { SparkConnectClient } from "../client/client.ts";
 import { scriptRows } from "../encode.ts";
 import { workerFacts } from "../functions/probe.ts";
 import type { SparkSessionParts } from "../session-parts.ts";
-import { analysedModes, withModes } from "../value-modes.ts";
+import { analysedModes, analysedPlan, withModes } from "../value-modes.ts";
 import { ListenerBus } from "./listener-bus.ts";
 import { ServerQuery, type ServerSink, startOnServer } from "./messages.ts";
 import { SparkStreamingQuery } from "./query.ts";
 import { dropNote, leaveNote } from "./registry.ts";
 import { ServerRun } from "./run.ts";
-import { chooseSinks } from "./sink-choice.ts";
+import { chooseSinks, type SinkChoice } from "./sink-choice.ts";
 
 /**
  * Starts a streaming query on a Spark server. A sole sink that Spark has is Spark's own; the rows for all others come through the bridge to
@@ -143,7 +147,13 @@ async function startOnce(
     throw error;
   }
   const { id, runId } = identity!;
-  publish("query.started", { id, runId, name: target.queryName, timestamp: iso(Date.now()) });
+  publish("query.started", {
+    id,
+    runId,
+    name: target.queryName,
+    timestamp: iso(Date.now()),
+    plan: () => planOf(session, rows, target, conf, choices.sinks),
+  });
   return new SparkStreamingQuery(
     {
       id,
@@ -162,6 +172,43 @@ async function startOnce(
     },
     first,
   );
+}
+
+/** The query as a graph, by our own analysis; undefined where only the server knows what the plan means. */
+async function planOf(
+  session: SparkSessionParts,
+  plan: Relation,
+  target: StreamTarget,
+  conf: Conf,
+  sinks: readonly SinkChoice[],
+): Promise<QueryPlan | undefined> {
+  const resolved = await analysedPlan(plan, conf, (leaf) => session.schema(leaf, conf));
+  if (resolved === undefined) return undefined;
+  // Spark lists its operators from the result down
+  const stateful = [...walkResolved(resolved)].filter(isStateful);
+  return queryPlan(resolved, target.outputMode, plannedSinks(target, sinks), (node) => {
+    const i = stateful.indexOf(node);
+    const name = sparkOperatorName(node);
+    return i < 0 || name === undefined ? undefined : `${i} ${name}`;
+  });
+}
+
+/** The operator's name in Spark's progress. */
+function sparkOperatorName(node: ResolvedRelation): string | undefined {
+  switch (node.kind) {
+    case "aggregate":
+      return "stateStoreSave";
+    case "deduplicate":
+      return node.withinWatermark ? "dedupeWithinWatermark" : "dedupe";
+    case "transform_with_state":
+      return "transformWithStateExec";
+    case "join":
+      return "symmetricHashJoin";
+    case "limit":
+      return "globalLimit";
+    default:
+      return undefined;
+  }
 }
 
 const STOP_MS = 15_000;
