@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -37,6 +38,7 @@ export function build(out: string = join(root, "dist")): void {
     files++;
     rewrite(join(out, name));
   }
+  cpSync(join(root, "templates"), join(out, "templates"), { recursive: true });
   writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
   for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     if (existsSync(join(root, name))) copyFileSync(join(root, name), join(out, name));
