@@ -66,6 +66,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   ],
   "session.ts": ["types", "plan", "dataframe", "connectors", "engine", "spark", "backend.ts", "stack.ts"],
   "stack.ts": ["types", "kafka", "cache", "database", "dir-lock.ts", "start-near.ts"],
+  client: ["observe/api-views.ts"],
+  views: ["types", "connectors", "client", "observe/api-views.ts"],
   observe: ["backend.ts", "listen-error.ts", "start-near.ts"],
   planning: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts"],
   cli: [
