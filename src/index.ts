@@ -19,6 +19,17 @@ export type {
 } from "./dataframe/catalog.ts";
 export { Column } from "./dataframe/column.ts";
 export { DataFrame } from "./dataframe/dataframe.ts";
+export {
+  BooleanDeserializer,
+  ByteArrayDeserializer,
+  DoubleDeserializer,
+  FloatDeserializer,
+  IntegerDeserializer,
+  LongDeserializer,
+  ShortDeserializer,
+  StringDeserializer,
+  UUIDDeserializer,
+} from "./dataframe/deserializers.ts";
 export * from "./dataframe/functions.ts";
 export { GroupedData, KeyValueGroupedDataset } from "./dataframe/grouped.ts";
 export type { DataFrameReader, DataStreamReader, KafkaRow, RateRow } from "./dataframe/reader.ts";

@@ -20,14 +20,21 @@ function optionText(name: string, value: unknown): string {
 export type OptionValue = string | number | bigint | boolean;
 
 /** What every reader and writer has: options by name. */
-export abstract class WithOptions {
+export abstract class OptionsBase {
   /** The options so far, as text. */
   protected given: Readonly<Record<string, string>> = {};
 
-  /** Sets an option; its name is matched without regard to case, the last value stands. Throws INVALID_OPTION. */
-  option(name: string, value: OptionValue): this {
+  protected setOption(name: string, value: OptionValue): this {
     this.given = withOption(this.given, name, value);
     return this;
+  }
+}
+
+/** The same with the methods that set them. */
+export abstract class WithOptions extends OptionsBase {
+  /** Sets an option; its name is matched without regard to case, the last value stands. Throws INVALID_OPTION. */
+  option(name: string, value: OptionValue): this {
+    return this.setOption(name, value);
   }
   /** Sets several options. */
   options(options: Readonly<Record<string, OptionValue>>): this {

@@ -11,6 +11,7 @@ import {
   explode,
   from_json,
   type Infer,
+  LongDeserializer,
   lag,
   length,
   lit,
@@ -19,6 +20,7 @@ import {
   type SparkSession,
   type StatefulProcessor,
   type StatefulProcessorHandle,
+  StringDeserializer,
   schema,
   struct,
   sum,
@@ -244,3 +246,38 @@ events.na.drop("any", ["m"]);
 events.select(struct("id", "m").as("s"));
 // @ts-expect-error an array function on text
 events.select(array_contains("id", "x").as("x"));
+
+// ---- a Kafka consumer's settings
+const kafkaParams = {
+  "bootstrap.servers": "localhost:9092",
+  "key.deserializer": LongDeserializer,
+  "value.deserializer": StringDeserializer,
+  "enable.auto.commit": false,
+};
+const textual = spark.readStream.format("kafka").options(kafkaParams).option("subscribe", "a").load();
+is<Eq<Rows<typeof textual>["key"], bigint | null>>();
+is<Eq<Rows<typeof textual>["value"], string | null>>();
+is<Eq<Rows<typeof textual>["offset"], bigint>>();
+textual.select(upper("value"));
+// @ts-expect-error no column of that name
+textual.select("valu");
+const before = spark.read.options(kafkaParams).format("kafka").load();
+is<Eq<Rows<typeof before>["value"], string | null>>();
+const plain = spark.readStream.format("kafka").option("subscribe", "a").load();
+is<Eq<Rows<typeof plain>["value"], Uint8Array | null>>();
+// @ts-expect-error bytes are no text
+plain.select(upper("value"));
+const written = spark.readStream
+  .format("kafka")
+  .option("value.deserializer", "org.apache.kafka.common.serialization.DoubleDeserializer")
+  .option("includeHeaders", true)
+  .load();
+is<Eq<Rows<typeof written>["value"], number | null>>();
+is<Eq<Rows<typeof written>["headers"], { key: string | null; value: Uint8Array | null }[] | null>>();
+// A name that is known at run time only says nothing.
+const late = spark.readStream
+  .format("kafka")
+  .options({} as Record<string, string>)
+  .load();
+is<Eq<Rows<typeof late>["value"], any>>();
+is<Eq<Rows<typeof late>["topic"], string>>();
