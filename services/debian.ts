@@ -5,8 +5,13 @@ import { promisify } from "node:util";
 
 const exec = promisify(execFile);
 
-/** Programs that strangers use beside us, and the Debian packages that hold them. */
-const PACKAGES = { kcat: "kcat", psql: "postgresql-client", "redis-cli": "redis-tools" } as const;
+/** Programs that strangers use beside us, and the Debian packages that hold them. Without a font a browser draws no text. */
+const PACKAGES = {
+  kcat: ["kcat"],
+  psql: ["postgresql-client"],
+  "redis-cli": ["redis-tools"],
+  chromium: ["chromium", "fonts-inter", "fonts-dejavu-core"],
+} as const;
 
 export type DebianProgram = keyof typeof PACKAGES;
 
@@ -23,20 +28,21 @@ export async function debianProgram(name: DebianProgram): Promise<string | { una
   if (found !== undefined) return found;
   const wanted = PACKAGES[name];
   if (!existsSync("/usr/bin/apt-get")) return { unavailable: `${name} is not installed` };
-  if (process.getuid?.() !== 0) return { unavailable: `${name} is not installed, and only root can install ${wanted}` };
+  if (process.getuid?.() !== 0)
+    return { unavailable: `${name} is not installed, and only root can install ${wanted[0]}` };
   try {
     await install(wanted);
   } catch (error) {
-    return { unavailable: `apt-get could not install ${wanted}: ${(error as Error).message}` };
+    return { unavailable: `apt-get could not install ${wanted.join(" ")}: ${(error as Error).message}` };
   }
-  return onPath(name) ?? { unavailable: `${wanted} is installed, but ${name} is not on PATH` };
+  return onPath(name) ?? { unavailable: `${wanted[0]} is installed, but ${name} is not on PATH` };
 }
 
-async function install(name: string): Promise<void> {
+async function install(names: readonly string[]): Promise<void> {
   // Two test files may ask at the same time: apt waits for its own lock.
   const options = ["-o", "DPkg::Lock::Timeout=300", "-q", "-y"];
   const settings = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, timeout: 300_000 };
-  const packages = ["install", ...options, "--no-install-recommends", name];
+  const packages = ["install", ...options, "--no-install-recommends", ...names];
   try {
     await exec("apt-get", packages, settings);
   } catch {
@@ -46,7 +52,8 @@ async function install(name: string): Promise<void> {
   }
 }
 
-function onPath(name: string): string | undefined {
+/** The program of that name on PATH. */
+export function onPath(name: string): string | undefined {
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
     const path = join(folder, name);
     try {

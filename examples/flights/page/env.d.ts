@@ -1,0 +1,3 @@
+declare module "virtual:geography" {
+  export const geography: import("./model/geography.ts").Geography;
+}
