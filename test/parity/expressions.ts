@@ -20,7 +20,6 @@ export async function evaluate(
   names: readonly LaneName[],
   exprs: readonly string[],
   on: Ask["on"],
-  options: { readonly rowWise?: readonly LaneName[] } = {},
 ): Promise<Evaluated[]> {
   const results = exprs.map((sql) => ({ sql, outcomes: new Map<LaneName, Outcome>() }));
   const rowIds = typeof on === "string" ? TABLES[on].rows.map((r) => Number(r[0])) : [];
@@ -44,9 +43,8 @@ export async function evaluate(
 
   const failing = keyed ? groups.scalar.filter((i) => [...results[i]!.outcomes.values()].some(isRuntime)) : [];
   if (failing.length === 0) return results;
-  const inRows = options.rowWise ?? names;
   const rowwise = new Map<number, Map<LaneName, Rows>>(failing.map((i) => [i, new Map()]));
-  for (const lane of [...inRows].sort((a, b) => Number(b === "embedded") - Number(a === "embedded"))) {
+  for (const lane of [...names].sort((a, b) => Number(b === "embedded") - Number(a === "embedded"))) {
     const byRow = await Promise.all(
       rowIds.map(async (row) => {
         const predicted = (i: number): boolean =>

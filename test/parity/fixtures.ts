@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Relation } from "../../src/plan/relation.ts";
-import { parseDdl, sqlName } from "../../src/types/ddl.ts";
+import { parseDdl, sqlName, toDdl } from "../../src/types/ddl.ts";
 import type { RelationInit, SparkLane } from "./spark-lane.ts";
 import { TABLES, type Table, type TableName } from "./tables.ts";
 
@@ -34,19 +34,33 @@ export class Fixtures {
     return join(this.folder, name);
   }
 
-  /** The table in a plan of ours. */
+  /** The view of the table, where no schema has to be asked of its file. */
+  named(name: TableName): Relation {
+    return { kind: "named_table", name, options: {}, streaming: false };
+  }
+
+  /** The file of the table in a plan of ours. */
   relation(name: TableName): Relation {
     return { kind: "read", format: "parquet", options: {}, paths: [this.path(name)], streaming: false };
   }
 
-  /** Makes every table a view of a Spark session, under its name. */
-  async views(spark: SparkLane): Promise<void> {
+  /** Makes every table a view of a Spark session, under its name: of its file, or of its rows in memory. */
+  async views(spark: SparkLane, rows?: ReadonlyMap<TableName, RelationInit>): Promise<void> {
     for (const name of Object.keys(TABLES) as TableName[]) {
-      await spark.command({
-        case: "createDataframeView",
-        value: { input: this.#scan(name), name, replace: true },
-      });
+      const input = rows?.get(name) ?? this.#scan(name);
+      await spark.command({ case: "createDataframeView", value: { input, name, replace: true } });
     }
+  }
+
+  /** Every table's rows as Spark has them in memory: it takes no job to read them. */
+  async rows(spark: SparkLane): Promise<Map<TableName, RelationInit>> {
+    const found = new Map<TableName, RelationInit>();
+    for (const [name, table] of Object.entries(TABLES) as [TableName, Table][]) {
+      const data = await spark.arrow(this.#scan(name));
+      const value = { ...(data && { data }), schema: toDdl(parseDdl(table.schema)) };
+      found.set(name, { relType: { case: "localRelation", value } });
+    }
+    return found;
   }
 
   #scan(name: TableName): RelationInit {

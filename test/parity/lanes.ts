@@ -86,10 +86,26 @@ export class Lanes {
     }
   }
 
+  /** Runs with the tables of Spark in memory. */
+  async inMemory<T>(fn: () => Promise<T>): Promise<T> {
+    const rows = await this.fixtures.rows(this.#sessions[0]!);
+    await Promise.all(this.#sessions.map((s) => this.fixtures.views(s, rows)));
+    try {
+      return await fn();
+    } finally {
+      await Promise.all(this.#sessions.map((s) => this.fixtures.views(s)));
+    }
+  }
+
   async expressions(lane: LaneName, ask: Ask): Promise<Outcome> {
     if (lane === "embedded") return this.embedded.run(() => this.#plan(ask), this.#conf);
     if (lane === "encoded") return this.encoded(() => this.#plan(ask));
     return this.spark(this.#text(ask));
+  }
+
+  /** Each expression as our encoder sends it, then each as Spark reads its text, in one query of Spark. */
+  async together(ask: Ask): Promise<Outcome> {
+    return this.#session((s) => s.together(() => this.#plan(ask), ask.exprs.map(expressionText)));
   }
 
   async query(lane: LaneName, sql: string): Promise<Outcome> {
@@ -123,7 +139,7 @@ export class Lanes {
 
   #plan(ask: Ask): Relation {
     let input: Relation = { kind: "range", start: 0n, end: 1n, step: 1n };
-    if (typeof ask.on === "string") input = this.fixtures.relation(ask.on);
+    if (typeof ask.on === "string") input = this.fixtures.named(ask.on);
     else if (ask.on) input = { kind: "local", schema: ask.on.schema, rows: ask.on.rows };
     if (ask.row !== undefined) input = { kind: "filter", input, condition: parseExpression(`id = ${ask.row}`) };
     const key: Expr[] = ask.key ? [{ kind: "attribute", name: "id" }] : [];

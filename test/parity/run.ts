@@ -4,13 +4,14 @@ import { writtenCases } from "./cases/index.ts";
 import { exampleCases } from "./examples.ts";
 import { byConf, type Expression, judgeExpressions, judgePlans, judgeQueries, type Verdict } from "./judge.ts";
 import { type LaneName, Lanes } from "./lanes.ts";
-import { judgeRandomExpressions } from "./random/run.ts";
+import { ASKED_ONCE, judgeRandomExpressions } from "./random/run.ts";
 import { judgeRandomPlans } from "./random/run-plans.ts";
 import { judgeStreams, StreamSessions } from "./streams.ts";
 
 // npm run parity [-- --family F] [--filter TEXT] [--random N] [--seed S] [--kind K] [--json] [--jobs N]
 //   Runs the cases on real Spark and embedded and compares the results. Without --family and --filter, all of them.
-//   --random N --seed S   also N generated expressions and plans
+//   --random N --seed S   also N generated cases, one in ten a plan; with --only expression or --only plan, all of that kind
+//   --case I              only the generated case I of the seed
 //   --every N             every Nth case of each family
 //   --only W, --not W     only these, or all but these: expression, query, plan, stream
 //   --kind K              print only unexpected differences of this kind: crash, error, value, type, nullable, name
@@ -21,6 +22,7 @@ const { values: options } = parseArgs({
     filter: { type: "string" },
     random: { type: "string", default: "0" },
     seed: { type: "string" },
+    case: { type: "string" },
     jobs: { type: "string", default: "3" },
     json: { type: "boolean", default: false },
     kind: { type: "string", multiple: true },
@@ -59,7 +61,8 @@ const url = process.env.SPARK_REMOTE || "sc://localhost:15002";
 // What is asked of Spark here is asked by name; a session made without one is embedded.
 delete process.env.SPARK_REMOTE;
 const jobs = Number(options.jobs);
-const random = Number(options.random);
+const only = options.case === undefined ? undefined : Number(options.case);
+const random = Number(options.random) || (only === undefined ? 0 : 1);
 const exprs: Expression[] = [
   ...exampleCases().filter((c) => wanted(c) && included("expression") && sampled(`example ${c.family}`)),
   ...of("expression").map((c: ExpressionCase): Expression => ({ ...c, on: c.on })),
@@ -79,12 +82,13 @@ const done = (list: readonly Verdict[]): void => {
   if (list.length > 1 || total.done % 50 === 0) log(counted());
 };
 const counted = (): string => `${total.done} cases, ${total.unexpected} unexpected (${seconds()} s)`;
+const short = (text = ""): string => (text.length > 400 ? `${text.slice(0, 300)} ... ${text.slice(-80)}` : text);
 /** An unexpected difference, told when it is found: a run that is ended early has told what it saw. */
 const tell = (v: Verdict): void => {
   if (options.kind && !options.kind.includes(v.kind ?? "")) return;
-  log(`UNEXPECTED ${v.kind ?? "known"}  ${v.family}: ${v.label}\n    ${v.lane ?? ""}: ${v.difference}`);
-  log(`    spark: ${v.spark}\n    ${v.lane ?? "other"}: ${v.other ?? ""}`);
-  if (v.shrunk) log(`    smaller: ${v.shrunk}`);
+  log(`UNEXPECTED ${v.kind ?? "known"}  ${v.family}: ${v.label}\n    ${v.lane ?? ""}: ${short(v.difference)}`);
+  log(`    spark: ${short(v.spark)}\n    ${v.lane ?? "other"}: ${short(v.other)}`);
+  if (v.shrunk) log(`    smaller: ${short(v.shrunk)}`);
 };
 
 // Ends through process.exit, which removes the tables.
@@ -123,12 +127,18 @@ async function judgeTables(lanes: Lanes): Promise<void> {
   if (random > 0) {
     const seed = options.seed === undefined ? Date.now() % 1_000_000 : Number(options.seed);
     log(`${random} random cases, seed ${seed}`);
+    const [expression, plan] = [included("expression"), included("plan")];
     // One in ten is a whole plan.
-    const plans = Math.floor(random / 10);
-    if (included("expression")) {
-      verdicts.push(...(await judgeRandomExpressions(lanes, names, random - plans, seed, done)));
-    }
-    if (included("plan")) verdicts.push(...(await judgeRandomPlans(lanes, plans, seed, done)));
+    const plans = expression ? Math.floor(random / 10) : random;
+    await lanes.withConf(ASKED_ONCE, () =>
+      lanes.inMemory(async () => {
+        if (expression) {
+          const count = plan ? random - plans : random;
+          verdicts.push(...(await judgeRandomExpressions(lanes, { count, seed, only }, done)));
+        }
+        if (plan) verdicts.push(...(await judgeRandomPlans(lanes, { count: plans, seed, only }, done)));
+      }),
+    );
   }
   for (const group of byConf<QueryCase>(of("query"))) {
     await lanes.withConf(group[0]!.conf, async () => {

@@ -6,6 +6,7 @@ import { SparkConnectClient } from "../../src/spark/client/client.ts";
 import { decodeSchema, encodeRelation } from "../../src/spark/encode.ts";
 import {
   type CommandSchema,
+  ExpressionSchema,
   type Plan,
   PlanSchema,
   type RelationSchema,
@@ -37,6 +38,29 @@ export class SparkLane {
   /** A plan of ours, through our encoder. */
   async encoded(plan: () => Relation): Promise<Outcome> {
     return this.#rows(() => create(PlanSchema, { opType: { case: "root", value: encodeRelation(plan(), {}) } }));
+  }
+
+  /** A projection of ours through our encoder, with further columns as Spark reads their text. */
+  async together(plan: () => Relation, texts: readonly MessageInitShape<typeof ExpressionSchema>[]): Promise<Outcome> {
+    return this.#rows(() => {
+      const value = encodeRelation(plan(), {});
+      if (value.relType.case !== "project") throw new Error("Only a projection takes further columns.");
+      value.relType.value.expressions.push(...texts.map((t) => create(ExpressionSchema, t)));
+      return create(PlanSchema, { opType: { case: "root", value } });
+    });
+  }
+
+  /** The rows of a small relation in Arrow's form; none of an empty one. */
+  async arrow(root: RelationInit): Promise<Uint8Array | undefined> {
+    const plan = create(PlanSchema, { opType: { case: "root", value: root } });
+    const found: Uint8Array[] = [];
+    for await (const { responseType } of this.client.execute(plan)) {
+      if (responseType.case === "arrowBatch" && Number(responseType.value.rowCount) > 0) {
+        found.push(responseType.value.data);
+      }
+    }
+    if (found.length > 1) throw new Error("The table came in several batches.");
+    return found[0];
   }
 
   async #rows(make: () => Plan): Promise<Outcome> {
