@@ -44,7 +44,7 @@ export interface Events {
     stateBytes: number;
   };
   /** A record that could not be used, where it came from and why. */
-  "record.bad": { source: string; partition?: string; offset?: string; reason: string };
+  "record.bad": { source: string; partition?: string; offset?: string; reason: string; sample?: string };
   "server.listening": { server: string; host: string; port: number; wanted: number };
   "server.error": { server: string; error: Error };
   "client.error": { client: string; error: Error };

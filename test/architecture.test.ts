@@ -68,7 +68,17 @@ const ALLOWED: Record<string, readonly string[]> = {
   "stack.ts": ["types", "kafka", "cache", "database", "dir-lock.ts", "start-near.ts"],
   client: ["observe/api-views.ts"],
   views: ["types", "connectors", "client", "observe/api-views.ts"],
-  observe: ["backend.ts", "listen-error.ts", "start-near.ts"],
+  observe: [
+    "types",
+    "plan",
+    "kafka/client",
+    "kafka/wire",
+    "connectors",
+    "duckdb",
+    "backend.ts",
+    "listen-error.ts",
+    "start-near.ts",
+  ],
   planning: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts"],
   cli: [
     "stack.ts",

@@ -43,6 +43,8 @@ export interface QuerySummary {
   readonly lagTrend: -1 | 0 | 1 | null;
   /** Lag in rows by how fast rows are read now: when the query would have caught up. */
   readonly lagSeconds: number | null;
+  /** Where the time goes, in a sentence, while the query falls behind or stays behind; else null. */
+  readonly bottleneck: string | null;
   readonly watermark: string | null;
   /** Clock minus watermark. */
   readonly watermarkDelaySeconds: number | null;
@@ -94,6 +96,10 @@ export interface GraphNode {
   readonly state: { readonly bounded: boolean; readonly reason: string } | null;
   /** Only for `sink`: what it promises for a batch that is delivered again. */
   readonly guarantee: string | null;
+  /** Only for `state`: its position in `stateOperators` of progress and its name, the key of `late` and of metrics. */
+  readonly operator: string | null;
+  /** Only for `sink`: its name within the query. */
+  readonly sink: string | null;
   /** Left, top. */
   readonly x: number;
   readonly y: number;
@@ -116,6 +122,8 @@ export interface PartitionLag {
   readonly read: string;
   readonly latest: string;
   readonly lagRows: number;
+  /** How long the partition would take to catch up at the rate at which it was read in the last ten seconds; null while it is not read. */
+  readonly lagSeconds: number | null;
 }
 
 /** `GET /api/queries/:id`. */
@@ -127,7 +135,10 @@ export interface QueryDetail extends QuerySummary {
   readonly partitions: readonly PartitionLag[];
   /** The newest failures, newest first. */
   readonly failures: readonly QueryFailure[];
-  /** Rows that came behind the watermark: how many by operator, and the newest few where the engine keeps samples. */
+  /**
+   * Rows that came behind the watermark: how many by operator, and the newest few, newest first, where the engine keeps samples. Of an
+   * aggregation they are the groups that the rows would have gone into, with their number as `(rows)`.
+   */
   readonly late: readonly {
     readonly operator: string;
     readonly rows: number;
@@ -141,7 +152,27 @@ export interface QueryDetail extends QuerySummary {
 /** `GET /api/queries/:id/batches/:batchId`: everything that is kept of one batch. */
 export interface BatchDetail extends BatchSummary {
   readonly progress: StreamingQueryProgress;
+  /**
+   * Parts of the batch with their true times, in milliseconds from its start: phases, with `compute` and one `sink` for each sink in place of
+   * `addBatch`. Empty where only durations are known (`phases`), as of queries on Spark.
+   */
+  readonly spans: readonly {
+    readonly phase: string;
+    readonly sink: string | null;
+    readonly startMs: number;
+    readonly ms: number;
+  }[];
+  /** What stateful operators counted; null where one does not count. */
+  readonly operators: readonly {
+    readonly operator: string;
+    readonly inputRows: number | null;
+    readonly outputRows: number | null;
+    readonly lateSamples: readonly Readonly<Record<string, unknown>>[];
+  }[];
 }
+
+/** `GET /api/explain`: what each number means in one sentence, by names such as `query.lagRows` (see observe/explain.ts). */
+export type Explanations = Readonly<Record<string, string>>;
 
 /** One message of `GET /api/stream`, by its event name. */
 export interface StreamMessages {

@@ -1,11 +1,29 @@
 import type { SourceProgress } from "../backend.ts";
 
-/** Records behind the newest, by `topic-partition`; undefined when the source does not tell. */
-export function lagByPartition(source: SourceProgress): ReadonlyMap<string, number> | undefined {
+/** A partition of a source at a batch; offsets as text. */
+export interface PartitionOffsets {
+  /** `topic-0`. */
+  readonly partition: string;
+  readonly read: string;
+  readonly latest: string;
+  readonly lagRows: number;
+}
+
+/** How far each partition was read; empty when the source does not tell. */
+export function partitionsOf(source: SourceProgress): readonly PartitionOffsets[] {
   const latest = offsets(source.latestOffset);
   const end = offsets(source.endOffset);
-  if (latest === undefined || end === undefined) return undefined;
-  return new Map([...latest].map(([partition, at]) => [partition, Math.max(0, at - (end.get(partition) ?? at))]));
+  if (latest === undefined || end === undefined) return [];
+  return [...latest].map(([partition, at]) => {
+    const read = end.get(partition) ?? at;
+    return { partition, read: `${read}`, latest: `${at}`, lagRows: Math.max(0, at - read) };
+  });
+}
+
+/** Records behind the newest, by `topic-partition`; undefined when the source does not tell. */
+export function lagByPartition(source: SourceProgress): ReadonlyMap<string, number> | undefined {
+  const found = partitionsOf(source);
+  return found.length === 0 ? undefined : new Map(found.map(({ partition, lagRows }) => [partition, lagRows]));
 }
 
 /** Records behind the newest, over all partitions; undefined when the source does not tell. */

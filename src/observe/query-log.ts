@@ -1,6 +1,8 @@
 import type { StreamingQueryProgress } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import { type Events, subscribe } from "../events.ts";
+import { hidePasswords } from "../types/secrets.ts";
+import { type BatchSpan, Timeline } from "./timeline.ts";
 
 /** What is remembered of one streaming query: its state, its last batches, and totals since the process began. */
 export interface QueryRecord {
@@ -15,8 +17,32 @@ export interface QueryRecord {
   /** The newest batches, oldest first; batches without data and without output are not among them. */
   readonly batches: readonly StreamingQueryProgress[];
   readonly totals: QueryTotals;
+  /** What is known of the kept batches beside their progress, by batch number. */
+  readonly extras: ReadonlyMap<number, BatchExtra>;
   /** The last failure; kept after the query has recovered. */
   readonly lastError: QueryFailure | null;
+  /** The newest failures, oldest first. */
+  readonly failures: readonly QueryFailure[];
+  /** The newest late rows by operator, oldest first, as the engine kept them. */
+  readonly lateSamples: ReadonlyMap<string, readonly LateSample[]>;
+  /** Bytes of the state's files; null where the engine does not tell. */
+  readonly stateBytes: number | null;
+  /** Works out the query's plan (`QueryPlan`); null where the engine does not tell. */
+  readonly plan: (() => Promise<unknown>) | null;
+}
+
+/** A batch beside its progress. */
+export interface BatchExtra {
+  /** In the order in which they ended; empty where only durations are known. */
+  readonly spans: readonly BatchSpan[];
+  readonly operators: Events["batch.measured"]["operators"];
+}
+
+/** A row that came too late. */
+export interface LateSample {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly row: Readonly<Record<string, unknown>>;
 }
 
 /** `idle`: nothing new to read; `ended`: stopped or done; `failed`: ended by an error. */
@@ -27,7 +53,10 @@ export interface QueryFailure {
   readonly at: number;
   readonly code: string;
   readonly message: string;
+  /** What to do. */
   readonly hint: string | null;
+  /** What lies behind it, where that says more, such as the server's own words. */
+  readonly cause: string | null;
 }
 
 /** Counted since the process began, over restarts of the query. Seconds, rows. */
@@ -40,6 +69,8 @@ export interface QueryTotals {
   readonly outputRows: ReadonlyMap<string, number>;
   /** By the operator's position and name, such as `0 stateStoreSave`. */
   readonly lateRows: ReadonlyMap<string, number>;
+  /** Batches that a sink failed to take, by its name. */
+  readonly sinkRetries: ReadonlyMap<string, number>;
   /** By the phase of a batch, such as `addBatch`. */
   readonly phaseSeconds: ReadonlyMap<string, number>;
   /** By error code. */
@@ -55,6 +86,8 @@ export interface BadRecord {
   readonly partition: string | null;
   readonly offset: string | null;
   readonly reason: string;
+  /** The record itself, cut off; null where it was not given. */
+  readonly sample: string | null;
 }
 
 /** Bounds of the histogram of batch durations, in seconds. */
@@ -67,11 +100,20 @@ export interface QueryLogOptions {
   readonly keepEnded?: number;
   /** Bad records kept; default 100. */
   readonly keepBadRecords?: number;
+  /** Failures kept of each query; default 20. */
+  readonly keepFailures?: number;
   /** Milliseconds since 1970, for tests. */
   readonly now?: () => number;
 }
 
 type Changed = (query: QueryRecord) => void;
+type BatchEnded = (query: QueryRecord, progress: StreamingQueryProgress, extra: BatchExtra) => void;
+
+/** Late rows kept of each operator. */
+const KEEP_LATE = 5;
+/** Characters of a bad record that are kept. */
+const KEEP_SAMPLE = 500;
+const NOTHING: BatchExtra = { spans: [], operators: [] };
 
 interface Entry {
   id: string;
@@ -87,11 +129,17 @@ interface Entry {
     inputRows: Map<string, number>;
     outputRows: Map<string, number>;
     lateRows: Map<string, number>;
+    sinkRetries: Map<string, number>;
     phaseSeconds: Map<string, number>;
     failures: Map<string, number>;
     durations: { counts: number[]; sum: number };
   };
+  extras: Map<number, BatchExtra>;
   lastError: QueryFailure | null;
+  failures: QueryFailure[];
+  lateSamples: Map<string, LateSample[]>;
+  stateBytes: number | null;
+  plan: (() => Promise<unknown>) | null;
 }
 
 /**
@@ -109,20 +157,28 @@ export class QueryLog {
   readonly #bad: BadRecord[] = [];
   #badTotal = new Map<string, number>();
   readonly #listeners = new Set<Changed>();
+  readonly #batchListeners = new Set<BatchEnded>();
+  readonly #timeline = new Timeline();
+  /** What a batch counted, until its progress comes. */
+  readonly #measured = new Map<string, Events["batch.measured"]>();
   readonly #off: readonly (() => void)[];
   readonly #keepBatches: number;
   readonly #keepEnded: number;
   readonly #keepBad: number;
+  readonly #keepFailures: number;
   readonly #now: () => number;
 
   constructor(options: QueryLogOptions = {}) {
     this.#keepBatches = options.keepBatches ?? 300;
     this.#keepEnded = options.keepEnded ?? 50;
     this.#keepBad = options.keepBadRecords ?? 100;
+    this.#keepFailures = options.keepFailures ?? 20;
     this.#now = options.now ?? Date.now;
     this.#off = [
       subscribe("query.started", (e) => this.#started(e)),
       subscribe("query.progress", (e) => this.#progress(this.#of(e), e.progress as StreamingQueryProgress)),
+      subscribe("batch.step", (e) => this.#timeline.step(e, performance.timeOrigin + performance.now())),
+      subscribe("batch.measured", (e) => this.#measured.set(e.queryId, e)),
       subscribe("query.idle", (e) => this.#idle(e)),
       subscribe("query.restarting", (e) => this.#restarting(this.#of({ name: null, ...e }), e.error)),
       subscribe("query.terminated", (e) => this.#terminated(this.#of(e), e.error)),
@@ -152,10 +208,16 @@ export class QueryLog {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+  /** Calls `listener` whenever a batch ended; returns what stops that. */
+  onBatch(listener: BatchEnded): () => void {
+    this.#batchListeners.add(listener);
+    return () => this.#batchListeners.delete(listener);
+  }
   /** Stops listening. */
   close(): void {
     for (const off of this.#off) off();
     this.#listeners.clear();
+    this.#batchListeners.clear();
   }
 
   #of(e: { id: string; runId: string; name: string | null }): Entry {
@@ -175,11 +237,17 @@ export class QueryLog {
           inputRows: new Map(),
           outputRows: new Map(),
           lateRows: new Map(),
+          sinkRetries: new Map(),
           phaseSeconds: new Map(),
           failures: new Map(),
           durations: { counts: new Array<number>(BATCH_SECONDS.length + 1).fill(0), sum: 0 },
         },
+        extras: new Map(),
         lastError: null,
+        failures: [],
+        lateSamples: new Map(),
+        stateBytes: null,
+        plan: null,
       };
       this.#entries.set(e.id, entry);
     }
@@ -192,6 +260,7 @@ export class QueryLog {
     const entry = this.#of(e);
     entry.state = "running";
     entry.startedAt = this.#now();
+    entry.plan = e.plan ?? null;
     this.#changed(entry);
   }
 
@@ -205,7 +274,12 @@ export class QueryLog {
     }
     entry.lastBatchAt = this.#now();
     entry.batches.push(p);
-    if (entry.batches.length > this.#keepBatches) entry.batches.shift();
+    const extra = this.#extra(entry, p);
+    if (entry.batches.length > this.#keepBatches) {
+      const { batchId } = entry.batches.shift()!;
+      // a batch that was delivered again has its number twice
+      if (!entry.batches.some((b) => b.batchId === batchId)) entry.extras.delete(batchId);
+    }
     totals.batches++;
     for (const source of p.sources) add(totals.inputRows, source.description, source.numInputRows);
     for (const sink of p.sinks ?? [p.sink]) {
@@ -222,6 +296,26 @@ export class QueryLog {
     totals.durations.counts[bucket < 0 ? BATCH_SECONDS.length : bucket]!++;
     totals.durations.sum += seconds;
     this.#changed(entry);
+    for (const listener of this.#batchListeners) listener(entry, p, extra);
+  }
+
+  /** Takes in what was told of the batch before its progress. */
+  #extra(entry: Entry, p: StreamingQueryProgress): BatchExtra {
+    const measured = this.#measured.get(entry.id);
+    this.#measured.delete(entry.id);
+    const spans = this.#timeline.finish(entry.id, p.batchId, Date.parse(p.timestamp));
+    const isOurs = measured?.batchId === p.batchId;
+    const extra = isOurs || spans.length > 0 ? { spans, operators: isOurs ? measured.operators : [] } : NOTHING;
+    entry.extras.set(p.batchId, extra);
+    if (!isOurs) return extra;
+    entry.stateBytes = measured.stateBytes;
+    for (const { operator, lateSamples } of measured.operators) {
+      if (lateSamples.length === 0) continue;
+      const at = this.#now();
+      const kept = [...(entry.lateSamples.get(operator) ?? []), ...lateSamples.map((row) => ({ at, row }))];
+      entry.lateSamples.set(operator, kept.slice(-KEEP_LATE));
+    }
+    return extra;
   }
 
   #idle(e: Events["query.idle"]): void {
@@ -234,6 +328,7 @@ export class QueryLog {
   #restarting(entry: Entry, error: Error): void {
     entry.state = "restarting";
     entry.totals.restarts++;
+    for (const sink of this.#timeline.abandon(entry.id)) add(entry.totals.sinkRetries, sink, 1);
     this.#failed(entry, error);
     this.#changed(entry);
   }
@@ -241,6 +336,8 @@ export class QueryLog {
   #terminated(entry: Entry, error: Error | null): void {
     entry.state = error === null ? "ended" : "failed";
     if (error !== null) this.#failed(entry, error);
+    this.#timeline.abandon(entry.id);
+    this.#measured.delete(entry.id);
     this.#changed(entry);
     const ended = this.queries().filter((q) => q.state === "ended" || q.state === "failed");
     for (const q of ended.slice(0, Math.max(0, ended.length - this.#keepEnded))) this.#entries.delete(q.id);
@@ -253,9 +350,12 @@ export class QueryLog {
     entry.lastError = {
       at: this.#now(),
       code,
-      message: cause.message,
+      message: hidePasswords(cause instanceof MillraceError ? cause.reason : cause.message),
       hint: cause instanceof MillraceError ? (cause.hint ?? null) : null,
+      cause: cause.cause instanceof Error ? hidePasswords(cause.cause.message) : null,
     };
+    entry.failures.push(entry.lastError);
+    if (entry.failures.length > this.#keepFailures) entry.failures.shift();
   }
 
   #badRecord(e: Events["record.bad"]): void {
@@ -266,6 +366,7 @@ export class QueryLog {
       partition: e.partition ?? null,
       offset: e.offset ?? null,
       reason: e.reason,
+      sample: e.sample?.slice(0, KEEP_SAMPLE) ?? null,
     });
     if (this.#bad.length > this.#keepBad) this.#bad.shift();
   }

@@ -1,14 +1,22 @@
 import type { StreamingQueryProgress } from "../backend.ts";
-import type { BatchSummary, QueryDetail, QuerySummary } from "./api.ts";
-import { lagOf } from "./lag.ts";
+import type { BatchDetail, BatchSummary, PartitionLag, QueryDetail, QuerySummary } from "./api.ts";
+import { bottleneck } from "./bottleneck.ts";
+import { type Counter, counted } from "./flows.ts";
+import { type DrawnPlan, drawingNow } from "./graph.ts";
+import { lagOf, partitionsOf } from "./lag.ts";
 import type { QueryRecord } from "./query-log.ts";
+import type { BatchSpan } from "./timeline.ts";
+import { jsonValue } from "./to-json.ts";
 
 /** Rates are of the batches that ended within this time. */
 const RATE_MS = 10_000;
 /** Batches over which the trend of the lag is taken. */
 const TREND_BATCHES = 10;
 
-/** A query in one row; pure. */
+/** A lag that would take longer than this to read is one that the query does not keep up with. */
+const BEHIND_SECONDS = 10;
+
+/** A query in one row. */
 export function summarize(q: QueryRecord, now: number): QuerySummary {
   const last = q.batches.at(-1);
   const times = q.batches.map((p) => p.batchDuration).sort((a, b) => a - b);
@@ -16,6 +24,10 @@ export function summarize(q: QueryRecord, now: number): QuerySummary {
   const lag = last === undefined ? null : lagOfBatch(last);
   const watermark = last?.eventTime?.watermark;
   const watermarkMs = watermark === undefined ? 0 : Date.parse(watermark);
+  const lagSeconds = lag === null || inputRate === null ? null : lag === 0 ? 0 : inputRate > 0 ? lag / inputRate : null;
+  const lagTrend = trend(q);
+  const isBehind =
+    lag !== null && lag > 0 && (lagTrend === 1 || (lagTrend === 0 && (lagSeconds ?? 0) > BEHIND_SECONDS));
   return {
     id: q.id,
     runId: q.runId,
@@ -30,19 +42,20 @@ export function summarize(q: QueryRecord, now: number): QuerySummary {
     batchMsP50: percentile(times, 0.5),
     batchMsP95: percentile(times, 0.95),
     lagRows: lag,
-    lagTrend: trend(q),
-    lagSeconds: lag === null || inputRate === null ? null : lag === 0 ? 0 : inputRate > 0 ? lag / inputRate : null,
+    lagTrend,
+    lagSeconds,
+    bottleneck: isBehind ? bottleneck(q) : null,
     watermark: watermarkMs > 0 ? watermark! : null,
     watermarkDelaySeconds: watermarkMs > 0 ? (now - watermarkMs) / 1000 : null,
     stateRows: stateSum(last, "numRowsTotal"),
-    stateBytes: stateSum(last, "memoryUsedBytes"),
+    stateBytes: stateBytes(q),
     inputRows: sum(q.totals.inputRows),
     outputRows: sum(q.totals.outputRows),
     lateRows: sum(q.totals.lateRows),
     batches: q.totals.batches,
     restarts: q.totals.restarts,
     lastError: q.lastError,
-    flows: {},
+    flows: flows(q, now),
     sources: (last?.sources ?? []).map((s) => ({ description: s.description, lagRows: lagOf(s) ?? null })),
     sinks: (last?.sinks ?? (last === undefined ? [] : [last.sink])).map((s) => ({
       name: s.name ?? s.description,
@@ -52,18 +65,101 @@ export function summarize(q: QueryRecord, now: number): QuerySummary {
   };
 }
 
-/** A query with the history of its batches; pure. */
-export function detail(q: QueryRecord, now: number): QueryDetail {
+/** A query with its graph and the history of its batches. */
+export function detail(q: QueryRecord, drawing: DrawnPlan | null, now: number): QueryDetail {
   return {
     ...summarize(q, now),
-    graph: null,
-    plan: null,
-    partitions: [],
-    failures: q.lastError === null ? [] : [q.lastError],
-    late: [...q.totals.lateRows].map(([operator, rows]) => ({ operator, rows, samples: [] })),
+    graph: drawing?.graph ?? null,
+    plan: drawing?.text ?? null,
+    partitions: partitions(q, now),
+    failures: q.failures.toReversed(),
+    late: [...q.totals.lateRows].map(([operator, rows]) => ({
+      operator,
+      rows,
+      samples: (q.lateSamples.get(operator) ?? [])
+        .toReversed()
+        .map(({ row }) => jsonValue(row) as Record<string, unknown>),
+    })),
     history: q.batches.map(batchSummary),
     lastProgress: q.batches.at(-1) ?? null,
   };
+}
+
+/** Everything that is kept of a batch; undefined when it is not kept. */
+export function batchDetail(q: QueryRecord, batchId: number): BatchDetail | undefined {
+  const progress = q.batches.findLast((p) => p.batchId === batchId);
+  if (progress === undefined) return undefined;
+  const startMs = Date.parse(progress.timestamp);
+  const { spans, operators } = q.extras.get(batchId) ?? { spans: [], operators: [] };
+  return {
+    ...batchSummary(progress),
+    progress,
+    spans: spans.map(({ phase, sink, ...span }: BatchSpan) => ({
+      phase,
+      sink,
+      // Progress has whole milliseconds only.
+      startMs: Math.max(0, round(span.startMs - startMs)),
+      ms: round(span.endMs - span.startMs),
+    })),
+    operators: operators.map(({ operator, inputRows = null, outputRows = null, lateSamples }) => ({
+      operator,
+      inputRows,
+      outputRows,
+      lateSamples: lateSamples.map((row) => jsonValue(row) as Record<string, unknown>),
+    })),
+  };
+}
+
+const round = (ms: number): number => Math.round(ms * 100) / 100;
+
+function partitions(q: QueryRecord, now: number): PartitionLag[] {
+  const recent = recentBatches(q, now);
+  return (q.batches.at(-1)?.sources ?? []).flatMap((source, i) =>
+    partitionsOf(source).map(({ partition, read, latest, lagRows }) => {
+      const before = recent[0]?.sources[i];
+      const from =
+        before && partitionsOf({ ...before, endOffset: before.startOffset }).find((p) => p.partition === partition);
+      const span = recent[0] === undefined ? 0 : now - Date.parse(recent[0].timestamp);
+      const rate = from === undefined || span <= 0 ? 0 : ((Number(read) - Number(from.read)) * 1000) / span;
+      return {
+        source: source.description,
+        partition,
+        read,
+        latest,
+        lagRows,
+        lagSeconds: lagRows === 0 ? 0 : rate > 0 ? lagRows / rate : null,
+      };
+    }),
+  );
+}
+
+/** Bytes of the state: what Spark reports, or else the files of the embedded engine. */
+export function stateBytes(q: QueryRecord): number | null {
+  const reported = stateSum(q.batches.at(-1), "memoryUsedBytes");
+  return reported !== null && reported > 0 ? reported : q.stateBytes;
+}
+
+function flows(q: QueryRecord, now: number): Readonly<Record<string, number | null>> {
+  const drawing = drawingNow(q);
+  if (drawing === undefined) return {};
+  const recent = recentBatches(q, now);
+  const span = recent[0] === undefined ? 1 : Math.max(now - Date.parse(recent[0].timestamp), 1);
+  const perSecond = (counter: Counter | undefined): number | null => {
+    if (counter === undefined || q.batches.length === 0) return null;
+    let rows = 0;
+    for (const p of recent) {
+      const n = counted(counter, p, q.extras.get(p.batchId));
+      if (n === null) return null;
+      rows += n;
+    }
+    return (rows * 1000) / span;
+  };
+  return Object.fromEntries(drawing.graph.edges.map(({ id }) => [id, perSecond(drawing.counters.get(id))]));
+}
+
+/** The batches that ended within the last seconds. */
+function recentBatches(q: QueryRecord, now: number): readonly StreamingQueryProgress[] {
+  return q.batches.filter((p) => Date.parse(p.timestamp) + p.batchDuration >= now - RATE_MS);
 }
 
 /** A batch in one row; pure. */
@@ -95,7 +191,7 @@ function lagOfBatch(p: StreamingQueryProgress): number | null {
 
 /** Rows a second over the last seconds; a batch longer than that counts with its own time. */
 function rate(q: QueryRecord, now: number, rows: (p: StreamingQueryProgress) => number): number {
-  const recent = q.batches.filter((p) => Date.parse(p.timestamp) + p.batchDuration >= now - RATE_MS);
+  const recent = recentBatches(q, now);
   if (recent.length === 0) return 0;
   const span = Math.max(now - Date.parse(recent[0]!.timestamp), 1);
   return (recent.reduce((n, p) => n + rows(p), 0) * 1000) / span;
