@@ -3,7 +3,7 @@ import type { DataType, StructField } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { counted } from "./aggregate-clauses.ts";
 import { generatorOutsideSelect } from "./analyze-generator.ts";
-import { isIntegral } from "./coercion.ts";
+import { boundColumn } from "./bound-column.ts";
 import type { Expr } from "./expr.ts";
 import { lateralIn } from "./lateral-alias.ts";
 import { nameParts, quoted } from "./names.ts";
@@ -17,14 +17,14 @@ import {
   resolveCall,
   unresolvedRoutine,
 } from "./resolve-call.ts";
+import { extract } from "./resolve-extract.ts";
 import type { ExprHooks } from "./resolve-hooks.ts";
 import type { Field, FunctionSignature, ResolvedExpr, SortKey } from "./resolved.ts";
-import { ambiguous, ambiguousOfFrame, type Match, matches, type Node, type ScopeColumn, unresolved } from "./scope.ts";
+import { ambiguous, type Match, matches, type Node, type ScopeColumn, unresolved } from "./scope.ts";
 import { SCRIPT_VALUE } from "./script-value-name.ts";
 import { scriptValue } from "./script-values.ts";
 import { specialTime } from "./special-times.ts";
 import { exprName, exprText, type NameContext } from "./sql-text.ts";
-import { structField } from "./struct-field.ts";
 import { checkFrame, checkWindowed } from "./window-frame.ts";
 
 export { type CallArg, castExpr, columnOf, getField, resolveCall } from "./resolve-call.ts";
@@ -181,7 +181,7 @@ export class ExprResolver {
     const output = planId === undefined && this.#inAggregate === 0 ? this.#hooks.output?.(parts) : undefined;
     if (output !== undefined) return this.#path(output.expr, output.path);
     const node = this.#hooks.node();
-    const match = planId === undefined ? this.#find(parts, node) : this.#bound(parts, planId, node);
+    const match = planId === undefined ? this.#find(parts, node) : boundColumn(parts, planId, node, this.#hooks);
     if (match !== undefined) return this.#path(columnOf(match.field), match.path);
     const alias = planId === undefined ? this.#hooks.alias?.(parts[0]!) : undefined;
     if (alias !== undefined) return this.#path(alias, parts.slice(1));
@@ -220,44 +220,6 @@ export class ExprResolver {
     return found[0];
   }
 
-  /** `df.col("x")`: looked up in the output of that very relation, which must still be there. */
-  #bound(parts: readonly string[], planId: number, node: Node): Match | undefined {
-    const fields = node.plans.get(planId);
-    if (fields === undefined) {
-      throw new MillraceError(
-        "CANNOT_RESOLVE_DATAFRAME_COLUMN",
-        `The column ${quoted(parts)} belongs to a DataFrame that is not part of this one.`,
-        {
-          hint: 'Use col("name"), or a column of the DataFrame that the method is called on.',
-          parameters: { objectName: quoted(parts) },
-        },
-      );
-    }
-    const all = matches(
-      fields.map((field) => ({ field, qualifiers: [] })),
-      parts,
-      this.#hooks.same,
-    );
-    if (all.length === 0) return undefined;
-    // A DataFrame may stand below twice; only what is still there counts.
-    const within = (columns: readonly ScopeColumn[]): Match[] =>
-      all.filter((m) => columns.some((c) => c.field.id === m.field.id));
-    const found = within(node.columns);
-    if (found.length > 1) throw ambiguousOfFrame(parts);
-    if (found[0]) return found[0];
-    const hidden = this.#hooks.useHidden ? within(node.hidden) : [];
-    if (hidden.length > 1) throw ambiguous(parts, hidden, node.hidden);
-    if (hidden[0]) {
-      this.#hooks.useHidden?.(hidden[0].field);
-      return hidden[0];
-    }
-    throw new MillraceError(
-      "CANNOT_RESOLVE_DATAFRAME_COLUMN",
-      `The column ${quoted(parts)} was replaced or dropped since the DataFrame it is bound to.`,
-      { hint: 'Use col("name") for the column as it is now.', parameters: { objectName: quoted(parts) } },
-    );
-  }
-
   #path(start: ResolvedExpr, path: readonly string[]): ResolvedExpr {
     let e = start;
     for (const name of path) {
@@ -267,51 +229,11 @@ export class ExprResolver {
   }
 
   #extract(child: ResolvedExpr, extraction: Expr, text: () => string): ResolvedExpr {
-    const name = extraction.kind === "literal" && typeof extraction.value === "string" ? extraction.value : undefined;
-    const type = child.type;
-    switch (type.kind) {
-      case "struct":
-        if (name !== undefined) return getField(child, structField(this.#hooks.same, type.fields, name));
-        break;
-      case "array": {
-        if (name !== undefined && type.elementType.kind === "struct") {
-          const field = structField(this.#hooks.same, type.elementType.fields, name);
-          const param = { name: "element", type: type.elementType, nullable: type.containsNull };
-          const body = getField({ kind: "lambda_variable", ...param }, field);
-          const lambda: ResolvedExpr = {
-            kind: "lambda",
-            params: [param],
-            body,
-            type: body.type,
-            nullable: body.nullable,
-          };
-          return {
-            kind: "call",
-            name: "transform",
-            args: [child, lambda],
-            distinct: false,
-            type: { kind: "array", elementType: body.type, containsNull: body.nullable },
-            nullable: child.nullable,
-          };
-        }
-        const key = this.resolve(extraction);
-        if (isIntegral(key.type)) {
-          // In ANSI mode a position that is not there stops the query; get(array, i) is null there.
-          return resolveCall(this.signature("array_item"), [{ expr: child }, { expr: key }], false);
-        }
-        break;
-      }
-      case "map": {
-        const key = castExpr(this.resolve(extraction), type.keyType, "ansi", text);
-        return { kind: "get_item", child, key, type: type.valueType, nullable: true };
-      }
-    }
-    const complex = type.kind === "struct" || type.kind === "array";
-    throw new MillraceError(
-      complex ? "DATATYPE_MISMATCH" : "INVALID_EXTRACT_BASE_FIELD_TYPE",
-      `Cannot extract "${exprText(extraction)}" from a value of the type "${sqlName(type)}".`,
-      { hint: "A struct has fields, an array whole-number positions, a map keys." },
-    );
+    return extract(child, extraction, text, {
+      same: this.#hooks.same,
+      resolve: (e) => this.resolve(e),
+      signature: (name) => this.signature(name),
+    });
   }
 
   #lambdaVariable(name: string): ResolvedExpr {
