@@ -49,6 +49,7 @@ export {
   vacuum,
 } from "./session.ts";
 export type { Stack, StackOptions } from "./stack.ts";
+export { stopSignal } from "./stop-signal.ts";
 export type { AnyRow, DataType, StructField, StructType, Value } from "./types/data-type.ts";
 export { type Infer, type Schema, type SchemaLike, schema, type Type, t } from "./types/schema.ts";
 export type {

@@ -3,19 +3,18 @@ import { Catalog } from "./dataframe/catalog.ts";
 import { afterCommands, CommandQueue } from "./dataframe/commands.ts";
 import type { SessionContext } from "./dataframe/context.ts";
 import { DataFrame } from "./dataframe/dataframe.ts";
-import { literal } from "./dataframe/literal.ts";
+import { inferSchema } from "./dataframe/infer-schema.ts";
 import { DataFrameReader, DataStreamReader } from "./dataframe/reader.ts";
 import { RuntimeConfig } from "./dataframe/runtime-config.ts";
 import { settingOf, sqlArguments, TEMP_VIEW } from "./dataframe/sql-arguments.ts";
 import { fromScript } from "./dataframe/value-modes.ts";
 import { MillraceError } from "./errors.ts";
 import { subscribe } from "./events.ts";
-import { commonType } from "./plan/coercion.ts";
 import { parseSchemaOrDdl } from "./plan/parse.ts";
 import type { Relation } from "./plan/relation.ts";
 import { isCommand, parseCommand } from "./plan/sql/command.ts";
 import { parseQuery } from "./plan/sql/parse-query.ts";
-import type { DataType, StructField, StructType, Value } from "./types/data-type.ts";
+import type { StructType, Value } from "./types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "./types/schema.ts";
 import { hidePasswords } from "./types/secrets.ts";
 
@@ -90,6 +89,24 @@ export function replaceEngine(factory: EngineFactory): () => void {
 /** The process's sessions by their address; the embedded one has none. */
 const sessions = new Map<string, SparkSession>();
 let active: SparkSession | undefined;
+
+/**
+ * Puts the process's sessions aside, so that a program that is loaded next makes sessions of its own; they go on running. `restore` makes
+ * them the process's again, instead of those made since.
+ */
+export function setSessionsAside(): { readonly sessions: readonly SparkSession[]; restore(): void } {
+  const [before, activeBefore] = [[...sessions], active];
+  sessions.clear();
+  active = undefined;
+  return {
+    sessions: before.map(([, session]) => session),
+    restore() {
+      sessions.clear();
+      for (const [key, session] of before) sessions.set(key, session);
+      active = activeBefore;
+    },
+  };
+}
 
 /**
  * The entry point: reads, streams and settings. `SparkSession.builder().appName("flights").getOrCreate()`.
@@ -404,70 +421,6 @@ export class StreamingQueryManager {
     this.#listeners.get(listener)?.();
     this.#listeners.delete(listener);
   }
-}
-
-/** Columns and types from the rows themselves; a column may be null in some of them. */
-function inferSchema(rows: readonly any[]): StructType {
-  if (rows.length === 0) {
-    throw new MillraceError("INVALID_SCHEMA", "Rows without a schema must not be empty.", {
-      hint: "Give a schema: createDataFrame([], schema({...})).",
-    });
-  }
-  const fields = new Map<string, StructField>();
-  for (const [i, row] of rows.entries()) {
-    if (typeof row !== "object" || row === null || Array.isArray(row)) {
-      throw new MillraceError("INVALID_SCHEMA", `Row ${i + 1} is not an object, so its columns have no names.`, {
-        hint: 'Give objects, or name the columns in a schema such as "a INT, b STRING".',
-      });
-    }
-    for (const [name, value] of Object.entries(row)) {
-      const before = fields.get(name);
-      const type = inferType(value);
-      const common = before ? commonType(before.type, type) : type;
-      if (
-        common === undefined ||
-        (before &&
-          (before.type.kind === "string") !== (type.kind === "string") &&
-          type.kind !== "null" &&
-          before.type.kind !== "null")
-      ) {
-        throw new MillraceError("INVALID_SCHEMA", `The column "${name}" has values of different types.`, {
-          hint: "Give a schema.",
-        });
-      }
-      fields.set(name, { name, type: common, nullable: true });
-    }
-  }
-  return {
-    kind: "struct",
-    fields: [...fields.values()].map((f) => ({ ...f, type: f.type.kind === "null" ? { kind: "string" } : f.type })),
-  };
-}
-
-function inferType(value: unknown): DataType {
-  if (value === undefined) return { kind: "null" };
-  if (Array.isArray(value)) {
-    const elementType = value.map(inferType).reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
-    return { kind: "array", elementType, containsNull: true };
-  }
-  if (value instanceof Map) {
-    const keyType = [...value.keys()]
-      .map(inferType)
-      .reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
-    const valueType = [...value.values()]
-      .map(inferType)
-      .reduce<DataType>((a, b) => commonType(a, b) ?? a, { kind: "null" });
-    return { kind: "map", keyType, valueType, valueContainsNull: true };
-  }
-  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    return {
-      kind: "struct",
-      fields: Object.entries(value).map(([name, v]) => ({ name, type: inferType(v), nullable: true })),
-    };
-  }
-  const { type } = literal(value);
-  // A number that is no int is a double; long is what a bigint is.
-  return typeof value === "number" && type.kind === "long" ? { kind: "double" } : type;
 }
 
 type Delta = typeof import("./connectors/delta.ts");

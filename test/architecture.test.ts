@@ -79,10 +79,13 @@ const ALLOWED: Record<string, readonly string[]> = {
     "listen-error.ts",
     "start-near.ts",
   ],
+  "stop-signal.ts": [],
+  reload: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts", "stop-signal.ts"],
   planning: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts"],
   cli: [
     "stack.ts",
     "session.ts",
+    "reload",
     "planning",
     "connectors",
     "observe",
@@ -91,7 +94,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "types",
     "backend.ts",
   ],
-  "index.ts": ["types", "dataframe", "session.ts", "backend.ts", "stack.ts"],
+  "index.ts": ["types", "dataframe", "session.ts", "backend.ts", "stack.ts", "stop-signal.ts"],
   testing: [
     "types",
     "plan",

@@ -1,5 +1,9 @@
 import { styleText } from "node:util";
 import { MillraceError } from "../errors.ts";
+import { codeFrame, type Problem, placeText, problemOf } from "./problem.ts";
+import { UsageError } from "./usage-error.ts";
+
+export { UsageError };
 
 /** How a command ended, for scripts. */
 export const EXIT = {
@@ -54,72 +58,34 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
   return [onStdout("dim", line(head)), ...texts.map(line)].join("\n");
 }
 
-/** A wrong command line. */
-export class UsageError extends Error {
-  readonly hint: string | undefined;
-  constructor(message: string, hint?: string) {
-    super(message);
-    this.hint = hint;
-  }
-}
-
 /** Says once and for all why the command failed; returns the exit code. */
 export function report(error: unknown, options: CommonOptions): number {
-  const told = describe(error);
-  if (options.json) {
-    const { code, message, hint } = told;
-    process.stderr.write(`${JSON.stringify({ error: { code, message, ...(hint !== undefined && { hint }) } })}\n`);
-  } else {
-    note(`${onStderr("red", "error")} ${told.message}`);
-    if (told.hint !== undefined) note(`      ${told.hint}`);
-    if (told.place !== undefined && !options.verbose) note(onStderr("dim", `      at ${told.place}`));
-    if (told.code !== "ERROR" && told.code !== "USAGE") note(onStderr("dim", `      code ${told.code}`));
-    if (options.verbose && error instanceof Error) note(onStderr("dim", stackOf(error)));
-  }
+  process.stderr.write(
+    `${options.json ? JSON.stringify({ error: problemJson(error) }) : problemText(error, options)}\n`,
+  );
   return exitCode(error);
 }
 
-interface Told {
-  code: string;
-  message: string;
-  hint: string | undefined;
-  /** Where in the user's file, for an error that is not ours. */
-  place: string | undefined;
+/** An error for scripts. */
+export function problemJson(error: unknown): object {
+  const { code, message, hint, place } = problemOf(error);
+  return { code, message, ...(hint !== undefined && { hint }), ...place };
 }
 
-function describe(error: unknown): Told {
-  if (error instanceof MillraceError) {
-    return { code: error.code, message: error.reason, hint: error.hint, place: undefined };
+/** An error for people: what happened, where, the lines there, what to do. */
+export function problemText(error: unknown, options: CommonOptions): string {
+  const told: Problem = problemOf(error);
+  const indent = (text: string): string => text.replace(/^(?=.)/gm, "      ");
+  const parts = [`${onStderr("red", "error")} ${told.message}`];
+  if (told.hint !== undefined) parts.push(`      ${told.hint}`);
+  if (told.place !== undefined) {
+    parts.push(`      at ${onStderr("cyan", placeText(told.place))}`);
+    const frame = codeFrame(told.place, onStderr("red", "x") !== "x");
+    if (frame !== "") parts.push("", indent(frame), "");
   }
-  if (error instanceof UsageError) {
-    return { code: "USAGE", message: error.message, hint: error.hint, place: undefined };
-  }
-  if (error instanceof Error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return {
-      code: code ?? "ERROR",
-      message: error.name === "Error" ? error.message : `${error.name}: ${error.message}`,
-      hint: undefined,
-      place: placeOf(error),
-    };
-  }
-  return { code: "ERROR", message: String(error), hint: undefined, place: undefined };
-}
-
-/** The first frame outside of Node and of packages. */
-function placeOf(error: Error): string | undefined {
-  // A module that cannot be parsed or linked: Node puts the place and the line of text before the stack.
-  const [head, text] = error.stack?.split("\n") ?? [];
-  const unread = /^((?:file:\/)?\/.+:\d+)$/.exec(head ?? "")?.[1];
-  if (unread !== undefined) {
-    const path = unread.startsWith("file:") ? decodeURI(unread.slice("file://".length)) : unread;
-    return `${path}: ${text?.trim()}`;
-  }
-  for (const line of error.stack?.split("\n") ?? []) {
-    const file = /(?:\(|at (?:async )?)(file:\/\/\S+:\d+:\d+)\)?$/.exec(line)?.[1];
-    if (file !== undefined && !file.includes("/node_modules/")) return decodeURI(file.replace(/^file:\/\//, ""));
-  }
-  return undefined;
+  if (told.code !== "ERROR" && told.code !== "USAGE") parts.push(onStderr("dim", `      code ${told.code}`));
+  if (options.verbose && error instanceof Error) parts.push(onStderr("dim", stackOf(error)));
+  return parts.join("\n");
 }
 
 function stackOf(error: Error): string {

@@ -352,8 +352,8 @@ describe("dev and run", () => {
       `Promise.reject(new Error("forgotten")); await new Promise(() => setTimeout(() => {}, 1e6));`,
       "forgotten",
     ],
-    ["does not parse", `const = 3;`, "fails-does-not-parse.ts:1: const = 3;"],
-    ["names what is not there", `import { SparkSesion } from "millrace";`, "there.ts:1: import { SparkSesion }"],
+    ["does not parse", `const = 3;`, "at fails-does-not-parse.ts:1:7"],
+    ["names what is not there", `import { SparkSesion } from "millrace";`, "at fails-names-what-is-not-there.ts:1:10"],
     ["imports what is not there", `import "no-such-package-here";`, "no-such-package-here"],
     [
       "has a failing query",

@@ -1,10 +1,10 @@
-import { type DevOptions, runStack } from "./dev.ts";
+import { runStack, type StackOptions } from "../run-stack.ts";
 
-export interface RunOptions extends DevOptions {
+export interface RunOptions extends StackOptions {
   embedded?: boolean;
 }
 
 /** `millrace run FILE`: ends when the pipeline has ended. */
 export function run(file: string, options: RunOptions): Promise<number> {
-  return runStack(file, options, { embedded: options.embedded === true, stay: false });
+  return runStack(file, options, { embedded: options.embedded === true, stay: false, watch: false });
 }

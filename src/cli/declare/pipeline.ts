@@ -5,7 +5,8 @@ import { common, type Done, examples, servers } from "./shared.ts";
 export function declarePipeline(program: Command, done: Done): void {
   servers(common(program.command("dev")))
     .argument("[file]", "The pipeline, a TypeScript or JavaScript module.")
-    .description("Start the servers whose addresses are not set, run a pipeline, and stay until Ctrl-C.")
+    .option("--no-watch", "Do not load the pipeline again when its files change; end when it fails.")
+    .description("Start the servers whose addresses are not set, run a pipeline, load it again when it changes.")
     .addHelpText(
       "after",
       examples(

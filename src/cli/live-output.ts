@@ -1,0 +1,71 @@
+import { subscribe } from "../events.ts";
+import { type StatusLine, startStatusLine } from "../observe/status-line.ts";
+import { type CommonOptions, onStderr, print, problemJson, problemText } from "./output.ts";
+
+/** What a command that stays tells while it runs: lines above the status for people, an object a line for scripts. */
+export interface LiveOutput {
+  /** For people. */
+  line(text: string): void;
+  /** For scripts, on stdout. */
+  event(name: string, data: object): void;
+  /** An error that does not end the command. */
+  problem(error: unknown): void;
+  /** The status stays as it is from here on. */
+  stop(): void;
+}
+
+export function liveOutput(options: CommonOptions): LiveOutput {
+  return options.json ? forScripts() : forPeople(options);
+}
+
+/** The time of day that stands before a line. */
+export function clock(): string {
+  return onStderr("dim", new Date().toTimeString().slice(0, 8));
+}
+
+function forPeople(options: CommonOptions): LiveOutput {
+  const status: StatusLine = startStatusLine();
+  const off = [
+    subscribe("warning", (e) => {
+      if (e.code !== "PORT_TAKEN") status.log(`${onStderr("yellow", "warning")} ${e.message}`);
+    }),
+    subscribe("server.error", (e) => status.log(`${onStderr("red", "error")} ${e.server}: ${e.error.message}`)),
+    subscribe("record.bad", (e) => {
+      const where = e.partition === undefined ? "" : ` (partition ${e.partition}, offset ${e.offset})`;
+      status.log(`${onStderr("yellow", "bad record")} ${e.source}${where}: ${e.reason}`);
+    }),
+  ];
+  return {
+    line: (text) => status.log(text),
+    event: () => {},
+    problem: (error) => status.log(problemText(error, options)),
+    stop() {
+      for (const f of off) f();
+      status.stop();
+    },
+  };
+}
+
+/** The events themselves are the status. */
+function forScripts(): LiveOutput {
+  const line = (event: string, data: object): void => print(JSON.stringify({ event, ...data }));
+  const text = (e: Error | null): string | null => e?.message ?? null;
+  const off = [
+    subscribe("query.started", (e) => line("query.started", e)),
+    subscribe("query.progress", (e) => line("query.progress", e)),
+    subscribe("query.restarting", (e) => line("query.restarting", { ...e, error: text(e.error) })),
+    subscribe("query.terminated", (e) => line("query.terminated", { ...e, error: text(e.error) })),
+    subscribe("server.listening", (e) => line("server.listening", e)),
+    subscribe("server.error", (e) => line("server.error", { ...e, error: text(e.error) })),
+    subscribe("record.bad", (e) => line("record.bad", e)),
+    subscribe("warning", (e) => line("warning", e)),
+  ];
+  return {
+    line: () => {},
+    event: line,
+    problem: (error) => line("error", { error: problemJson(error) }),
+    stop() {
+      for (const f of off) f();
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import { type Observer, startObserver } from "../observe/server.ts";
+import { Program } from "../reload/program.ts";
+import { type ServerName, type Stack, startStack } from "../stack.ts";
+import { type LiveOutput, liveOutput } from "./live-output.ts";
+import { ProgramLoader } from "./modules/loader.ts";
+import { type CommonOptions, EXIT, onStderr, report } from "./output.ts";
+import { findPipeline } from "./pipeline.ts";
+import { Reloader } from "./reload.ts";
+import { aborted, onStop } from "./signals.ts";
+import { version } from "./version.ts";
+import { FileWatch } from "./watch-files.ts";
+
+export interface StackOptions extends CommonOptions {
+  dir: string;
+  host: string;
+  kafkaPort?: number;
+  postgresPort?: number;
+  redisPort?: number;
+  metricsPort?: number;
+}
+
+export interface StackMode {
+  /** Start the servers whose addresses are not set. */
+  readonly embedded: boolean;
+  /** Go on after the pipeline has ended. */
+  readonly stay: boolean;
+  /** Load the pipeline again when its files change, and wait for that after a failure. */
+  readonly watch: boolean;
+}
+
+/** Servers, a pipeline, and the way down again; shared by `dev` and `run`. Resolves to the exit code. */
+export async function runStack(file: string | undefined, options: StackOptions, mode: StackMode): Promise<number> {
+  const startedAt = performance.now();
+  const entry = file === undefined ? undefined : findPipeline(file);
+  const out = liveOutput(options);
+  const stop = onStop(() => out.line(onStderr("dim", "stopping (again to end at once)")));
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => {});
+  const end = Promise.withResolvers<void>();
+  const loader = new ProgramLoader();
+  const program = new Program({
+    onFailure(error) {
+      if (!mode.watch) return failure.reject(error);
+      out.problem(error);
+      out.line(onStderr("dim", "waiting for a change"));
+    },
+    onEnd: () => end.resolve(),
+  });
+  const unexpected = onUnexpected((error) => (entry === undefined ? failure.reject(error) : program.fail(error)));
+  let stack: Stack | undefined;
+  let observer: Observer | undefined;
+  let files: FileWatch | undefined;
+  let code: number = EXIT.ok;
+  try {
+    if (mode.embedded) {
+      stack = await startStack({ directory: options.dir, host: options.host, ports: portsOf(options) });
+    }
+    if (mode.stay || options.metricsPort !== undefined) {
+      observer = await startObserver({
+        ...(options.metricsPort !== undefined && { port: options.metricsPort }),
+        version: version(),
+        servers: () => stack?.layers ?? [],
+      });
+    }
+    if (stack !== undefined || observer !== undefined) {
+      announce(stack, observer, performance.now() - startedAt, out);
+    }
+    const over = Promise.race([aborted(stop.signal), failure.promise]);
+    if (entry !== undefined && !stop.signal.aborted) {
+      const reloader = new Reloader({ entry, program, loader, out });
+      const first = await Promise.race([reloader.start(), over]);
+      if (first?.kind === "refused" && !stop.signal.aborted) {
+        if (!mode.watch) throw first.error;
+        out.problem(first.error);
+        out.line(onStderr("dim", "waiting for a change"));
+      }
+      if (mode.watch && !stop.signal.aborted) {
+        const watch = await FileWatch.start(() => {
+          void reloader.reload().then(() => watch.set(loader.files));
+        });
+        files = watch;
+        watch.set(loader.files);
+      }
+      const ended = await Promise.race([end.promise.then(() => true), over]);
+      if (ended && mode.stay) out.line(onStderr("dim", "the pipeline has ended; the servers run until Ctrl-C"));
+    }
+    if (mode.stay) await over;
+    code = stop.signal.aborted ? stop.code() : EXIT.ok;
+  } catch (error) {
+    code = report(error, options);
+  }
+  try {
+    await files?.close();
+    await program.stop();
+    await observer?.close();
+    await stack?.stop();
+  } catch (error) {
+    code = report(error, options);
+  } finally {
+    loader.release();
+    out.stop();
+    stop.release();
+    unexpected.release();
+  }
+  return code;
+}
+
+function portsOf(options: StackOptions): Partial<Record<ServerName, number>> {
+  return {
+    ...(options.kafkaPort !== undefined && { kafka: options.kafkaPort }),
+    ...(options.postgresPort !== undefined && { postgres: options.postgresPort }),
+    ...(options.redisPort !== undefined && { redis: options.redisPort }),
+  };
+}
+
+function announce(stack: Stack | undefined, observer: Observer | undefined, ms: number, out: LiveOutput): void {
+  const metrics = observer && `${observer.url}metrics`;
+  const servers = stack && { directory: stack.directory, layers: stack.layers };
+  out.event("ready", { ms: Math.round(ms), ...servers, ...(metrics && { metrics }) });
+  const lines = (stack?.layers ?? []).map((l) => {
+    const moved = l.wanted === undefined ? "" : onStderr("yellow", `  (${l.wanted} is taken)`);
+    const whose = l.owner === "yours" ? onStderr("yellow", `  yours, from ${l.variable}`) : "";
+    return `  ${l.name.padEnd(9)}${onStderr("cyan", l.address)}${moved}${whose}`;
+  });
+  if (metrics !== undefined) lines.push(`  ${"metrics".padEnd(9)}${onStderr("cyan", metrics)}`);
+  out.line(`${onStderr("bold", "millrace")} ready in ${Math.round(ms)} ms\n${lines.join("\n")}`);
+}
+
+/** What a pipeline forgot to catch. */
+function onUnexpected(fail: (error: unknown) => void): { release(): void } {
+  process.on("uncaughtException", fail);
+  process.on("unhandledRejection", fail);
+  return {
+    release() {
+      process.off("uncaughtException", fail);
+      process.off("unhandledRejection", fail);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { FSWatcher } from "chokidar";
+
+/** Editors write a file in several steps, and several files at once. */
+const SETTLE_MS = 30;
+
+/** Calls `changed` when one of the files was written, made or removed; which they are may be set anew. */
+export class FileWatch {
+  readonly #watcher: FSWatcher;
+  readonly #watched = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(watcher: FSWatcher) {
+    this.#watcher = watcher;
+  }
+
+  static async start(changed: () => void): Promise<FileWatch> {
+    const { watch } = await import("chokidar");
+    const watcher = watch([], { ignoreInitial: true });
+    const files = new FileWatch(watcher);
+    watcher.on("all", () => {
+      clearTimeout(files.#timer);
+      files.#timer = setTimeout(changed, SETTLE_MS);
+    });
+    return files;
+  }
+
+  /** Watches these files, and no others. */
+  set(paths: readonly string[]): void {
+    const wanted = new Set(paths);
+    const added = paths.filter((path) => !this.#watched.has(path));
+    const gone = [...this.#watched].filter((path) => !wanted.has(path));
+    this.#watcher.add(added);
+    this.#watcher.unwatch(gone);
+    for (const path of added) this.#watched.add(path);
+    for (const path of gone) this.#watched.delete(path);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#watcher.close();
+  }
+}
