@@ -58,10 +58,10 @@ async function airports(projections: readonly GeoProjection[]): Promise<Airport[
     const file = join(dirname(createRequire(import.meta.url).resolve("vega-datasets")), "../data/airports.csv");
     const result = await connection.runAndReadAll(`
       SELECT code, name, city, state, longitude, latitude
-      FROM (SELECT origin AS code FROM read_parquet(${text(FLIGHTS_FILE)})
-            UNION SELECT destination FROM read_parquet(${text(FLIGHTS_FILE)}))
+      FROM (SELECT code, count(*) AS flights
+            FROM (SELECT unnest([origin, destination]) AS code FROM read_parquet(${text(FLIGHTS_FILE)})) GROUP BY code)
       LEFT JOIN read_csv(${text(file)}, header = true) ON iata = code
-      ORDER BY code`);
+      ORDER BY flights DESC, code`);
     return result.getRows().map((row) => {
       const [code, name, city, state, longitude, latitude] = row as [string, string, string, string, number, number];
       if (longitude === null) throw new Error(`airports.csv does not know ${code}`);

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import type { Alert } from "./model/alerts.ts";
-import type { Bucket } from "./model/buckets.ts";
+import { type Bucket, highest } from "./model/buckets.ts";
 import { countText, delayText, hourText, shortDayText } from "./model/format.ts";
 import type { Airport } from "./model/geography.ts";
 import { delayColor, niceCeil } from "./model/scale.ts";
@@ -25,7 +25,7 @@ interface Props {
 export function HourChart({ airport, buckets, from, until, alerts }: Props) {
   const [at, setAt] = useState<number | null>(null);
   const stops = colors.value;
-  const most = niceCeil(buckets.reduce((max, { delay }) => Math.max(max, delay ?? 0), 30));
+  const most = niceCeil(highest(buckets, 30));
   const least = -Math.min(Math.max(...buckets.map(({ delay }) => -(delay ?? 0)), 5), most / 3);
   const busiest = niceCeil(buckets.reduce((max, { flights }) => Math.max(max, flights), 5));
   const x = (hour: number): number => Math.min(Math.max(((hour - from) / (until - from)) * WIDTH, 0), WIDTH);

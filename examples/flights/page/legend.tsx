@@ -31,7 +31,9 @@ export function Legend() {
         <div class="bar" style={{ background: gradient(stops) }} aria-hidden="true" />
         <ol class="ticks">
           {stops.map(({ minutes }, i) => (
-            <li key={minutes}>{i === 0 ? "≤ 0" : i === stops.length - 1 ? `${minutes} +` : minutes}</li>
+            <li key={minutes} style={{ left: `${(minutes / stops.at(-1)!.minutes) * 100}%` }}>
+              {i === 0 ? "≤ 0" : i === stops.length - 1 ? `${minutes} +` : minutes}
+            </li>
           ))}
         </ol>
       </div>

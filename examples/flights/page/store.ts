@@ -29,7 +29,7 @@ export const extent = signal<Extent | null>(null);
 export const shownHour = signal<number | null>(null);
 export const speed = signal(12);
 /** The delay of an airport is the mean over so many hours. */
-export const averageHours = signal(6);
+export const averageHours = signal(24);
 export const selected = signal<string | null>(codeInAddress());
 export const listed = signal<readonly Alert[]>([]);
 /** Alerts that came or were passed since the last frame: they get a ring on the map. */
@@ -114,7 +114,7 @@ export function connect(): void {
   const delays = source.view("delays");
   const airports = source.view("airports");
   const unusual = source.view("alerts");
-  delays.subscribe((view, change) => {
+  delays.subscribe((_, change) => {
     if (change.kind === "state") return;
     const rows = change.upserted.flatMap((row) => hourRow(row as never) ?? []);
     // The program was started over: it sends a time that the page has passed already.
@@ -124,21 +124,18 @@ export function connect(): void {
     }
     for (const row of rows) history.set(row);
     wantFrame();
-    void view;
   });
-  airports.subscribe((view, change) => {
+  airports.subscribe((_, change) => {
     if (change.kind === "rows") latest.clear();
-    for (const row of change.kind === "rows" ? view.rows : change.upserted) {
+    for (const row of change.upserted) {
       const hour = hourRow(row as never);
       if (hour !== undefined) latest.set(hour.origin, hour);
     }
   });
   let known = false;
-  unusual.subscribe((view, change) => {
+  unusual.subscribe((_, change) => {
     if (change.kind === "state") return;
-    const fresh = alerts.add(
-      (change.kind === "rows" ? view.rows : change.upserted).flatMap((row) => alertRow(row as never) ?? []),
-    );
+    const fresh = alerts.add(change.upserted.flatMap((row) => alertRow(row as never) ?? []));
     // What was there when the page was opened is no news.
     if (known) unseen.push(...fresh);
     known = true;

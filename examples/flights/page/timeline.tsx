@@ -1,8 +1,8 @@
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { totals } from "./model/buckets.ts";
+import { highest, telling, totals } from "./model/buckets.ts";
 import { clockText, dayText, hourText, shortDayText } from "./model/format.ts";
-import { delayColor } from "./model/scale.ts";
+import { delayColor, niceCeil } from "./model/scale.ts";
 import { drawn, extent, goLive, history, playback, seekTo, slow, speed, togglePlay } from "./store.ts";
 import { colors } from "./theme.ts";
 
@@ -85,7 +85,8 @@ export function Timeline() {
 /** The mean delay of all airports over the whole time; drawn anew now and then. */
 function Strip() {
   void slow.value;
-  const buckets = totals(history, MOST_BARS);
+  const buckets = telling(totals(history, MOST_BARS));
+  const scale = 40 / (niceCeil(highest(buckets, 20)) + 5);
   const stops = colors.value;
   const first = extent.value?.first ?? 0;
   const span = (extent.value?.last ?? 1) - first;
@@ -95,7 +96,7 @@ function Strip() {
         if (delay === null) return null;
         const x = Math.max(((hour - first) / span) * 1000, 0);
         const right = Math.min(((hour + hours - first) / span) * 1000, 1000);
-        const height = Math.min(Math.max(delay + 5, 2) * 0.8, 40);
+        const height = Math.min(Math.max(delay + 5, 2) * scale, 40);
         const gap = (right - x) * 0.15;
         return (
           <rect

@@ -37,3 +37,17 @@ function cut(
   }
   return buckets;
 }
+
+/** Below this part of the busiest step a mean says little: one late flight in the night is no storm. */
+const TELLING = 0.1;
+
+/** The steps whose mean counts. */
+export function telling(buckets: readonly Bucket[]): Bucket[] {
+  const busiest = buckets.reduce((max, bucket) => Math.max(max, bucket.flights), 0);
+  return buckets.filter(({ flights }) => flights > 0 && flights >= TELLING * busiest);
+}
+
+/** The largest mean delay of the steps that count, at least `least`: what an axis is to reach. */
+export function highest(buckets: readonly Bucket[], least: number): number {
+  return telling(buckets).reduce((max, { delay }) => Math.max(max, delay ?? 0), least);
+}

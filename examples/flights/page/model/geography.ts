@@ -19,5 +19,6 @@ export interface Geography {
     readonly box: readonly [left: number, top: number, right: number, bottom: number];
     readonly land: string;
   };
+  /** The busiest first, so that small circles lie on large ones. */
   readonly airports: readonly Airport[];
 }
