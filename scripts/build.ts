@@ -19,6 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ensureWeb } from "./web.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -39,12 +40,19 @@ export function build(out: string = join(root, "dist")): void {
     rewrite(join(out, name));
   }
   cpSync(join(root, "templates"), join(out, "templates"), { recursive: true });
+  cpSync(dashboard(), join(out, "web"), { recursive: true, filter: (path) => !path.endsWith(".stamp") });
   writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
   for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     if (existsSync(join(root, name))) copyFileSync(join(root, name), join(out, name));
   }
   for (const target of Object.values<string>(manifest().bin)) chmodSync(join(out, target), 0o755);
   console.log(`${out}: ${files} files`);
+}
+
+/** The dashboard's files, built if need be. */
+function dashboard(): string {
+  if (!ensureWeb()) throw new Error("the dashboard could not be built");
+  return join(root, "web/dist");
 }
 
 function compile(out: string): void {

@@ -4,12 +4,13 @@
 //   --crash    only the crash test, in its long form
 //   --real     as without arguments, with the tests on real servers in their long form
 //   FILE...    only these test files; other arguments go to vitest
-// The last line is `N passed, N failed, N skipped`; the type check and the lint count as one test each.
+// The last line is `N passed, N failed, N skipped`; each type check and the lint count as one test.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { install, root, run } from "./launch.mjs";
+import { ensureWeb } from "./web.mjs";
 
 const given = process.argv.slice(2);
 const quick = given.includes("--quick");
@@ -18,12 +19,15 @@ const real = given.includes("--real");
 const rest = given.filter((a) => !["--quick", "--crash", "--real"].includes(a));
 
 install();
+ensureWeb();
 const total = { passed: 0, failed: 0, skipped: 0 };
 
 const bin = (name, file) => join(root, "node_modules", name, file);
 if (!crash && rest.length === 0) {
   for (const [what, command] of [
     ["type check", [bin("typescript", "bin/tsc"), "-p", join(root, "tsconfig.json")]],
+    ["type check of the dashboard", [bin("typescript", "bin/tsc"), "-p", join(root, "web/tsconfig.json")]],
+    ["type check of the map", [bin("typescript", "bin/tsc"), "-p", join(root, "examples/flights/page/tsconfig.json")]],
     ["lint", [bin("@biomejs/biome", "bin/biome"), "check", "--diagnostic-level=warn", root]],
   ]) {
     const started = performance.now();

@@ -89,7 +89,7 @@ function notBuilt(c: Context): Response {
   const message = "The dashboard's files are missing.";
   const hint = "In a clone of the repository `npm run web:build` makes them; in an installed package install it again.";
   if (!wantsPage(c)) return c.json<ApiError>({ error: { code: "NOT_FOUND", message, hint } }, 404);
-  return c.html(page("The dashboard is not built", message, escape(hint)), 404);
+  return c.html(page("The dashboard is not built", message, entities(hint)), 404);
 }
 
 const wantsPage = (c: Context): boolean => (c.req.header("accept") ?? "").includes("text/html");
@@ -134,7 +134,8 @@ function answer(c: Context, file: Found, immutable: RegExp | undefined): Respons
   const forEver = immutable?.test(file.name) === true;
   c.header("cache-control", forEver ? "public, max-age=31536000, immutable" : "no-cache");
   c.header("etag", file.etag);
-  if (c.req.header("if-none-match")?.split(/\s*,\s*/).includes(file.etag) === true) return c.body(null, 304);
+  const known = (c.req.header("if-none-match") ?? "").split(",").map((tag) => tag.trim());
+  if (known.includes(file.etag)) return c.body(null, 304);
   c.header("content-length", String(file.size));
   if (c.req.method === "HEAD") return c.body(null);
   return c.body(Readable.toWeb(createReadStream(file.path)) as ReadableStream);
@@ -143,12 +144,12 @@ function answer(c: Context, file: Found, immutable: RegExp | undefined): Respons
 /** A small page in the dashboard's colours. */
 function page(title: string, text: string, more: string): string {
   return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escape(title)} · Millrace</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${entities(title)} · Millrace</title>
 <style>:root{color-scheme:light dark}body{font:16px/1.6 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}h1{font-size:1.4rem}</style>
-<main><h1>${escape(title)}</h1><p>${escape(text)}</p><p>${more}</p></main></html>
+<main><h1>${entities(title)}</h1><p>${entities(text)}</p><p>${more}</p></main></html>
 `;
 }
 
-function escape(text: string): string {
+function entities(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

@@ -1,0 +1,3 @@
+export function Cache() {
+  return <h1>Cache</h1>;
+}

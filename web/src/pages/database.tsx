@@ -1,0 +1,3 @@
+export function Database({ name }: { name: string }) {
+  return <h1>Database {name}</h1>;
+}

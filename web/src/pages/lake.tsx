@@ -1,0 +1,3 @@
+export function Lake({ name }: { name: string }) {
+  return <h1>Lake {name}</h1>;
+}

@@ -1,0 +1,3 @@
+export function Topic({ name }: { name: string }) {
+  return <h1>Topic {name}</h1>;
+}

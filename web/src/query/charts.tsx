@@ -1,0 +1,178 @@
+import { useMemo } from "preact/hooks";
+import type { BatchSummary } from "../../../src/observe/api.ts";
+import * as f from "../format.ts";
+import type { Sample } from "../live/reducer.ts";
+import { Chart, type Series } from "../ui/chart.tsx";
+import { Panel } from "../ui/parts.tsx";
+import { inOrder, phaseTitle, replaySpeed } from "../words.ts";
+
+const DAY_S = 86_400;
+const PHASE_COLORS: Readonly<Record<string, string>> = {
+  latestOffset: "--phase-1",
+  getOffset: "--phase-1",
+  walCommit: "--phase-2",
+  getBatch: "--phase-3",
+  queryPlanning: "--phase-4",
+  compute: "--phase-4",
+  addBatch: "--phase-5",
+  sink: "--phase-5",
+  commitBatch: "--phase-7",
+  commitOffsets: "--phase-6",
+};
+
+/** The colour of a phase, here and in the picture of one batch. */
+export function phaseColor(phase: string): string {
+  return PHASE_COLORS[phase] ?? "--phase-7";
+}
+
+/** How the query went over its last batches. */
+export function Charts({ batches, samples }: { batches: readonly BatchSummary[]; samples: readonly Sample[] }) {
+  const at = useMemo(() => batches.map((b) => Date.parse(b.timestamp)), [batches]);
+  const none = "No batch yet";
+  const rates = useMemo(() => ratesOf(batches, at), [batches, at]);
+  const phases = useMemo(() => phasesOf(batches), [batches]);
+  const sampled = samples.map((s) => s.at);
+  const hasState = samples.some((s) => s.stateRows !== null);
+  const hasBytes = samples.some((s) => s.stateBytes !== null && s.stateBytes > 0);
+  const hasLag = samples.some((s) => s.lagRows !== null);
+  return (
+    <div class="charts">
+      <Panel title="Input against processing">
+        <Chart
+          title="Rows a second"
+          explain="page.inputRate"
+          unit="rows/s, by batch"
+          at={at}
+          series={rates}
+          format={f.count}
+          none={none}
+        />
+      </Panel>
+      <Panel title="Where the time goes">
+        <Chart
+          title="Batch duration by phase"
+          explain="batch.phases"
+          unit="milliseconds, stacked"
+          at={at}
+          series={phases}
+          format={f.duration}
+          stacked
+          none={none}
+        />
+      </Panel>
+      <Freshness batches={batches} at={at} />
+      {hasLag && (
+        <Panel title="Waiting rows">
+          <Chart
+            title="Lag"
+            explain="query.lagRows"
+            unit="rows"
+            at={sampled}
+            series={[{ label: "waiting", values: samples.map((s) => s.lagRows), color: "--accent" }]}
+            format={f.count}
+            none={none}
+          />
+        </Panel>
+      )}
+      {hasState && (
+        <Panel title="State">
+          <Chart
+            title="Rows kept"
+            explain="query.stateRows"
+            unit="rows"
+            at={sampled}
+            series={[{ label: "rows", values: samples.map((s) => s.stateRows), color: "--kind-state" }]}
+            format={f.count}
+            none={none}
+          />
+        </Panel>
+      )}
+      {hasBytes && (
+        <Panel title="State on disk">
+          <Chart
+            title="Size"
+            explain="query.stateBytes"
+            unit="bytes"
+            at={sampled}
+            series={[{ label: "size", values: samples.map((s) => s.stateBytes), color: "--kind-state" }]}
+            format={f.bytes}
+            none={none}
+          />
+        </Panel>
+      )}
+    </div>
+  );
+}
+
+/** The watermark against the clock: its delay while data are of now, its own way through time while old data are replayed. */
+function Freshness({ batches, at }: { batches: readonly BatchSummary[]; at: readonly number[] }) {
+  const marks = batches.map((b) =>
+    b.watermark === null || Date.parse(b.watermark) <= 0 ? null : Date.parse(b.watermark),
+  );
+  const last = marks.findLast((m) => m !== null);
+  if (last === undefined) return null;
+  const delays = marks.map((m, i) => (m === null ? null : (at[i]! - m) / 1000));
+  const isOld = delays.findLast((d) => d !== null)! > 60 * DAY_S;
+  const speed = replaySpeed(batches);
+  const unit =
+    speed === null ? "event time" : `event time; runs ${f.count(Math.max(0, speed))} times as fast as the clock`;
+  return (
+    <Panel title="Watermark against the clock">
+      {isOld ? (
+        <Chart
+          title="Watermark"
+          explain="page.watermark"
+          unit={unit}
+          at={at}
+          series={[{ label: "watermark", values: marks, color: "--kind-watermark" }]}
+          format={day}
+          free
+          none="No watermark yet"
+        />
+      ) : (
+        <Chart
+          title="Behind the clock"
+          explain="page.behindClock"
+          unit="clock minus watermark"
+          at={at}
+          series={[{ label: "delay", values: delays, color: "--kind-watermark" }]}
+          format={f.seconds}
+          none="No watermark yet"
+        />
+      )}
+    </Panel>
+  );
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+function ratesOf(batches: readonly BatchSummary[], at: readonly number[]): Series[] {
+  return [
+    {
+      label: "comes in",
+      color: "--accent",
+      // Without a batch before it nothing can be said; a gap in what is kept would say too little.
+      values: batches.map((b, i) =>
+        i === 0 || batches[i - 1]!.batchId !== b.batchId - 1
+          ? null
+          : (b.inputRows * 1000) / Math.max(1, at[i]! - at[i - 1]!),
+      ),
+    },
+    {
+      label: "could be processed",
+      color: "--kind-sql",
+      dashed: true,
+      values: batches.map((b) => (b.inputRows === 0 ? null : (b.inputRows * 1000) / Math.max(1, b.ms))),
+    },
+  ];
+}
+
+function phasesOf(batches: readonly BatchSummary[]): Series[] {
+  return inOrder(batches.flatMap((b) => Object.keys(b.phases))).map((phase) => ({
+    label: phaseTitle(phase),
+    color: phaseColor(phase),
+    values: batches.map((b) => b.phases[phase] ?? 0),
+  }));
+}

@@ -1,0 +1,177 @@
+import type { GraphEdge, GraphNode, QueryGraph } from "../../../src/observe/api.ts";
+import * as f from "../format.ts";
+import { link } from "../router.ts";
+import { Scroll } from "../ui/scroll.tsx";
+
+const KINDS: Readonly<Record<GraphNode["kind"], string>> = {
+  source: "source",
+  sql: "rows",
+  watermark: "watermark",
+  state: "state",
+  typescript: "TypeScript",
+  sink: "sink",
+};
+
+/** The query as a drawing, with what flows over each edge. The places are the process's. */
+export function Graph(props: {
+  title: string;
+  graph: QueryGraph;
+  flows: Readonly<Record<string, number | null>>;
+  live: boolean;
+  chosen: string | null;
+  choose: (id: string | null) => void;
+}) {
+  const { graph, flows, chosen, choose } = props;
+  const most = Math.max(1, ...graph.edges.map((e) => flows[e.id] ?? 0));
+  const size = { width: graph.width, height: graph.height, viewBox: `0 0 ${graph.width} ${graph.height}` };
+  return (
+    <Scroll class="graph" label={`Steps of ${props.title}`}>
+      <div class="graph-inner" style={{ width: `${graph.width}px`, height: `${graph.height}px` }}>
+        <svg {...size} aria-hidden="true">
+          {graph.edges.map((edge) => (
+            <Edge key={edge.id} edge={edge} flow={flows[edge.id] ?? null} most={most} live={props.live} />
+          ))}
+        </svg>
+        <ol aria-label={`Steps of ${props.title}, sources first`}>
+          {graph.nodes.map((node) => (
+            <li
+              key={node.id}
+              style={{ left: `${node.x}px`, top: `${node.y}px`, width: `${node.width}px`, height: `${node.height}px` }}
+            >
+              <button
+                type="button"
+                class={`node ${node.kind}`}
+                aria-pressed={chosen === node.id}
+                aria-label={labelOf(node, graph, flows)}
+                onClick={() => choose(chosen === node.id ? null : node.id)}
+              >
+                <span class="node-kind">
+                  {KINDS[node.kind]}
+                  {node.state !== null && !node.state.bounded && <span class="node-warn"> · grows without end</span>}
+                </span>
+                <span class="node-title">{node.title}</span>
+                {node.detail !== "" && <span class="node-detail">{node.detail}</span>}
+              </button>
+            </li>
+          ))}
+        </ol>
+        <svg {...size} aria-hidden="true" class="graph-flows">
+          {graph.edges.map((edge) => (
+            <Flow key={edge.id} edge={edge} flow={flows[edge.id] ?? null} />
+          ))}
+        </svg>
+      </div>
+    </Scroll>
+  );
+}
+
+function labelOf(node: GraphNode, graph: QueryGraph, flows: Readonly<Record<string, number | null>>): string {
+  const into = graph.edges.filter((e) => e.to === node.id).map((e) => flows[e.id] ?? null);
+  const rate =
+    into.length === 0 || into.includes(null) ? "" : `, ${f.rate(into.reduce<number>((a, b) => a + b!, 0))} in`;
+  return `${KINDS[node.kind]}: ${node.title}${rate}`;
+}
+
+function Edge({ edge, flow, most, live }: { edge: GraphEdge; flow: number | null; most: number; live: boolean }) {
+  const moves = live && flow !== null && flow > 0;
+  const width = flow === null || flow <= 0 ? 1.4 : 1.4 + 2.2 * (Math.log10(1 + flow) / Math.log10(1 + most));
+  const path = roundedPath(edge.points);
+  return (
+    <>
+      <path class="edge" d={path} stroke-width={width} />
+      {moves && <path class="edge-flow" d={path} stroke-width={width} />}
+    </>
+  );
+}
+
+function Flow({ edge, flow }: { edge: GraphEdge; flow: number | null }) {
+  if (flow === null || edge.points.length < 2) return null;
+  const [x, y] = middle(edge.points);
+  const text = f.rate(flow, "").replace(" /s", "/s");
+  const width = text.length * 6.6 + 12;
+  return (
+    <g class="flow" transform={`translate(${x} ${y})`}>
+      <rect x={-width / 2} y={-9} width={width} height={18} rx={9} />
+      <text text-anchor="middle" dominant-baseline="central">
+        {text}
+      </text>
+    </g>
+  );
+}
+
+/** What is known of the chosen step. */
+export function NodeDetail({ node, close }: { node: GraphNode; close: () => void }) {
+  const topic = node.kind === "source" ? /Subscribe\[([^\],]+)\]/.exec(`${node.title} ${node.detail}`)?.[1] : undefined;
+  return (
+    <aside class={`node-panel ${node.kind}`} aria-label={`Step ${node.title}`}>
+      <div class="title-line">
+        <h3>{node.title}</h3>
+        <button type="button" class="button small" onClick={close}>
+          Close
+        </button>
+      </div>
+      {node.detail !== "" && <p class="wrap">{node.detail}</p>}
+      {node.state !== null && (
+        <p>
+          <strong>{node.state.bounded ? "Its state stays bounded." : "Its state may grow without end."}</strong>{" "}
+          {node.state.reason}
+        </p>
+      )}
+      {node.guarantee !== null && (
+        <p>
+          <strong>Guarantee:</strong> {node.guarantee}
+        </p>
+      )}
+      {node.functions.length > 0 && (
+        <p>
+          <strong>TypeScript:</strong> <code>{node.functions.join(", ")}</code>
+        </p>
+      )}
+      {topic !== undefined && <a href={link("topic", topic)}>Messages of {topic}</a>}
+    </aside>
+  );
+}
+
+type Point = readonly [x: number, y: number];
+
+/** A line through the corners, softened. */
+export function roundedPath(points: readonly Point[], radius = 10): string {
+  const [first, ...rest] = points;
+  if (first === undefined) return "";
+  let path = `M${first[0]} ${first[1]}`;
+  for (const [i, point] of rest.entries()) {
+    const next = rest[i + 1];
+    const before = points[i]!;
+    if (next === undefined) {
+      path += `L${point[0]} ${point[1]}`;
+      break;
+    }
+    const a = toward(point, before, radius);
+    const b = toward(point, next, radius);
+    path += `L${a[0]} ${a[1]}Q${point[0]} ${point[1]} ${b[0]} ${b[1]}`;
+  }
+  return path;
+}
+
+function toward(from: Point, to: Point, most: number): Point {
+  const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
+  const part = length === 0 ? 0 : Math.min(most, length / 2) / length;
+  const at = (i: 0 | 1): number => Math.round((from[i] + (to[i] - from[i]) * part) * 10) / 10;
+  return [at(0), at(1)];
+}
+
+/** The point half of the way along a line. */
+export function middle(points: readonly Point[]): Point {
+  const lengths = points.slice(1).map((p, i) => Math.hypot(p[0] - points[i]![0], p[1] - points[i]![1]));
+  let left = lengths.reduce((a, b) => a + b, 0) / 2;
+  for (const [i, length] of lengths.entries()) {
+    if (left > length) {
+      left -= length;
+      continue;
+    }
+    const [a, b] = [points[i]!, points[i + 1]!];
+    const part = length === 0 ? 0 : left / length;
+    return [a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part];
+  }
+  return points[0] ?? [0, 0];
+}
