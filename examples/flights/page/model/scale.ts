@@ -8,8 +8,8 @@ export interface Stop {
 }
 
 /**
- * Blue is on time, orange and red are late: these can be told apart with every kind of colour blindness, and on each side the colour
- * also stands off the ground more and more, so that it reads without any colour.
+ * Blue is on time, orange and red are late. Any two of these colours can be told apart with every kind of colour blindness (a test
+ * computes how they are seen); late ones grow darker from step to step too.
  */
 export const DELAY_COLORS: { readonly light: readonly Stop[]; readonly dark: readonly Stop[] } = {
   light: [
@@ -21,12 +21,12 @@ export const DELAY_COLORS: { readonly light: readonly Stop[]; readonly dark: rea
     { minutes: 60, color: [132, 28, 24] },
   ],
   dark: [
-    { minutes: 0, color: [66, 128, 184] },
-    { minutes: 10, color: [106, 152, 186] },
-    { minutes: 20, color: [214, 178, 108] },
-    { minutes: 30, color: [245, 158, 66] },
-    { minutes: 45, color: [250, 112, 62] },
-    { minutes: 60, color: [255, 62, 84] },
+    { minutes: 0, color: [47, 104, 163] },
+    { minutes: 10, color: [112, 160, 198] },
+    { minutes: 20, color: [222, 206, 160] },
+    { minutes: 30, color: [240, 170, 60] },
+    { minutes: 45, color: [238, 112, 36] },
+    { minutes: 60, color: [222, 50, 50] },
   ],
 };
 
