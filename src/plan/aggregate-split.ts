@@ -11,10 +11,13 @@ export class AggregateSplit {
   readonly #b: Builder;
   readonly #byKey: ReadonlyMap<string, Field>;
   readonly #byCall = new Map<string, Field>();
+  readonly #above: ReadonlySet<number>;
   /** The error for a column that is neither grouped nor aggregated. */
   missing: (name: string) => MillraceError = missingAggregation;
 
-  constructor(b: Builder, keys: readonly NamedExpr[]) {
+  /** `above`: columns that are computed over the aggregate. */
+  constructor(b: Builder, keys: readonly NamedExpr[], above: readonly NamedExpr[] = []) {
+    this.#above = new Set(above.map((c) => c.field.id));
     this.#b = b;
     // A grouping column may also be meant by its alias's field itself.
     this.#byKey = new Map(keys.map((k) => [exprKey(k.expr), k.field]));
@@ -33,7 +36,10 @@ export class AggregateSplit {
         orderBy: e.orderBy.map((o) => ({ ...o, expr: this.split(o.expr, output) })),
       };
     }
-    if (e.kind === "column") throw this.missing(e.name);
+    if (e.kind === "column") {
+      if (this.#above.has(e.id)) return e;
+      throw this.missing(e.name);
+    }
     const inner = (c: ResolvedExpr): ResolvedExpr => this.split(c, `_${this.calls.length}`);
     if (e.kind === "subquery") {
       return { ...e, plan: mapOuterReferences(e.plan, inner), values: e.values.map(inner) };

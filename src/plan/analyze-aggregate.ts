@@ -16,7 +16,7 @@ import { timeWindows } from "./analyze-window.ts";
 import { isOrderable } from "./coercion.ts";
 import type { Expr } from "./expr.ts";
 import { refuseGrouping } from "./grouping.ts";
-import { type Aliased, lateralAlias } from "./lateral-alias.ts";
+import { type Aliased, lateralAlias, withOnce } from "./lateral-alias.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf, resolveCall } from "./resolve-expr.ts";
 import type { NamedExpr, ResolvedExpr } from "./resolved.ts";
@@ -72,7 +72,7 @@ export function resolveAggregate(
     }
   }
   const sets = groupingSets(group, keys.length);
-  return aggregateOver(b, scope.withHidden(), keys, named, sets, true);
+  return aggregateOver(b, scope.withHidden(), keys, named, { sets, withKeys: true, once: scope.once });
 }
 
 function groupingSets(group: "groupby" | "rollup" | "cube", n: number): (readonly number[])[] | undefined {
@@ -116,19 +116,24 @@ export function groupingKey(b: Builder, scope: Scope, expr: ResolvedExpr, name: 
   return { field: sets ? b.remember({ ...field, nullable: true }) : field, expr };
 }
 
-/**
- * Splits aggregate calls from the expressions over them. `withKeys`: the keys come first in the output, as in `groupBy(...).agg(...)`.
- */
+interface AggregateOver {
+  readonly sets?: readonly (readonly number[])[] | undefined;
+  /** The keys come first in the output, as in `groupBy(...).agg(...)`. */
+  readonly withKeys?: boolean;
+  /** Columns that several outputs name and that are computed once. */
+  readonly once?: readonly NamedExpr[];
+}
+
+/** Splits aggregate calls from the expressions over them. */
 export function aggregateOver(
   b: Builder,
   input: Node,
   keys: readonly NamedExpr[],
   named: readonly Named[],
-  sets?: readonly (readonly number[])[],
-  withKeys = false,
+  { sets, withKeys = false, once = [] }: AggregateOver = {},
 ): Node {
   if (sets === undefined) refuseGrouping(named.map((n) => n.expr));
-  const splitter = new AggregateSplit(b, keys);
+  const splitter = new AggregateSplit(b, keys, once);
   if (keys.length === 0) splitter.missing = missingGroupBy;
   const { calls } = splitter;
   let direct = true;
@@ -140,7 +145,8 @@ export function aggregateOver(
     if (!fresh || n.metadata) direct = false;
     return { ...n, expr };
   });
-  if (!withKeys && keys.length > 0) direct = false;
+  const apart = once.map((c): NamedExpr => ({ ...c, expr: splitter.split(c.expr, c.field.name) }));
+  if ((!withKeys && keys.length > 0) || apart.length > 0) direct = false;
 
   const fields = [...keys.map((k) => k.field), ...calls.map((c) => c.field)];
   const kept = new Map(input.columns.map((c) => [c.field.id, c.qualifiers]));
@@ -160,7 +166,7 @@ export function aggregateOver(
   };
   if (direct) return node;
   const own = new Set<number>(withKeys ? keys.map((k) => k.field.id) : []);
-  let above = node;
+  let above = withOnce(b, node, apart);
   const exprs = [
     ...(withKeys ? keys.map((k): NamedExpr => ({ field: k.field, expr: columnOf(k.field) })) : []),
     ...outputs.flatMap(({ name, expr, metadata, generator }): NamedExpr | NamedExpr[] => {
@@ -216,7 +222,7 @@ export function resolvePivot(b: Builder, input: Node, r: Pivot): Node {
     }
   }
   const keys = all.slice(0, keyCount).map((field): NamedExpr => ({ field, expr: columnOf(field) }));
-  return aggregateOver(b, first, keys, named, undefined, true);
+  return aggregateOver(b, first, keys, named, { withKeys: true });
 }
 
 function literalOf(value: Value): ResolvedExpr {

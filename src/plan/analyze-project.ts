@@ -10,7 +10,7 @@ import {
 import { Scope } from "./analyze-scope.ts";
 import { timeWindows } from "./analyze-window.ts";
 import type { Expr } from "./expr.ts";
-import { type Aliased, lateralAlias } from "./lateral-alias.ts";
+import { type Aliased, lateralAlias, withOnce } from "./lateral-alias.ts";
 import { columnOf } from "./resolve-expr.ts";
 import type { Field, NamedExpr } from "./resolved.ts";
 import type { Node } from "./scope.ts";
@@ -75,11 +75,13 @@ export function resolveProject(b: Builder, input: Node, items: readonly ProjectI
       });
     }
   }
-  if (overAggregate || named.some((n) => b.hasAggregate(n.expr))) {
+  const aggregated = [...named, ...scope.once].some((n) => b.hasAggregate(n.expr));
+  if (overAggregate || aggregated) {
     const exprs = items.filter((item): item is Expr => !("field" in item));
     if (generators > 0 && exprs.length === items.length) return resolveAggregate(b, input, [], exprs);
   }
-  if (named.some((n) => b.hasAggregate(n.expr))) return aggregateOver(b, scope.node, [], named);
+  if (aggregated) return aggregateOver(b, scope.node, [], named, { once: scope.once });
+  scope.node = withOnce(b, scope.node, scope.once);
   const used = new Set<number>();
   const exprs = named.map(({ name, expr, field, metadata }): NamedExpr => {
     // A bare column keeps its identity, the first time that it is selected.

@@ -13,6 +13,8 @@ export class Scope {
   generated: readonly Field[] | undefined;
   /** Columns of this select that are meant by a name which the input has not. */
   readonly aliases: Field[] = [];
+  /** Columns that other items name and that have to be computed once, over what is aggregated. */
+  readonly once: NamedExpr[] = [];
   readonly #analyzer: Builder;
   readonly #start: Node;
   readonly #hidden = new Set<number>();

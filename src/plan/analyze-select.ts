@@ -19,7 +19,7 @@ import { nullAware } from "./analyze-subquery.ts";
 import { timeWindows } from "./analyze-window.ts";
 import type { Expr } from "./expr.ts";
 import { refuseGrouping } from "./grouping.ts";
-import { lateralAlias } from "./lateral-alias.ts";
+import { lateralAlias, withOnce } from "./lateral-alias.ts";
 import { nameParts, quoted } from "./names.ts";
 import type { Relation } from "./relation.ts";
 import { columnOf } from "./resolve-expr.ts";
@@ -119,20 +119,23 @@ class SelectBlock {
     const having = r.having && nullAware(this.#scope.exprs.condition(r.having));
     const qualify = r.qualify && this.#scope.exprs.condition(r.qualify);
     const order = this.#order();
-    const all = [...this.#items.map((i) => i.expr), ...order.map((o) => o.expr), ...(qualify ? [qualify] : [])];
+    const { once } = this.#scope;
+    const selected = [...this.#items, ...once].map((i) => i.expr);
+    const all = [...selected, ...order.map((o) => o.expr), ...(qualify ? [qualify] : [])];
     const aggregated =
       r.group !== undefined || having !== undefined || this.#overAggregate || all.some((e) => this.#b.hasAggregate(e));
     if (aggregated && this.#generators > 0 && !this.#late) {
       return new SelectBlock(this.#b, this.#input, r, true).resolve();
     }
     const below = this.#scope.withHidden();
-    if (!aggregated) return this.#above(below, this.#items, order, qualify);
+    if (!aggregated) return this.#above(withOnce(this.#b, below, once), this.#items, order, qualify);
 
-    const split = new AggregateSplit(this.#b, keys);
+    const split = new AggregateSplit(this.#b, keys, once);
     const inAggregate = split.missing;
     if (r.group === undefined) split.missing = missingGroupBy;
     if (sets === undefined) refuseGrouping([...all, ...(having ? [having] : [])]);
     const items = this.#items.map((item): Item => ({ ...item, expr: split.split(item.expr, item.name) }));
+    const apart = once.map((c): NamedExpr => ({ ...c, expr: split.split(c.expr, c.field.name) }));
     if (r.group !== undefined) split.missing = (name) => unresolved(name, this.#named());
     const condition = having && split.split(having, "having");
     const sorted = order.map((o): SortKey => ({ ...o, expr: split.split(o.expr, "order") }));
@@ -148,8 +151,10 @@ class SelectBlock {
       hidden: [],
       plans: below.plans,
     };
-    const filtered = condition ? this.#b.over(node, { kind: "filter", input: node.rel, condition }) : node;
-    return this.#generated(filtered, items, sorted, kept);
+    const named = condition && [...walkExpr(condition)].some((e) => once.some((c) => isColumn(e, c.field)));
+    const early = named ? withOnce(this.#b, node, apart) : node;
+    const filtered = condition ? this.#b.over(early, { kind: "filter", input: early.rel, condition }) : early;
+    return this.#generated(named ? filtered : withOnce(this.#b, filtered, apart), items, sorted, kept);
   }
 
   /** Makes the rows of generators over what was aggregated. */
@@ -344,6 +349,8 @@ function hasMap(type: DataType): boolean {
   if (type.kind === "array") return hasMap(type.elementType);
   return type.kind === "struct" && type.fields.some((f) => hasMap(f.type));
 }
+
+const isColumn = (e: ResolvedExpr, field: Field): boolean => e.kind === "column" && e.id === field.id;
 
 function isGroupingId(e: Expr): boolean {
   return e.kind === "attribute" && e.name.toLowerCase() === "grouping__id";

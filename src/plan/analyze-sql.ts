@@ -162,7 +162,7 @@ export function resolveSqlPivot(b: Builder, input: Node, r: Of<"sql_pivot">): No
     });
   });
   const keys = all.slice(0, kept.length).map((field): NamedExpr => ({ field, expr: columnOf(field) }));
-  return { ...aggregateOver(b, first, keys, named, undefined, true), hidden: [] };
+  return { ...aggregateOver(b, first, keys, named, { withKeys: true }), hidden: [] };
 }
 
 /** UNPIVOT: a row for each set of columns, with its name. */

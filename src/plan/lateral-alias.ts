@@ -3,6 +3,7 @@ import type { Builder } from "./analyze-base.ts";
 import type { Scope } from "./analyze-scope.ts";
 import { columnOf } from "./resolve-call.ts";
 import type { NamedExpr, ResolvedExpr } from "./resolved.ts";
+import type { Node } from "./scope.ts";
 import { walkExpr } from "./walk.ts";
 
 /** An item of a SELECT whose name the items after it may use where the input has no such column. */
@@ -33,14 +34,25 @@ export function lateralAlias(
     );
   }
   const parts = [...walkExpr(item.expr)];
-  if (parts.some((e) => changes(b, e)) && !b.hasAggregate(item.expr) && !parts.some((e) => e.kind === "over")) {
+  if (parts.some((e) => changes(b, e))) {
     const field = b.derived(item.name, item.expr);
-    const all = scope.node.rel.fields.map((f): NamedExpr => ({ field: f, expr: columnOf(f) }));
-    const { rel } = b.project(scope.node, [...all, { field, expr: item.expr }]);
-    scope.node = { ...scope.node, rel };
+    // Aggregates and windows have their values only when all of the SELECT is known.
+    if (b.hasAggregate(item.expr) || parts.some((e) => e.kind === "over")) scope.once.push({ field, expr: item.expr });
+    else scope.node = computed(b, scope.node, { field, expr: item.expr });
     item.expr = columnOf(field);
   }
   return item.expr;
+}
+
+/** The node with a further column, which no name leads to. */
+function computed(b: Builder, node: Node, column: NamedExpr): Node {
+  const all = node.rel.fields.map((f): NamedExpr => ({ field: f, expr: columnOf(f) }));
+  return { ...node, rel: b.project(node, [...all, column]).rel };
+}
+
+/** The node with the columns that `scope.once` has kept for now. */
+export function withOnce(b: Builder, node: Node, columns: readonly NamedExpr[]): Node {
+  return columns.reduce((below, column) => computed(b, below, column), node);
 }
 
 /** Whether a part of an expression may have another value each time. */
