@@ -153,6 +153,12 @@ export function scan(text: string): Scanned {
           continue;
         }
       }
+      // With a comma it is a plain function.
+      if (/^trim$/i.test(word[0]) && hasComma(text, i + word[0].length)) {
+        replace(`\`${word[0]}\``, i, i + word[0].length);
+        i += word[0].length;
+        continue;
+      }
       // The parser takes this NULL for the words of a column's definition.
       if (/^(?:rlike|regexp)$/i.test(word[0])) {
         const none = /^\s+null\b/i.exec(text.slice(i + word[0].length));
@@ -194,6 +200,22 @@ export function scan(text: string): Scanned {
       return Math.min(given + (at - out), text.length);
     },
   };
+}
+
+/** Whether the bracket that opens behind `start` has a comma of its own in it. */
+function hasComma(text: string, start: number): boolean {
+  let depth = 0;
+  for (let i = start; i < text.length; i++) {
+    const c = text[i]!;
+    if (c === "'" || c === '"') i = readString(text, i, false).end - 1;
+    else if (c === "`") i = quotedEnd(text, i, "`") - 1;
+    else if (c === "(") depth++;
+    else if (depth === 0 && !/\s/.test(c)) return false;
+    else if (c === ")") depth--;
+    else if (c === "," && depth === 1) return true;
+    if (c === ")" && depth === 0) return false;
+  }
+  return false;
 }
 
 function quotedEnd(text: string, start: number, quote: string): number {
