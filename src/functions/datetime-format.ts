@@ -124,13 +124,14 @@ function format(
   literal: Value | undefined,
   types: SqlTypes,
   native: NativeCall,
+  micros = `epoch_us(${x})`,
 ): string {
   const ntz = type.kind === "timestamp_ntz";
   const zone = ntz ? "'UTC'" : zoneSql(types.timeZone);
   const slow = native(
     formatNative,
     [
-      { sql: `epoch_us(${x})`, type: LONG },
+      { sql: micros, type: LONG },
       { sql: pattern, type: STRING },
       { sql: zone, type: STRING },
     ],
@@ -138,10 +139,10 @@ function format(
   );
   const code = typeof literal === "string" ? strftime(tokensOf(literal, "format")) : undefined;
   if (code === undefined) return slow;
-  if (code === "") return `CASE WHEN ${x} IS NOT NULL THEN '' END`;
+  if (code === "") return `CASE WHEN ${micros} IS NOT NULL THEN '' END`;
   const wall = ntz ? x : local(x, types.timeZone);
   // Years of fewer or more digits are written in other ways.
-  return `CASE WHEN epoch_us(${x}) BETWEEN -30610000000000000 AND 253402128000000000 THEN strftime(${wall}, ${sqlString(code)}) ELSE ${slow} END`;
+  return `CASE WHEN ${micros} BETWEEN -30610000000000000 AND 253402128000000000 THEN strftime(${wall}, ${sqlString(code)}) ELSE ${slow} END`;
 }
 
 /** The instant (or wall clock, for timestamp_ntz) that a text names by a pattern. */
@@ -176,6 +177,10 @@ function parse(
 }
 
 const DEFAULT = "yyyy-MM-dd HH:mm:ss";
+
+/** Microseconds of seconds. What has no room in a long is cut to its lower 64 bits, as Java does. */
+const wrapped = (x: string): string =>
+  `CASE WHEN ${x} BETWEEN -9223372036854 AND 9223372036854 THEN ${x} * 1000000 ELSE CAST((CAST(${x} AS HUGEINT) * 1000000 + 9223372036854775808) % 18446744073709551616 + CASE WHEN CAST(${x} AS HUGEINT) * 1000000 + 9223372036854775808 < 0 AND (CAST(${x} AS HUGEINT) * 1000000 + 9223372036854775808) % 18446744073709551616 <> 0 THEN 18446744073709551616 ELSE 0 END - 9223372036854775808 AS BIGINT) END`;
 
 /** `to_timestamp` and its like: text by a pattern; anything else is cast. */
 function reader(
@@ -270,15 +275,11 @@ export const formatFunctions: readonly FunctionDef[] = [
     [long, opt(string)],
     STRING,
     ["from_unixtime(0, 'yyyy-MM-dd HH:mm:ss')", "1970-01-01 00:00:00"],
-    ([x, p], types, native) =>
-      format(
-        `make_timestamptz(${x} * 1000000)`,
-        TIMESTAMP,
-        p ?? `'${DEFAULT}'`,
-        p === undefined ? DEFAULT : types.literals?.[1],
-        types,
-        native,
-      ),
+    ([x, p], types, native) => {
+      const micros = wrapped(x!);
+      const literal = p === undefined ? DEFAULT : types.literals?.[1];
+      return format(`make_timestamptz(${micros})`, TIMESTAMP, p ?? `'${DEFAULT}'`, literal, types, native, micros);
+    },
     { nullable: "always" },
   ),
   seconds("unix_timestamp", [], true),

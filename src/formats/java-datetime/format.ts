@@ -26,13 +26,22 @@ export function formatJava(micros: bigint, pattern: string, zone: string): strin
   const offset = offsetAt(zone, millis);
   const local = micros + BigInt(offset) * 1_000_000n;
   const fraction = Number(((local % 1_000_000n) + 1_000_000n) % 1_000_000n);
-  const date = new Date(Number((local - BigInt(fraction)) / 1000n));
-  return write(list, { date, fraction, offset, zone, millis });
+  const wall = Number((local - BigInt(fraction)) / 1000n);
+  // A Date ends before Spark's times do; the calendar begins anew every 400 years.
+  const cycles = Math.abs(wall) > LAST_DATE ? Math.sign(wall) * 50 : 0;
+  const date = new Date(wall - cycles * CYCLE);
+  return write(list, { date, year: date.getUTCFullYear() + cycles * 400, fraction, offset, zone, millis });
 }
+
+const LAST_DATE = 8.64e15;
+/** Milliseconds of 400 years. */
+const CYCLE = 146_097 * 86_400_000;
 
 interface Moment {
   /** The wall clock as if it were UTC. */
   readonly date: Date;
+  /** The year of the wall clock, which the date's own may stand for. */
+  readonly year: number;
   /** Microseconds within the second. */
   readonly fraction: number;
   readonly offset: number;
@@ -58,9 +67,9 @@ function field(letter: string, count: number, at: Moment): string {
   const hour = date.getUTCHours();
   switch (letter) {
     case "G":
-      return date.getUTCFullYear() > 0 ? (count === 4 ? "Anno Domini" : "AD") : count === 4 ? "Before Christ" : "BC";
+      return at.year > 0 ? (count === 4 ? "Anno Domini" : "AD") : count === 4 ? "Before Christ" : "BC";
     case "y": {
-      const year = date.getUTCFullYear();
+      const { year } = at;
       if (count === 2) return pad(((year % 100) + 100) % 100, 2);
       const digits = pad(Math.abs(year), count);
       return `${year < 0 ? "-" : count >= 4 && digits.length > count ? "+" : ""}${digits}`;
