@@ -1,3 +1,4 @@
+import { MillraceError } from "../errors.ts";
 import { batch } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
 import { type FunctionDef, family, nativeFunction } from "./define.ts";
@@ -9,7 +10,17 @@ const SIZE = 4096;
 /** Bitmaps of 32,768 positions, as `bitmap_bit_position` gives them. */
 const construct = nativeFunction("bitmap_construct_agg", (positions: readonly bigint[]) => {
   const map = new Uint8Array(SIZE);
-  for (const p of positions) map[Number(p) >> 3]! |= 1 << (Number(p) & 7);
+  for (const p of positions) {
+    const at = Number(p);
+    if (at < 0 || at >= SIZE * 8) {
+      throw new MillraceError(
+        "INVALID_BITMAP_POSITION",
+        `The 0-indexed bitmap position ${p} is out of bounds. The bitmap has ${SIZE * 8} bits (${SIZE} bytes).`,
+        { hint: "Give it bitmap_bit_position(x).", parameters: { bitPosition: String(p) } },
+      );
+    }
+    map[at >> 3]! |= 1 << (at & 7);
+  }
   return map;
 });
 const combine = (name: string, start: number, op: (a: number, b: number) => number) =>

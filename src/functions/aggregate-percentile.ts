@@ -1,6 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import { isIntegral, isInterval, isNumeric } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
+import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { orderKey } from "../types/order-key.ts";
 import { batch, values } from "./aggregate-batch.ts";
@@ -43,11 +44,15 @@ const counted: DataType = {
   ],
 };
 
+/** NaN is the largest. */
+const byValue = (a: number, b: number): number =>
+  Number.isNaN(a) || Number.isNaN(b) ? Number(Number.isNaN(a)) - Number(Number.isNaN(b)) : a < b ? -1 : a > b ? 1 : 0;
+
 /** The percentile of values that each count so many times: between its two neighbours, by the distance. */
 const weighted = nativeFunction(
   "percentile",
   (items: readonly { v: number; n: bigint | number | null }[], shares: number | readonly number[]) => {
-    const sorted = items.map(({ v, n }) => ({ v, n: Number(n ?? 0) })).sort((a, b) => a.v - b.v);
+    const sorted = items.map(({ v, n }) => ({ v, n: Number(n ?? 0) })).sort((a, b) => byValue(a.v, b.v));
     const negative = sorted.find((e) => e.n < 0);
     if (negative !== undefined) {
       throw new MillraceError(
@@ -75,6 +80,10 @@ const weighted = nativeFunction(
   },
 );
 
+/** What WITHIN GROUP writes for each of its keys. */
+const DIRECTION = /^(?:asc|desc) nulls (?:first|last)$/;
+const descends = (literals: readonly unknown[] | undefined): boolean => String(literals?.[2]).startsWith("desc");
+
 const wrongArity = (name: string, wanted: string, given: number): MillraceError =>
   new MillraceError(
     "WRONG_NUM_ARGS.WITHOUT_SUGGESTION",
@@ -86,7 +95,9 @@ const wrongArity = (name: string, wanted: string, given: number): MillraceError 
 const shared =
   (name: string, ordered = false): NonNullable<Options["coerce"]> =>
   (types, given) => {
-    if (ordered && given.length !== 3) throw wrongArity(name, "1", given.length);
+    const direction = given[2]?.literal;
+    if (ordered && !(typeof direction === "string" && DIRECTION.test(direction)))
+      throw wrongArity(name, "1", given.length);
     const value = given[1]!.literal;
     if (value === undefined || value === null || !(Number(value) < 0 || Number(value) > 1)) return types;
     throw new MillraceError(
@@ -101,9 +112,6 @@ const flipped = (p: string, type: DataType): string =>
   type.kind === "array" ? `list_transform(${p}, lambda e: 1 - e)` : `(1 - ${p})`;
 
 const fiveValues = values("INT", 1, 2, 3, 4, 10);
-
-/** What WITHIN GROUP writes for each of its keys. */
-const DIRECTION = /^(?:asc|desc) nulls (?:first|last)$/;
 
 export const percentileFunctions: readonly FunctionDef[] = [
   batch("median", [number], DOUBLE, ["median(x)", 2], ([x]) => `median(${x})`),
@@ -128,19 +136,19 @@ export const percentileFunctions: readonly FunctionDef[] = [
   // `percentile_cont(p) WITHIN GROUP (ORDER BY x DESC)`: the order is the third argument.
   batch(
     "percentile_cont",
-    [number, share, opt(boolean)],
+    [number, share, opt(any)],
     doubles,
     ["percentile_cont(0.25) WITHIN GROUP (ORDER BY x DESC)", 4],
-    ([x, p], { literals, args }) => `quantile_cont(${x}, ${literals?.[2] === true ? flipped(p!, args[1]!) : p})`,
+    ([x, p], { literals, args }) => `quantile_cont(${x}, ${descends(literals) ? flipped(p!, args[1]!) : p})`,
     { values: fiveValues, coerce: shared("percentile_cont", true) },
   ),
   batch(
     "percentile_disc",
-    [number, share, opt(boolean)],
+    [number, share, opt(any)],
     doubles,
     ["percentile_disc(0.5) WITHIN GROUP (ORDER BY x)", 3],
     ([x, p], { literals, args }) => {
-      if (literals?.[2] !== true) return `quantile_disc(${x}, ${p})`;
+      if (!descends(literals)) return `quantile_disc(${x}, ${p})`;
       const negated = `quantile_disc(-${x}, ${p})`;
       return args[1]!.kind === "array" ? `list_transform(${negated}, lambda e: -e)` : `(-${negated})`;
     },
@@ -180,7 +188,23 @@ export const percentileFunctions: readonly FunctionDef[] = [
           : `list_position(${counts}, ${best})`;
       return `CAST(map_keys(histogram(${x}))[${at}] AS ${sqlType(result)})`;
     },
-    { values: values("INT", 1, 1, 2) },
+    {
+      values: values("INT", 1, 1, 2),
+      differences: [
+        {
+          reason: "Of several values that are the most frequent the smallest is taken; Spark takes any of them.",
+          when: (args) => args.length < 2,
+        },
+      ],
+      coerce: (types, given) => {
+        if (given.length < 2 || given[1]!.literal !== undefined) return types;
+        throw new MillraceError(
+          "NON_FOLDABLE_ARGUMENT",
+          "The function `mode` requires the parameter `deterministic` to be a constant.",
+          { parameters: { funcName: "`mode`", paramName: "`deterministic`", paramType: '"BOOLEAN"' } },
+        );
+      },
+    },
   ),
   /** The third and fourth argument come from WITHIN GROUP: directions, and the keys. */
   batch(
@@ -214,6 +238,21 @@ export const percentileFunctions: readonly FunctionDef[] = [
       aliases: ["string_agg"],
       coerce: (types, given) => {
         const directions = String(given[2]?.literal ?? "").split(",");
+        const [first, second] = types;
+        if (second !== undefined && second.kind !== "null" && first!.kind !== second.kind) {
+          throw new MillraceError(
+            "DATATYPE_MISMATCH.DATA_DIFF_TYPES",
+            `Cannot resolve "listagg" due to data type mismatch: its arguments are of two types, "${sqlName(first!)}" and "${sqlName(second)}".`,
+            { parameters: { functionName: "`listagg`" } },
+          );
+        }
+        if (second !== undefined && second.kind !== "null" && given[1]!.literal === undefined) {
+          throw new MillraceError(
+            "DATATYPE_MISMATCH.NON_FOLDABLE_INPUT",
+            "The delimiter of `listagg` must be a constant.",
+            { hint: "Write it as a literal.", parameters: { inputName: "`delimiter`" } },
+          );
+        }
         const ordered = directions.length === given.length - 3 && directions.every((d) => DIRECTION.test(d));
         if (given.length < 3 || ordered) return types;
         throw wrongArity("listagg", "[1, 2]", given.length);

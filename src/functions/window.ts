@@ -2,7 +2,7 @@ import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { type FunctionDef, family, type Options, type SqlTypes } from "./define.ts";
-import { any, boolean, DOUBLE, INT, int, opt, param, typeOf } from "./params.ts";
+import { any, DOUBLE, INT, int, opt, param, typeOf } from "./params.ts";
 
 const fn = family("window");
 const rows = {
@@ -36,7 +36,20 @@ const offsetTypes = ([t, , d]: readonly DataType[]): (DataType | undefined)[] =>
 
 /** A default that is never null leaves no null where the values are none. */
 const offsetNullable = (args: readonly ArgumentType[]): boolean =>
-  args[0]!.nullable || args[2] === undefined || args[2].nullable || args[3]?.literal === true;
+  args[0]!.nullable || args[2] === undefined || args[2].nullable;
+
+/** The word about nulls of lag, lead and nth_value: a boolean literal, which Spark asks for itself. */
+const saysNulls =
+  (name: string, i: number, then: NonNullable<Options["coerce"]>): NonNullable<Options["coerce"]> =>
+  (types, given) => {
+    const arg = given[i];
+    if (arg === undefined || typeof arg.literal === "boolean") return then(types, given);
+    throw new MillraceError(
+      "INVALID_PARAMETER_VALUE.BOOLEAN",
+      `The value of the parameter \`ignoreNulls\` in \`${name}\` is invalid: it must be true or false, written as such.`,
+      { parameters: { functionName: `\`${name}\``, parameter: "`ignoreNulls`" } },
+    );
+  };
 
 /** The count of ntile and nth_value: a literal above zero. */
 const counted =
@@ -77,26 +90,31 @@ export const windowFunctions: readonly FunctionDef[] = [
   }),
   fn(
     "lag",
-    [any, opt(int), opt(any), opt(boolean)],
+    [any, opt(int), opt(any), opt(any)],
     typeOf(0),
     [over("lag(y, 1)"), [null, 10, 20]],
     (args, types) => offset("lag", args, types),
-    { kind: "window", nullable: offsetNullable, values: rows, coerce: offsetTypes },
+    { kind: "window", nullable: offsetNullable, values: rows, coerce: saysNulls("lag", 3, offsetTypes) },
   ),
   fn(
     "lead",
-    [any, opt(int), opt(any), opt(boolean)],
+    [any, opt(int), opt(any), opt(any)],
     typeOf(0),
     [over("lead(y, 1, 0)"), [20, 30, 0]],
     (args, types) => offset("lead", args, types),
-    { kind: "window", nullable: offsetNullable, values: rows, coerce: offsetTypes },
+    { kind: "window", nullable: offsetNullable, values: rows, coerce: saysNulls("lead", 3, offsetTypes) },
   ),
   fn(
     "nth_value",
-    [any, int, opt(boolean)],
+    [any, int, opt(any)],
     typeOf(0),
     [over("nth_value(y, 2)"), [null, 20, 20]],
     ([x, n, i]) => `nth_value(${x}, ${n}${i === "true" ? " IGNORE NULLS" : ""})`,
-    { kind: "window", nullable: "always", values: rows, coerce: counted("nth_value", "offset", 1) },
+    {
+      kind: "window",
+      nullable: "always",
+      values: rows,
+      coerce: saysNulls("nth_value", 2, counted("nth_value", "offset", 1)),
+    },
   ),
 ];

@@ -27,8 +27,9 @@ export function withinGroup(name: string, args: readonly Expr[], keys: readonly 
     return [args[0] ?? NONE, args[1] ?? NONE, lit(directions, STRING), ...keys.map((k) => k.child)];
   }
   if (keys.length !== 1) return undefined;
-  const descending = keys[0]!.direction === "desc";
-  return [keys[0]!.child, ...args, lit(name === "mode" ? !descending : descending, BOOLEAN)];
+  const { child, direction, nulls } = keys[0]!;
+  if (name === "mode") return [child, ...args, lit(direction === "asc", BOOLEAN)];
+  return [child, ...args, lit(`${direction} nulls ${nulls}`, STRING)];
 }
 
 /**

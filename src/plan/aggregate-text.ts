@@ -21,7 +21,7 @@ export function aggregateText(
     case "percentile_cont":
     case "percentile_disc":
       if (a.length < 3) return undefined;
-      return `${name}(${distinct}${a[1]}) WITHIN GROUP (ORDER BY ${a[0]}${says(args[2]) ? " DESC" : ""})`;
+      return `${name}(${distinct}${a[1]}) WITHIN GROUP (ORDER BY ${a[0]}${/^desc/.test(a[2]!) ? " DESC" : ""})`;
     case "listagg":
     case "string_agg": {
       if (a.length < 4) return undefined;

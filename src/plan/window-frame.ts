@@ -6,6 +6,9 @@ import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
 import type { FunctionSignature, ResolvedExpr } from "./resolved.ts";
 import { exprText } from "./sql-text.ts";
 
+/** Aggregates with an order of their own, which take whole partitions. */
+const ORDERED_THEMSELVES = new Set(["median", "percentile_cont", "percentile_disc"]);
+
 /** Refuses what cannot stand before OVER. */
 export function checkWindowed(
   e: Extract<Expr, { kind: "window" }>,
@@ -23,6 +26,13 @@ export function checkWindowed(
     throw new MillraceError(
       "DISTINCT_WINDOW_FUNCTION_UNSUPPORTED",
       `Distinct window functions are not supported: "${exprText(e)}".`,
+    );
+  }
+  if (ORDERED_THEMSELVES.has(child.name) && (e.orderBy.length > 0 || e.frame !== undefined)) {
+    throw new MillraceError(
+      "INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC",
+      `Cannot specify ORDER BY or a window frame for "${exprText(e.child)}".`,
+      { hint: "Leave only PARTITION BY in its window.", parameters: { aggFunc: `"${exprText(e.child)}"` } },
     );
   }
   if (kind === "window" && e.orderBy.length === 0) {

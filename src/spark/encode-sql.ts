@@ -12,10 +12,10 @@ const DIRECTION = /^(?:asc|desc) nulls (?:first|last)$/;
 
 /** Whether the arguments came from WITHIN GROUP, for which Spark Connect has no message. */
 export function isWithinGroup(name: string, args: readonly Expr[]): boolean {
-  if (name === "percentile_cont" || name === "percentile_disc") return args.length === 3;
-  if (name !== "listagg" && name !== "string_agg") return false;
-  // A call may have four arguments too, which Spark refuses.
+  // A call may have as many arguments too, which Spark refuses.
   const given = args[2]?.kind === "literal" ? String(args[2].value).split(",") : [];
+  if (name === "percentile_cont" || name === "percentile_disc") return args.length === 3 && DIRECTION.test(given[0]!);
+  if (name !== "listagg" && name !== "string_agg") return false;
   return args.length > 3 && given.length === args.length - 3 && given.every((d) => DIRECTION.test(d));
 }
 
