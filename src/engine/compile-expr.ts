@@ -11,6 +11,8 @@ import { castSql } from "./cast.ts";
 import { compileSubquery } from "./compile-subquery.ts";
 import { toLocal } from "./local-time.ts";
 
+export { FUNCTION_PREFIX } from "../functions/index.ts";
+
 /** What compiling needs to know beside the plan. */
 export interface CompileContext {
   /**
@@ -25,9 +27,6 @@ export interface CompileContext {
   /** The SQL call of a TypeScript function (engine/udf.ts registers it). */
   udf(fn: UserFunction, args: readonly { readonly sql: string; readonly type: DataType }[], type: DataType): string;
 }
-
-/** Names of registered TypeScript functions start with this. */
-export const FUNCTION_PREFIX = "millrace_udf_";
 
 /** The SQL name of a column. */
 export function columnName(id: number): string {
@@ -150,7 +149,10 @@ function compileCall(expr: Call, ctx: CompileContext): string {
   const args = expr.args.map((a) => (a.kind === "lambda" ? compileExpr(a, ctx) : bracket(compileExpr(a, ctx))));
   if (def.kind === "aggregate") return compileAggregate(def, args, expr, ctx);
   const types = callTypes(expr, ctx.timeZone);
-  if (def.sql !== undefined) return def.sql(args, types, ctx.udf);
+  if (def.sql !== undefined) {
+    const sql = def.sql(args, types, ctx.udf);
+    return sql === "NULL" ? literalSql(null, expr.type) : sql;
+  }
   return `${def.name}(${args.join(", ")})`;
 }
 

@@ -233,6 +233,26 @@ export function unexpectedType(name: string, index: number, wanted: string, give
   );
 }
 
+/** Names of TypeScript functions in DuckDB start with this. */
+export const FUNCTION_PREFIX = "millrace_udf_";
+
+/** What may stop the query by itself, or is another value each time. */
+const FAILS = new RegExp(`\\berror\\(|\\brandom\\(|${FUNCTION_PREFIX}|(?<!TRY_)CAST\\(`);
+
+/**
+ * `TRY` of an expression over `x`. Only the expression's own failures become null: what fails in `x` stops the query, so an `x` that can
+ * fail is computed before. DuckDB takes no such call within TRY either.
+ */
+export function tried(x: string, use: (x: string) => string): string {
+  return FAILS.test(x) ? `list_transform([${x}], lambda tried: TRY(${use("tried")}))[1]` : `TRY(${use(x)})`;
+}
+
+/** `tried` of an expression over two. */
+export function triedBoth(x: string, y: string, use: (x: string, y: string) => string): string {
+  if (!FAILS.test(x) && !FAILS.test(y)) return `TRY(${use(x, y)})`;
+  return `list_transform([struct_pack(x := ${x}, y := ${y})], lambda tried: TRY(${use("tried.x", "tried.y")}))[1]`;
+}
+
 /** DuckDB SQL that stops the query with a Spark error class. */
 export function raise(code: string, message: string): string {
   return `error('[${code}] ${message.replaceAll("'", "''")}')`;

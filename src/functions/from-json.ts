@@ -4,6 +4,7 @@ import type { DataType } from "../types/data-type.ts";
 import { parseDdl, parseType } from "../types/ddl.ts";
 import { quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";
 import { fromSparkJson } from "../types/struct-json.ts";
+import { tried } from "./define.ts";
 
 /** Options of a reader or writer. */
 export const OPTIONS: DataType = {
@@ -178,7 +179,7 @@ function parsed({ text, repaired, always }: Source, type: DataType, utc: boolean
   const shape = sqlString(JSON.stringify(structure));
   const exact = `from_json(${repaired}, ${shape})`;
   const pattern = suspicious(type);
-  const read = `TRY(from_json(${text}, ${shape}))`;
+  const read = tried(text, (x) => `from_json(${x}, ${shape})`);
   const fast = pattern === "" ? read : `CASE WHEN NOT regexp_matches(${text}, ${sqlString(pattern)}) THEN ${read} END`;
   const json = always ? exact : `coalesce(${fast}, ${exact})`;
   if (fix === undefined) return json;

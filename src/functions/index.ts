@@ -73,4 +73,4 @@ export const catalog: FunctionCatalog = Object.freeze({
   names: () => [...byName].filter(([, f]) => !f.internal).map(([name]) => name),
 });
 
-export type { FunctionDef, NativeFunction, SqlTypes } from "./define.ts";
+export { FUNCTION_PREFIX, type FunctionDef, type NativeFunction, type SqlTypes } from "./define.ts";

@@ -6,7 +6,15 @@ import { sqlString, sqlType } from "../types/duckdb-types.ts";
 import { doubleText, floatText } from "../types/number-text.ts";
 import { toSparkJson } from "../types/struct-json.ts";
 import { formatFunctions } from "./datetime-format.ts";
-import { type FunctionDef, family, type NativeCall, nativeFunction, type SqlTypes } from "./define.ts";
+import {
+  type FunctionDef,
+  family,
+  type NativeCall,
+  nativeFunction,
+  type SqlTypes,
+  tried,
+  triedBoth,
+} from "./define.ts";
 import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
 import { intervalToString } from "./interval-text.ts";
 import { repairJson } from "./json-convert.ts";
@@ -117,7 +125,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     ([j, p], { literals }, call) => {
       const literal = literals?.[1];
       const path = typeof literal === "string" ? simplePath(literal) : undefined;
-      if (path !== undefined) return `TRY(json_extract_string(${j}, ${sqlString(path)}))`;
+      if (path !== undefined) return tried(j!, (x) => `json_extract_string(${x}, ${sqlString(path)})`);
       const args = [j!, p!].map((sql) => ({ sql, type: STRING }));
       return call(getJsonObject, args, STRING);
     },
@@ -129,7 +137,9 @@ export const jsonFunctions: readonly FunctionDef[] = [
     (_, args) => jsonTuple(args.slice(1)),
     [`json_tuple('{"a":1, "b":2}', 'a', 'b')`, [["1", "2"]]],
     ([j, ...fields]) => {
-      const items = fields.map((f, i) => `c${i} := TRY(json_extract_string(${j}, '$."' || ${f} || '"'))`);
+      const items = fields.map(
+        (f, i) => `c${i} := ${triedBoth(j!, f, (x, y) => `json_extract_string(${x}, '$."' || ${y} || '"')`)}`,
+      );
       return `[struct_pack(${items.join(", ")})]`;
     },
     { kind: "generator", nullable: "always" },
@@ -139,7 +149,8 @@ export const jsonFunctions: readonly FunctionDef[] = [
     [string],
     INT,
     ["json_array_length('[1,2,3,4]')", 4],
-    ([j]) => `CASE WHEN TRY(json_type(${j})) = 'ARRAY' THEN CAST(json_array_length(${j}) AS INTEGER) END`,
+    ([j]) =>
+      `CASE WHEN ${tried(j!, (x) => `json_type(${x})`)} = 'ARRAY' THEN CAST(json_array_length(${j}) AS INTEGER) END`,
     { nullable: "always" },
   ),
   fn(
@@ -147,7 +158,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     [string],
     { kind: "array", elementType: STRING, containsNull: true },
     [`json_object_keys('{"key": "value"}')`, ["key"]],
-    ([j]) => `CASE WHEN TRY(json_type(${j})) = 'OBJECT' THEN json_keys(${j}) END`,
+    ([j]) => `CASE WHEN ${tried(j!, (x) => `json_type(${x})`)} = 'OBJECT' THEN json_keys(${j}) END`,
     { nullable: "always" },
   ),
   fn(

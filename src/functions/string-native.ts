@@ -75,10 +75,23 @@ export const luhnCheck = nativeFunction("luhn_check", (s: string) => {
 export const upper = nativeFunction("upper", (s: string) => s.toUpperCase());
 export const lower = nativeFunction("lower", (s: string) => s.toLowerCase());
 
-/** What commons-codec takes for base 64: characters of neither alphabet are passed over, the end may lack its padding. */
-export const unbase64 = nativeFunction("unbase64", (s: string) =>
-  Buffer.from(s.replace(/[^A-Za-z0-9+/=]/g, ""), "base64"),
-);
+/** Base 64 as Java's MIME decoder reads it: characters of no alphabet are passed over, the end may lack its padding. */
+export const unbase64 = nativeFunction("unbase64", (s: string) => {
+  const [, body, end] = /^([^=]*)(=?[\s\S]*)$/.exec(s)!;
+  const digits = body!.replace(/[^A-Za-z0-9+/]/g, "");
+  const open = digits.length % 4;
+  // Padding has to stand where two or one digits are missing, both of its characters side by side.
+  const misplaced = end !== "" && (open === 0 || (open === 2 && end![1] !== "="));
+  const rest = open === 2 ? end!.slice(2) : end!.slice(1);
+  if (open === 1 || misplaced || /[A-Za-z0-9+/=]/.test(rest)) {
+    throw new MillraceError(
+      "CONVERSION_INVALID_INPUT",
+      `The value '${s}' (BASE64) cannot be converted to "BINARY" because it is malformed.`,
+      { hint: "Use `try_to_binary` to tolerate malformed input and return NULL instead." },
+    );
+  }
+  return Buffer.from(digits, "base64");
+});
 
 /** Base 64 as RFC 4648 has it, null where it is not: whitespace may stand in it, padding must be right. */
 export const strictBase64 = nativeFunction("to_binary", (s: string) => {

@@ -3,7 +3,15 @@ import { commonTypeOf, decimalOf, isNumeric } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { formatFunctions } from "./datetime-format.ts";
-import { type FunctionDef, family, type NativeFunction, nativeFunction, raise, unexpectedType } from "./define.ts";
+import {
+  type FunctionDef,
+  family,
+  type NativeFunction,
+  nativeFunction,
+  raise,
+  tried,
+  unexpectedType,
+} from "./define.ts";
 import { decimalFormat, type FormatArg, javaFormat } from "./java-format.ts";
 import { formatNumber, type NumberFormat, parseNumberFormat, readNumber } from "./number-format.ts";
 import {
@@ -141,7 +149,10 @@ function binaryFormat(name: string, literal: unknown): BinaryFormat | undefined 
 
 const isBinaryFormat = (literal: unknown): boolean => /^(hex|base64|utf-?8)$/i.test(String(literal));
 
-const unhex = (s: string): string => `TRY(unhex(CASE WHEN length(${s}) % 2 = 1 THEN '0' || ${s} ELSE ${s} END))`;
+const unhex = (s: string): string =>
+  tried(s, (x) => `unhex(CASE WHEN length(${x}) % 2 = 1 THEN '0' || ${x} ELSE ${x} END)`);
+/** Text of bytes in UTF-8, null where they are not. */
+const decoded = (b: string): string => tried(b, (x) => `decode(${x})`);
 
 const toBinary = (name: "to_binary" | "try_to_binary", example: readonly [string, unknown]): FunctionDef => {
   // A format that does not exist gives null where errors are tolerated.
@@ -190,7 +201,8 @@ export const textFormatFunctions: readonly FunctionDef[] = [
     [string],
     BINARY,
     ["cast(unbase64('U3BhcmsgU1FM') as string)", "Spark SQL"],
-    ([s], _, call) => `coalesce(TRY(from_base64(${s})), ${onText(call, native.unbase64, s!, BINARY)})`,
+    ([s], _, call) =>
+      `coalesce(${tried(s!, (x) => `from_base64(${x})`)}, ${onText(call, native.unbase64, s!, BINARY)})`,
   ),
   fn(
     "hex",
@@ -232,7 +244,7 @@ export const textFormatFunctions: readonly FunctionDef[] = [
       const [b, c] = args;
       if (args.length > 2) return decodeCases(args);
       if (isUtf8Name(literals?.[1]))
-        return `coalesce(TRY(decode(${b})), CASE WHEN ${b} IS NOT NULL THEN ${malformed} END)`;
+        return `coalesce(${decoded(b!)}, CASE WHEN ${b} IS NOT NULL THEN ${malformed} END)`;
       return call(
         native.decode,
         [
@@ -276,7 +288,7 @@ export const textFormatFunctions: readonly FunctionDef[] = [
     ["validate_utf8(x'61')", "a"],
     ([s], { args: [t] }) =>
       isBinary(t)
-        ? `coalesce(TRY(decode(${s})), CASE WHEN ${s} IS NOT NULL THEN error('[INVALID_UTF8_STRING] Invalid UTF8 byte sequence found in string: ' || hex(${s}) || '.') END)`
+        ? `coalesce(${decoded(s!)}, CASE WHEN ${s} IS NOT NULL THEN error('[INVALID_UTF8_STRING] Invalid UTF8 byte sequence found in string: ' || hex(${s}) || '.') END)`
         : s!,
     { nullable: "always" },
   ),
@@ -285,7 +297,7 @@ export const textFormatFunctions: readonly FunctionDef[] = [
     [text],
     STRING,
     ["try_validate_utf8(x'80')", null],
-    ([s], { args: [t] }) => (isBinary(t) ? `TRY(decode(${s}))` : s!),
+    ([s], { args: [t] }) => (isBinary(t) ? decoded(s!) : s!),
     { nullable: "always" },
   ),
   fn(
@@ -359,7 +371,7 @@ export const textFormatFunctions: readonly FunctionDef[] = [
         if (format === "hex") return `upper(hex(${x}))`;
         return format === "base64"
           ? `to_base64(${x})`
-          : `coalesce(TRY(decode(${x})), CASE WHEN ${x} IS NOT NULL THEN ${malformed} END)`;
+          : `coalesce(${decoded(x!)}, CASE WHEN ${x} IS NOT NULL THEN ${malformed} END)`;
       }
       if (kind !== "decimal") return dateFormat.sql!([x!, f!], types, call);
       return call(
