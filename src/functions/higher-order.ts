@@ -70,7 +70,8 @@ function fold(x: string, zero: string, merge: string, element: DataType, acc: Da
   const body = applied(merge, ["struct_extract(s, 'a')", "struct_extract(t, 'x')"]);
   const step = `struct_pack(a := CAST(${body} AS ${a}), x := struct_extract(t, 'x'))`;
   const start = `struct_pack(a := CAST(${zero} AS ${a}), x := CAST(NULL AS ${e}))`;
-  return `struct_extract(list_reduce(${rows}, lambda s, t: ${step}, ${start}), 'a')`;
+  // Of an empty list DuckDB would give a step that names neither parameter.
+  return `CASE WHEN len(${x}) = 0 THEN CAST(${zero} AS ${a}) ELSE struct_extract(list_reduce(${rows}, lambda s, t: ${step}, ${start}), 'a') END`;
 }
 
 export const higherOrderFunctions: readonly FunctionDef[] = [

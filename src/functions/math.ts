@@ -25,8 +25,9 @@ const NAN = "CAST('nan' AS DOUBLE)";
 const INF = "CAST('inf' AS DOUBLE)";
 /** DuckDB refuses an infinite angle, which has no sine. */
 const finite = (call: (x: string) => string) => (x: string) => `CASE WHEN isinf(${x}) THEN ${NAN} ELSE ${call(x)} END`;
-/** 1 / y where zero gives infinity. */
-const inverse = (y: string): string => `CASE WHEN ${y} = 0 THEN ${INF} ELSE 1 / ${y} END`;
+/** 1 / y where zero gives infinity, of the sign of the zero. */
+const inverse = (y: string): string =>
+  `CASE WHEN ${y} = 0 THEN CASE WHEN signbit(${y}) THEN -${INF} ELSE ${INF} END ELSE 1 / ${y} END`;
 
 /** Java's Math of doubles that SQL has no word for, or a less exact one. */
 const expm1 = nativeFunction("expm1", Math.expm1);

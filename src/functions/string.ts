@@ -326,7 +326,7 @@ export const stringFunctions: readonly FunctionDef[] = [
     },
     {
       nullable: "always",
-      coerce: ([, ...types]) => [undefined, ...types.map(() => (types.every(isBinary) ? BINARY : STRING))],
+      coerce: ([n, ...types]) => [n, ...types.map(() => (types.every(isBinary) ? BINARY : STRING))],
     },
   ),
   fn(
