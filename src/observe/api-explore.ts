@@ -65,6 +65,8 @@ export interface MessagePage {
   readonly scanned: number;
   /** Nothing further in that direction. */
   readonly end: boolean;
+  /** As `from` of another request: what comes behind this page; after `latest`, what comes in from now on. */
+  readonly next: string;
 }
 
 /** A row of `GET /api/lake`. */

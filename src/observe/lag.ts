@@ -4,6 +4,8 @@ import type { SourceProgress } from "../backend.ts";
 export interface PartitionOffsets {
   /** `topic-0`. */
   readonly partition: string;
+  readonly topic: string;
+  readonly number: number;
   readonly read: string;
   readonly latest: string;
   readonly lagRows: number;
@@ -15,8 +17,9 @@ export function partitionsOf(source: SourceProgress): readonly PartitionOffsets[
   const end = offsets(source.endOffset);
   if (latest === undefined || end === undefined) return [];
   return [...latest].map(([partition, at]) => {
-    const read = end.get(partition) ?? at;
-    return { partition, read: `${read}`, latest: `${at}`, lagRows: Math.max(0, at - read) };
+    const read = end.get(partition)?.offset ?? at.offset;
+    const { topic, number, offset } = at;
+    return { partition, topic, number, read: `${read}`, latest: `${offset}`, lagRows: Math.max(0, offset - read) };
   });
 }
 
@@ -33,7 +36,7 @@ export function lagOf(source: SourceProgress): number | undefined {
 }
 
 /** Kafka's offsets in progress JSON: topic, partition, offset. */
-function offsets(value: unknown): Map<string, number> | undefined {
+function offsets(value: unknown): Map<string, { topic: string; number: number; offset: number }> | undefined {
   let parsed = value;
   if (typeof value === "string") {
     try {
@@ -43,10 +46,12 @@ function offsets(value: unknown): Map<string, number> | undefined {
     }
   }
   if (typeof parsed !== "object" || parsed === null) return undefined;
-  const found = new Map<string, number>();
+  const found = new Map<string, { topic: string; number: number; offset: number }>();
   for (const [topic, partitions] of Object.entries(parsed)) {
     if (typeof partitions !== "object" || partitions === null) return undefined;
-    for (const [partition, offset] of Object.entries(partitions)) found.set(`${topic}-${partition}`, Number(offset));
+    for (const [partition, offset] of Object.entries(partitions)) {
+      found.set(`${topic}-${partition}`, { topic, number: Number(partition), offset: Number(offset) });
+    }
   }
   return found;
 }

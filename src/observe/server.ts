@@ -6,9 +6,11 @@ import { Hono } from "hono";
 import { MillraceError } from "../errors.ts";
 import { listenError } from "../listen-error.ts";
 import { startNear } from "../start-near.ts";
-import type { ApiError, ServerInfo } from "./api.ts";
+import type { ServerInfo } from "./api.ts";
+import { toProblem } from "./explore/problem.ts";
 import { guard } from "./guard.ts";
 import { QueryLog } from "./query-log.ts";
+import { type Addresses, addressesOf, exploreRoutes } from "./routes/explore.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { notFound, pageRoutes } from "./routes/pages.ts";
@@ -20,6 +22,7 @@ export interface ObserverParts {
   readonly version: string;
   readonly startedAt: number;
   readonly servers: () => readonly ServerInfo[];
+  readonly addresses: () => Addresses;
   /** Fires when the server closes: streams end. */
   readonly closing: AbortSignal;
 }
@@ -36,6 +39,8 @@ export interface ObserverOptions {
   readonly version?: string;
   /** The servers that the pipeline talks to. */
   readonly servers?: () => readonly ServerInfo[];
+  /** Where topics, lake, database and cache are looked for; default: the environment (`MILLRACE_KAFKA`, ...). */
+  readonly addresses?: () => Addresses;
   /** Folders with pages of your own, by the path where they are served, such as `{ "/map/": "examples/flights/page" }`. */
   readonly pages?: Readonly<Record<string, string>>;
   /** Remembers what queries do; default one of its own that begins now. */
@@ -78,6 +83,7 @@ export async function startObserver(options: ObserverOptions = {}): Promise<Obse
     version: options.version ?? "unknown",
     startedAt: Date.now() - Math.round(process.uptime() * 1000),
     servers: options.servers ?? (() => []),
+    addresses: options.addresses ?? addressesOf,
     closing: closing.signal,
   };
   let port = 0;
@@ -86,12 +92,12 @@ export async function startObserver(options: ObserverOptions = {}): Promise<Obse
   app.route("/", healthRoutes(parts));
   app.route("/", metricsRoutes(parts));
   app.route("/api", queryRoutes(parts));
+  app.route("/api", exploreRoutes(parts));
   app.route("/", pageRoutes(options.pages));
   app.notFound(notFound);
   app.onError((error, c) => {
-    const ours = error instanceof MillraceError ? error : undefined;
-    const { message } = error;
-    return c.json<ApiError>({ error: { code: ours?.code ?? "INTERNAL", message, hint: ours?.hint ?? null } }, 500);
+    const problem = toProblem(error);
+    return c.json(problem.body, problem.status);
   });
   const server = createServer(getRequestListener(app.fetch));
   ({ port } = await startNear({ name: "dashboard", title: "the dashboard" }, options.port ?? USUAL_PORT, (at) =>

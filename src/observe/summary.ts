@@ -71,7 +71,7 @@ export function detail(q: QueryRecord, drawing: DrawnPlan | null, now: number): 
     ...summarize(q, now),
     graph: drawing?.graph ?? null,
     plan: drawing?.text ?? null,
-    partitions: partitions(q, now),
+    partitions: partitions(q, now).map(({ topic: _t, number: _n, ...partition }) => partition),
     failures: q.failures.toReversed(),
     late: [...q.totals.lateRows].map(([operator, rows]) => ({
       operator,
@@ -112,25 +112,27 @@ export function batchDetail(q: QueryRecord, batchId: number): BatchDetail | unde
 
 const round = (ms: number): number => Math.round(ms * 100) / 100;
 
-function partitions(q: QueryRecord, now: number): PartitionLag[] {
+/** A partition of a source, with the topic that it is one of. */
+export interface ReadPartition extends PartitionLag {
+  readonly topic: string;
+  readonly number: number;
+}
+
+/** How far each partition was read at the last batch. */
+export function partitions(q: QueryRecord, now: number): readonly ReadPartition[] {
   const recent = recentBatches(q, now);
-  return (q.batches.at(-1)?.sources ?? []).flatMap((source, i) =>
-    partitionsOf(source).map(({ partition, read, latest, lagRows }) => {
-      const before = recent[0]?.sources[i];
-      const from =
-        before && partitionsOf({ ...before, endOffset: before.startOffset }).find((p) => p.partition === partition);
-      const span = recent[0] === undefined ? 0 : now - Date.parse(recent[0].timestamp);
-      const rate = from === undefined || span <= 0 ? 0 : ((Number(read) - Number(from.read)) * 1000) / span;
-      return {
-        source: source.description,
-        partition,
-        read,
-        latest,
-        lagRows,
-        lagSeconds: lagRows === 0 ? 0 : rate > 0 ? lagRows / rate : null,
-      };
-    }),
-  );
+  const [first] = recent;
+  return (q.batches.at(-1)?.sources ?? []).flatMap((source, i) => {
+    const before = first?.sources[i];
+    const starts = before === undefined ? [] : partitionsOf({ ...before, endOffset: before.startOffset });
+    const spanMs = first === undefined ? 0 : now - Date.parse(first.timestamp);
+    return partitionsOf(source).map((p): ReadPartition => {
+      const start = starts.find(({ partition }) => partition === p.partition);
+      const rate = start === undefined || spanMs <= 0 ? 0 : ((Number(p.read) - Number(start.read)) * 1000) / spanMs;
+      const lagSeconds = p.lagRows === 0 ? 0 : rate > 0 ? p.lagRows / rate : null;
+      return { source: source.description, ...p, lagSeconds };
+    });
+  });
 }
 
 /** Bytes of the state: what Spark reports, or else the files of the embedded engine. */
