@@ -48,11 +48,10 @@ export function AirportMap() {
     paint(circles.current, colors.value, largestRadius.value.units);
   });
 
-  const pick = (event: MouseEvent, all = false): Airport | undefined => {
+  const pick = (event: MouseEvent): Airport | undefined => {
     const box = frame.current!.getBoundingClientRect();
     const unit = width / box.width;
-    const reach = all ? Number.POSITIVE_INFINITY : REACH * unit;
-    return nearest(airports, (event.clientX - box.left) * unit, (event.clientY - box.top) * unit, reach);
+    return nearest(airports, (event.clientX - box.left) * unit, (event.clientY - box.top) * unit, REACH * unit);
   };
   const choose = (airport: Airport | null): void => {
     selected.value = airport === null || selected.value === airport.code ? null : airport.code;
@@ -79,47 +78,43 @@ export function AirportMap() {
 
   return (
     <div class="map-cell">
-      <div
-        class="map"
-        ref={frame}
-        role="listbox"
-        tabIndex={0}
-        aria-label="Airports on the map. Arrow keys lead from airport to airport, Enter opens one. The same is in the table below."
-        aria-activedescendant={active === null ? undefined : `airport-${active.code}`}
-        onKeyDown={onKeyDown}
-        onFocus={() => setActive((was) => was ?? chosen ?? airports[0]!)}
-        onBlur={() => setActive(null)}
-        onPointerMove={(event) => event.pointerType !== "touch" && setHovered(pick(event) ?? null)}
-        onPointerLeave={() => setHovered(null)}
-        onClick={(event) => choose(pick(event) ?? null)}
-      >
+      <div class="map" ref={frame}>
         <svg class="land" viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
           <path class="ground" d={geography.land} />
           <path class="borders" d={geography.borders} />
           <Inset />
         </svg>
-        <svg class="airports" viewBox={`0 0 ${width} ${height}`} role="presentation">
-          {airports.map((airport, i) => (
-            <circle
-              key={airport.code}
-              id={`airport-${airport.code}`}
-              ref={(circle) => {
-                circles.current[i] = circle;
-              }}
-              class="airport"
-              role="option"
-              aria-label={`${airport.code}, ${airport.city}`}
-              aria-selected={airport.code === selected.value}
-              cx={airport.x}
-              cy={airport.y}
-              r={1.5}
-            />
-          ))}
-          {[active, hovered, chosen].map((airport, i) => {
-            const kind = ["active", "hovered", "chosen"][i]!;
-            return airport == null ? null : <Marker key={kind} airport={airport} kind={kind} />;
-          })}
-        </svg>
+        <div
+          class="list"
+          role="listbox"
+          tabIndex={0}
+          aria-label="Airports on the map. Arrow keys lead from airport to airport, Enter opens one. The same is in the table below."
+          aria-activedescendant={active === null ? undefined : `airport-${active.code}`}
+          onKeyDown={onKeyDown}
+          onFocus={() => setActive((was) => was ?? chosen ?? airports[0]!)}
+          onBlur={() => setActive(null)}
+          onPointerMove={(event) => event.pointerType !== "touch" && setHovered(pick(event) ?? null)}
+          onPointerLeave={() => setHovered(null)}
+          onClick={(event) => choose(pick(event) ?? null)}
+        >
+          <svg class="airports" viewBox={`0 0 ${width} ${height}`} role="presentation">
+            {airports.map((airport, i) => (
+              <circle
+                key={airport.code}
+                id={`airport-${airport.code}`}
+                ref={(circle) => {
+                  circles.current[i] = circle;
+                }}
+                class="airport"
+                role="option"
+                aria-label={airport === active ? spoken(airport) : `${airport.code}, ${airport.city}`}
+                aria-selected={airport.code === selected.value}
+                cx={airport.x}
+                cy={airport.y}
+              />
+            ))}
+          </svg>
+        </div>
         <svg class="names" viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
           {airports.slice(0, NAMED).map(({ code, x, y }) => (
             <text key={code} x={x} y={y}>
@@ -127,8 +122,14 @@ export function AirportMap() {
             </text>
           ))}
         </svg>
+        <svg class="markers" viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+          {[active, hovered, chosen].map((airport, i) => {
+            const kind = ["active", "hovered", "chosen"][i]!;
+            return airport == null ? null : <Marker key={kind} airport={airport} kind={kind} />;
+          })}
+        </svg>
         <Rings />
-        <Tip airport={active ?? hovered} spoken={active !== null} />
+        <Tip airport={active ?? hovered} />
       </div>
     </div>
   );
@@ -170,22 +171,27 @@ function Marker({ airport, kind }: { airport: Airport; kind: string }) {
   return <circle class={`marker ${kind}`} cx={airport.x} cy={airport.y} r={r} />;
 }
 
-/** What is to be said of one airport; spoken when the keyboard led there. */
-function Tip({ airport, spoken }: { airport: Airport | null; spoken: boolean }) {
+/** What a screen reader says of an airport to which the keyboard led. */
+function spoken(airport: Airport): string {
+  const { delay, perDay } = nowAt(airport);
+  return `${airport.code}, ${airport.city}: ${delayText(delay)}, ${countText(perDay)} flights in a day`;
+}
+
+/** The same beside the airport, for those who see it. */
+function Tip({ airport }: { airport: Airport | null }) {
   void drawn.value;
-  if (airport === null) return <div class="tip-place" aria-live={spoken ? "polite" : "off"} />;
+  if (airport === null) return null;
   const { delay, perDay } = nowAt(airport);
   const side = airport.x > width / 2 ? "left" : "right";
   return (
-    <div class="tip-place" aria-live="off">
-      <div
-        class={`tip ${side}`}
-        style={{ left: `${(airport.x / width) * 100}%`, top: `${(airport.y / height) * 100}%` }}
-      >
-        <strong>{airport.code}</strong> {airport.city}
-        <br />
-        {delayText(delay)} · {countText(perDay)} flights in a day
-      </div>
+    <div
+      class={`tip ${side}`}
+      style={{ left: `${(airport.x / width) * 100}%`, top: `${(airport.y / height) * 100}%` }}
+      aria-hidden="true"
+    >
+      <strong>{airport.code}</strong> {airport.city}
+      <br />
+      {delayText(delay)} · {countText(perDay)} flights in a day
     </div>
   );
 }
