@@ -9,3 +9,8 @@ export function delaysByAirport(flights: DataFrame<Flight>) {
     .agg(count("*").as("flights"), avg("delay").as("delay"), max("delay").as("worst"))
     .select(col("window.start").as("minute"), "origin", "flights", "delay", "worst");
 }
+
+/** Flights that leave two hours late or more. */
+export function veryLate(flights: DataFrame<Flight>) {
+  return flights.filter(col("delay").geq(120));
+}

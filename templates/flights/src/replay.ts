@@ -6,30 +6,37 @@ import type { Flight } from "./flight.ts";
 const FLIGHTS_PER_SECOND = 200;
 const TICK_MS = 100;
 
+const sample = readSample();
+let next = 0;
+
 const producer = new KafkaProducer<{ flights: Flight }>();
 
-/** Makes the topic, where it is not there yet. */
-export function createTopic(): Promise<void> {
-  return producer.createTopic("flights", { partitions: 4 });
+/** Makes the topic, where it is not there yet, with the first flights in it. */
+export async function createTopic(): Promise<void> {
+  await producer.createTopic("flights", { partitions: 4 });
+  await send(FLIGHTS_PER_SECOND);
 }
 
 /** Sends the flights of a day in 2001 again and again, as if they left now, for as long as `wanted` says so. */
 export async function replay(wanted: () => boolean): Promise<void> {
-  const flights = readSample();
-  const startedAt = Date.now();
-  let sent = 0;
-  while (wanted()) {
-    const due = Math.floor(((Date.now() - startedAt) / 1000) * FLIGHTS_PER_SECOND) + 1;
-    const ts = new Date();
-    const records = Array.from({ length: due - sent }, (_, i) => {
-      const flight = flights[(sent + i) % flights.length]!;
-      return { key: flight.origin, value: { ts, ...flight } };
-    });
-    sent = due;
-    await producer.send("flights", records);
-    await setTimeout(TICK_MS);
+  let due = 0;
+  for (let before = Date.now(); wanted(); await setTimeout(TICK_MS)) {
+    const now = Date.now();
+    due += ((now - before) / 1000) * FLIGHTS_PER_SECOND;
+    before = now;
+    await send(Math.floor(due));
+    due -= Math.floor(due);
   }
   await producer.close();
+}
+
+async function send(count: number): Promise<void> {
+  const ts = new Date();
+  const records = Array.from({ length: count }, () => {
+    const flight = sample[next++ % sample.length]!;
+    return { key: flight.origin, value: { ts, ...flight } };
+  });
+  await producer.send("flights", records);
 }
 
 function readSample(): (Omit<Flight, "ts"> & { origin: string })[] {

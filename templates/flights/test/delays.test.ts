@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { SparkSession } from "millrace";
 import { MemoryStream } from "millrace/testing";
-import { delaysByAirport } from "../src/delays.ts";
+import { delaysByAirport, veryLate } from "../src/delays.ts";
 import { Flight } from "../src/flight.ts";
 
 const spark = SparkSession.builder().appName("test").getOrCreate();
@@ -47,4 +47,9 @@ test("a minute goes on growing while its flights come in", async () => {
     { origin: "ATL", flights: 2n, delay: 15 },
     { origin: "LAX", flights: 1n, delay: 0 },
   ]);
+});
+
+test("two hours are very late", async () => {
+  const flights = spark.createDataFrame([flight("10:00:00", "ATL", 119), flight("10:00:00", "LAX", 120)], Flight);
+  assert.deepEqual(await veryLate(flights).select("origin").collect(), [{ origin: "LAX" }]);
 });
