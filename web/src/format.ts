@@ -106,6 +106,11 @@ export function eventTime(iso: string | null | undefined): string {
     .replace(/\.\d+Z$/, "")} UTC`;
 }
 
+/** The same to the minute: `2001-01-02 15:00 UTC`. */
+export function eventMinute(iso: string | null | undefined): string {
+  return eventTime(iso).replace(/:\d\d UTC$/, " UTC");
+}
+
 /** `1 row`, `2 rows`. */
 export function plural(n: number, one: string, many = `${one}s`): string {
   return `${count(n)} ${n === 1 ? one : many}`;

@@ -109,13 +109,9 @@ function fresh(q: QuerySummary, now: number): Answer {
       : { tone: "calm", text: "No watermark", more: "it closes no windows of event time" };
   }
   const delay = q.watermarkDelaySeconds ?? (now - Date.parse(q.watermark)) / 1000;
-  if (delay > 60 * DAY_S)
-    return { tone: "calm", text: `Results final to ${f.eventTime(q.watermark)}`, more: "old data are replayed" };
-  return {
-    tone: "good",
-    text: `Results final to ${f.eventTime(q.watermark)}`,
-    more: `${f.seconds(delay)} behind the clock`,
-  };
+  const final = `results are final up to ${f.eventMinute(q.watermark)}`;
+  if (delay > 60 * DAY_S) return { tone: "calm", text: "Old data are replayed", more: final };
+  return { tone: "good", text: `${capital(f.seconds(delay))} behind the clock`, more: final };
 }
 
 function correct(q: QuerySummary): Answer {
@@ -214,36 +210,21 @@ export function inOrder(phases: Iterable<string>): string[] {
   return [...new Set(phases)].sort((a, b) => at(a) - at(b) || (a < b ? -1 : 1));
 }
 
-export interface Bottleneck {
-  /** How much of the time batches ran, 0 to 1. */
-  readonly busy: number;
-  readonly phase: string;
-  /** The phase's part of the batches' time, 0 to 1. */
-  readonly share: number;
-  readonly text: string;
-}
-
-/** Where the time of the last batches went; null before there are two. */
-export function bottleneck(batches: readonly BatchSummary[]): Bottleneck | null {
+/** Where the time of the last batches went, in a sentence, of a query that keeps up; null before there are two batches. */
+export function timeSpent(q: Pick<QuerySummary, "state">, batches: readonly BatchSummary[]): string | null {
+  if (q.state === "idle") return "None: there is nothing new to read.";
   const last = batches.slice(-20);
   const [first, end] = [last[0], last.at(-1)];
   if (first === undefined || end === undefined || last.length < 2) return null;
   const span = Date.parse(end.timestamp) + end.ms - Date.parse(first.timestamp);
   const total = last.reduce((sum, b) => sum + b.ms, 0);
-  if (span <= 0 || total <= 0) return null;
   const phases = new Map<string, number>();
   for (const b of last)
     for (const [name, ms] of Object.entries(b.phases)) phases.set(name, (phases.get(name) ?? 0) + ms);
   const most = [...phases].sort((a, b) => b[1] - a[1])[0];
-  if (most === undefined) return null;
-  const busy = Math.min(1, total / span);
-  const share = Math.min(1, most[1] / total);
-  const what = `${phaseTitle(most[0])} (${f.percent(share)} of a batch)`;
-  const text =
-    busy < 0.6
-      ? `No bottleneck: it waits for rows or its trigger ${f.percent(1 - busy)} of the time. Of a batch, most goes into: ${what}.`
-      : `Busy ${f.percent(busy)} of the time, mostly with: ${what}.`;
-  return { busy, phase: most[0], share, text };
+  if (span <= 0 || total <= 0 || most === undefined) return null;
+  const busy = f.percent(Math.min(1, total / span));
+  return `None. Batches run ${busy} of the time; of a batch, ${f.percent(Math.min(1, most[1] / total))} is: ${phaseTitle(most[0])}.`;
 }
 
 /** How fast the watermark moves: seconds of event time in a second; null when it cannot be told. */

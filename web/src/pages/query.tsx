@@ -11,7 +11,7 @@ import { Troubles } from "../query/trouble.tsx";
 import { link } from "../router.ts";
 import { Badge, Empty, Loading, Mark, Panel, Trouble } from "../ui/parts.tsx";
 import { Scroll, Text } from "../ui/scroll.tsx";
-import { answersOf, bottleneck, isOver, titleOf, waiting } from "../words.ts";
+import { answersOf, isOver, timeSpent, titleOf, waiting } from "../words.ts";
 
 /** What the stream does not carry (partitions, failures, samples, the plan) is asked for this often. */
 const ASK_MS = 2500;
@@ -52,7 +52,7 @@ function QueryView({ detail }: { detail: QueryDetail }) {
   const batches = live.value.batches[detail.id] ?? detail.history;
   const samples = live.value.samples[detail.id] ?? [];
   const answers = answersOf(detail, samples, now);
-  const slow = bottleneck(batches);
+  const slow = isOver(detail) ? null : (detail.bottleneck ?? timeSpent(detail, batches));
   return (
     <>
       <div class="title-line">
@@ -68,11 +68,11 @@ function QueryView({ detail }: { detail: QueryDetail }) {
       {detail.state === "failed" && detail.lastError !== null && <Trouble failure={detail.lastError} />}
       <Numbers q={detail} now={now} />
       <Steps detail={detail} />
-      {slow !== null && !isOver(detail) && (
+      {slow !== null && (
         <p class="bottleneck">
-          <Mark tone={slow.busy > 0.9 && answers.keepingUp.tone === "warn" ? "warn" : "calm"} />
+          <Mark tone={detail.bottleneck === null ? "calm" : "warn"} />
           <span>
-            <Term name="query.bottleneck">Bottleneck</Term>: {slow.text}
+            <Term name="query.bottleneck">Bottleneck</Term>: {slow}
           </span>
         </p>
       )}
@@ -143,7 +143,7 @@ function Numbers({ q, now }: { q: QuerySummary; now: number }) {
         <Stat
           name="query.watermark"
           label="Watermark"
-          value={f.eventTime(q.watermark)}
+          value={f.eventMinute(q.watermark)}
           exact={q.watermark ?? undefined}
           none={q.watermark === null ? (none ?? "the query has none") : undefined}
         />

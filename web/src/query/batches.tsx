@@ -27,7 +27,7 @@ export function Batches({ query, batches, none }: { query: string; batches: read
       title="Batches"
       aside={
         <>
-          <span>{held === null ? "follows the newest" : `holds batch ${f.exact(held.batchId)}`}</span>
+          {held !== null && <span>Batch {f.exact(held.batchId)} is held.</span>}
           <button
             type="button"
             class="button small"
@@ -91,8 +91,15 @@ function Strip(props: { batches: readonly BatchSummary[]; chosen: number; choose
         })}
       </div>
       <p class="strip-legend">
-        <span class="key" /> up to {f.duration(max)} <span class="key slow" /> more than twice the median (
-        {f.duration(usual)}) <span class="key late" /> with late rows
+        <span>
+          <i class="key" aria-hidden="true" /> up to {f.duration(max)}
+        </span>
+        <span>
+          <i class="key slow" aria-hidden="true" /> more than twice the median of {f.duration(usual)}
+        </span>
+        <span>
+          <i class="key late" aria-hidden="true" /> with late rows
+        </span>
       </p>
     </>
   );
@@ -128,7 +135,7 @@ function BatchView({ query, batch, held }: { query: string; batch: BatchSummary;
         />
         <Stat name="batch.lateRows" label="Late rows" value={f.count(batch.lateRows)} exact={f.exact(batch.lateRows)} />
       </dl>
-      <Gantt batch={batch} />
+      <Gantt batch={batch} detail={held ? data : undefined} />
       {failure !== undefined && held && <Trouble failure={failure} />}
       {data !== undefined && held && <Progress detail={data} />}
       {!held && <p class="note">Choose a bar to hold a batch and see its sources, operators and sinks.</p>}
@@ -136,38 +143,62 @@ function BatchView({ query, batch, held }: { query: string; batch: BatchSummary;
   );
 }
 
-/** The phases one after the other, as they run. */
-function Gantt({ batch }: { batch: BatchSummary }) {
-  const names = inOrder(Object.keys(batch.phases));
-  const sum = names.reduce((total, name) => total + batch.phases[name]!, 0);
-  const whole = Math.max(1, batch.ms, sum);
-  let start = 0;
+interface Bar {
+  readonly name: string;
+  readonly phase: string;
+  readonly startMs: number;
+  readonly ms: number;
+}
+
+/** With true times where they are known, else one after the other, as phases run. */
+function barsOf(batch: BatchSummary, detail: BatchDetail | undefined): readonly Bar[] {
+  const spans = detail?.spans ?? [];
+  if (spans.length > 0) {
+    return [...spans]
+      .sort((a, b) => a.startMs - b.startMs)
+      .map((s) => ({ ...s, name: s.sink === null ? phaseTitle(s.phase) : `deliver to ${s.sink}` }));
+  }
+  let startMs = 0;
+  return inOrder(Object.keys(batch.phases)).map((phase) => {
+    const ms = batch.phases[phase]!;
+    startMs += ms;
+    return { name: phaseTitle(phase), phase, startMs: startMs - ms, ms };
+  });
+}
+
+function Gantt({ batch, detail }: { batch: BatchSummary; detail: BatchDetail | undefined }) {
+  const bars = barsOf(batch, detail);
+  const whole = Math.max(1, batch.ms, ...bars.map((b) => b.startMs + b.ms));
   return (
     <table class="gantt">
-      <caption class="sr">Phases of batch {batch.batchId}, in the order in which they ran</caption>
+      <caption class="sr">Phases of batch {batch.batchId}, in the order in which they began</caption>
+      <thead class="sr">
+        <tr>
+          <th scope="col">Phase</th>
+          <th scope="col">Began after</th>
+          <th scope="col">Took</th>
+        </tr>
+      </thead>
       <tbody>
-        {names.map((name) => {
-          const ms = batch.phases[name]!;
-          const left = (start / whole) * 100;
-          start += ms;
-          return (
-            <tr key={name}>
-              <th scope="row">
-                {phaseTitle(name)} <code>{name}</code>
-              </th>
-              <td class="gantt-bar" aria-hidden="true">
-                <span
-                  style={{
-                    left: `${left}%`,
-                    width: `max(2px, ${(ms / whole) * 100}%)`,
-                    background: `var(${phaseColor(name)})`,
-                  }}
-                />
-              </td>
-              <td class="num">{f.duration(ms)}</td>
-            </tr>
-          );
-        })}
+        {bars.map((bar) => (
+          <tr key={`${bar.name} ${bar.phase}`}>
+            <th scope="row">
+              {bar.name} <code>{bar.phase}</code>
+            </th>
+            <td class="gantt-bar">
+              <span class="sr">{f.duration(bar.startMs)}</span>
+              <span
+                class="gantt-span"
+                style={{
+                  left: `${(bar.startMs / whole) * 100}%`,
+                  width: `max(2px, ${(bar.ms / whole) * 100}%)`,
+                  background: `var(${phaseColor(bar.phase)})`,
+                }}
+              />
+            </td>
+            <td class="num">{f.duration(bar.ms)}</td>
+          </tr>
+        ))}
       </tbody>
     </table>
   );

@@ -3,7 +3,6 @@ import type { BatchSummary } from "../../../src/observe/api.ts";
 import * as f from "../format.ts";
 import type { Sample } from "../live/reducer.ts";
 import { Chart, type Series } from "../ui/chart.tsx";
-import { Panel } from "../ui/parts.tsx";
 import { inOrder, phaseTitle, replaySpeed } from "../words.ts";
 
 const DAY_S = 86_400;
@@ -37,68 +36,58 @@ export function Charts({ batches, samples }: { batches: readonly BatchSummary[];
   const hasLag = samples.some((s) => s.lagRows !== null);
   return (
     <div class="charts">
-      <Panel title="Input against processing">
+      <Chart
+        title="Input against processing"
+        explain="page.inputRate"
+        unit="rows/s, by batch"
+        at={at}
+        series={rates}
+        format={f.count}
+        none={none}
+      />
+      <Chart
+        title="Where the time of a batch goes"
+        explain="batch.phases"
+        unit="milliseconds, stacked"
+        at={at}
+        series={phases}
+        format={f.duration}
+        stacked
+        none={none}
+      />
+      <Freshness batches={batches} at={at} />
+      {hasLag && (
         <Chart
-          title="Rows a second"
-          explain="page.inputRate"
-          unit="rows/s, by batch"
-          at={at}
-          series={rates}
+          title="Rows that wait"
+          explain="query.lagRows"
+          unit="rows"
+          at={sampled}
+          series={[{ label: "waiting", values: samples.map((s) => s.lagRows), color: "--accent" }]}
           format={f.count}
           none={none}
         />
-      </Panel>
-      <Panel title="Where the time goes">
-        <Chart
-          title="Batch duration by phase"
-          explain="batch.phases"
-          unit="milliseconds, stacked"
-          at={at}
-          series={phases}
-          format={f.duration}
-          stacked
-          none={none}
-        />
-      </Panel>
-      <Freshness batches={batches} at={at} />
-      {hasLag && (
-        <Panel title="Waiting rows">
-          <Chart
-            title="Lag"
-            explain="query.lagRows"
-            unit="rows"
-            at={sampled}
-            series={[{ label: "waiting", values: samples.map((s) => s.lagRows), color: "--accent" }]}
-            format={f.count}
-            none={none}
-          />
-        </Panel>
       )}
       {hasState && (
-        <Panel title="State">
-          <Chart
-            title="Rows kept"
-            explain="query.stateRows"
-            unit="rows"
-            at={sampled}
-            series={[{ label: "rows", values: samples.map((s) => s.stateRows), color: "--kind-state" }]}
-            format={f.count}
-            none={none}
-          />
-        </Panel>
+        <Chart
+          title="State"
+          explain="query.stateRows"
+          unit="rows"
+          at={sampled}
+          series={[{ label: "rows", values: samples.map((s) => s.stateRows), color: "--kind-state" }]}
+          format={f.count}
+          none={none}
+        />
       )}
       {hasBytes && (
-        <Panel title="State on disk">
-          <Chart
-            title="Size"
-            explain="query.stateBytes"
-            unit="bytes"
-            at={sampled}
-            series={[{ label: "size", values: samples.map((s) => s.stateBytes), color: "--kind-state" }]}
-            format={f.bytes}
-            none={none}
-          />
-        </Panel>
+        <Chart
+          title="State on disk"
+          explain="query.stateBytes"
+          unit="bytes"
+          at={sampled}
+          series={[{ label: "size", values: samples.map((s) => s.stateBytes), color: "--kind-state" }]}
+          format={f.bytes}
+          none={none}
+        />
       )}
     </div>
   );
@@ -116,36 +105,38 @@ function Freshness({ batches, at }: { batches: readonly BatchSummary[]; at: read
   const speed = replaySpeed(batches);
   const unit =
     speed === null ? "event time" : `event time; runs ${f.count(Math.max(0, speed))} times as fast as the clock`;
-  return (
-    <Panel title="Watermark against the clock">
-      {isOld ? (
-        <Chart
-          title="Watermark"
-          explain="page.watermark"
-          unit={unit}
-          at={at}
-          series={[{ label: "watermark", values: marks, color: "--kind-watermark" }]}
-          format={day}
-          free
-          none="No watermark yet"
-        />
-      ) : (
-        <Chart
-          title="Behind the clock"
-          explain="page.behindClock"
-          unit="clock minus watermark"
-          at={at}
-          series={[{ label: "delay", values: delays, color: "--kind-watermark" }]}
-          format={f.seconds}
-          none="No watermark yet"
-        />
-      )}
-    </Panel>
+  return isOld ? (
+    <Chart
+      title="Watermark against the clock"
+      explain="page.watermark"
+      unit={unit}
+      at={at}
+      series={[{ label: "watermark", values: marks, color: "--kind-watermark" }]}
+      format={momentWithin(marks)}
+      free
+      none="No watermark yet"
+    />
+  ) : (
+    <Chart
+      title="Watermark against the clock"
+      explain="page.behindClock"
+      unit="clock minus watermark"
+      at={at}
+      series={[{ label: "delay", values: delays, color: "--kind-watermark" }]}
+      format={f.seconds}
+      none="No watermark yet"
+    />
   );
 }
 
-function day(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
+/** Event times on an axis: the day, with the time where the axis spans few of them. */
+function momentWithin(marks: readonly (number | null)[]): (ms: number) => string {
+  const known = marks.filter((m) => m !== null);
+  const span = (known.at(-1) ?? 0) - (known[0] ?? 0);
+  return (ms) => {
+    const iso = new Date(ms).toISOString();
+    return span < 4 * DAY_S * 1000 ? `${iso.slice(5, 10)} ${iso.slice(11, 16)}` : iso.slice(0, 10);
+  };
 }
 
 function ratesOf(batches: readonly BatchSummary[], at: readonly number[]): Series[] {

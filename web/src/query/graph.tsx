@@ -1,3 +1,4 @@
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { GraphEdge, GraphNode, QueryGraph } from "../../../src/observe/api.ts";
 import * as f from "../format.ts";
 import { link } from "../router.ts";
@@ -21,12 +22,22 @@ export function Graph(props: {
   chosen: string | null;
   choose: (id: string | null) => void;
 }) {
-  const { graph, flows, chosen, choose } = props;
+  const { flows, chosen, choose } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const [room, setRoom] = useState(Number.POSITIVE_INFINITY);
+  useLayoutEffect(() => {
+    const parent = box.current?.parentElement;
+    if (parent == null) return;
+    const watch = new ResizeObserver(() => setRoom(parent.clientWidth));
+    watch.observe(parent);
+    return () => watch.disconnect();
+  }, []);
+  const graph = squeeze(props.graph, room);
   const most = Math.max(1, ...graph.edges.map((e) => flows[e.id] ?? 0));
   const size = { width: graph.width, height: graph.height, viewBox: `0 0 ${graph.width} ${graph.height}` };
   return (
     <Scroll class="graph" label={`Steps of ${props.title}`}>
-      <div class="graph-inner" style={{ width: `${graph.width}px`, height: `${graph.height}px` }}>
+      <div class="graph-inner" ref={box} style={{ width: `${graph.width}px`, height: `${graph.height}px` }}>
         <svg {...size} aria-hidden="true">
           {graph.edges.map((edge) => (
             <Edge key={edge.id} edge={edge} flow={flows[edge.id] ?? null} most={most} live={props.live} />
@@ -49,7 +60,7 @@ export function Graph(props: {
                   {KINDS[node.kind]}
                   {node.state !== null && !node.state.bounded && <span class="node-warn"> · grows without end</span>}
                 </span>
-                <span class="node-title">{node.title}</span>
+                <span class="node-title">{breakable(node.title)}</span>
                 {node.detail !== "" && <span class="node-detail">{node.detail}</span>}
               </button>
             </li>
@@ -63,6 +74,11 @@ export function Graph(props: {
       </div>
     </Scroll>
   );
+}
+
+/** Long names may break where a word begins. */
+function breakable(title: string): string {
+  return title.replace(/([a-z])([A-Z])/g, "$1\u200b$2");
 }
 
 function labelOf(node: GraphNode, graph: QueryGraph, flows: Readonly<Record<string, number | null>>): string {
@@ -97,6 +113,41 @@ function Flow({ edge, flow }: { edge: GraphEdge; flow: number | null }) {
       </text>
     </g>
   );
+}
+
+/** Pixels in which a node and the number on a line can still be read. */
+const NODE = 118;
+const GAP = 56;
+
+/** The drawing made narrower, as far as its text allows, so that it fits; what is still too wide scrolls. */
+export function squeeze(graph: QueryGraph, room: number): QueryGraph {
+  if (graph.width <= room) return graph;
+  // Columns of nodes and what is between them shrink differently: numbers stand in the gaps.
+  const edges = [...new Set(graph.nodes.flatMap((n) => [n.x, n.x + n.width]))].sort((a, b) => a - b);
+  const pieces = edges.slice(1).map((to, i) => {
+    const from = edges[i]!;
+    const isNode = graph.nodes.some((n) => n.x < to && n.x + n.width > from);
+    return { from, to, least: Math.min(to - from, isNode ? NODE : GAP) };
+  });
+  const wide = pieces.reduce((sum, p) => sum + p.to - p.from, 0);
+  const least = pieces.reduce((sum, p) => sum + p.least, 0);
+  const rest = graph.width - wide;
+  // 1: all that can be taken away is.
+  const part = wide === least ? 0 : Math.min(1, (graph.width - room) / (wide - least));
+  const map = (x: number): number => {
+    let gone = 0;
+    for (const p of pieces) {
+      const taken = (p.to - p.from - p.least) * part;
+      gone += taken * Math.max(0, Math.min(1, (x - p.from) / (p.to - p.from)));
+    }
+    return x - gone;
+  };
+  return {
+    width: rest + wide - (wide - least) * part,
+    height: graph.height,
+    nodes: graph.nodes.map((n) => ({ ...n, x: map(n.x), width: map(n.x + n.width) - map(n.x) })),
+    edges: graph.edges.map((e) => ({ ...e, points: e.points.map(([x, y]) => [map(x), y] as const) })),
+  };
 }
 
 /** What is known of the chosen step. */

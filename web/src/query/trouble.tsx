@@ -67,7 +67,7 @@ function Late({ detail }: { detail: QueryDetail }) {
         </p>
       ) : (
         dropped.map((operator) => (
-          <div key={operator.operator} class="late">
+          <div key={operator.operator} class="late-rows">
             <p>
               <strong>{f.plural(operator.rows, "row")}</strong> came behind the watermark at{" "}
               <code>{operator.operator}</code> and {operator.rows === 1 ? "was" : "were"} dropped. A longer delay in{" "}

@@ -42,11 +42,11 @@ export function Chart(props: ChartProps) {
   const table = useId();
   const caption = useId();
   return (
-    <figure class="chart" aria-labelledby={caption} aria-details={table}>
+    <figure class="panel chart" aria-labelledby={caption} aria-details={table}>
       <figcaption>
-        <h3 id={caption}>
+        <h2 id={caption}>
           <Term name={explain}>{title}</Term>
-        </h3>
+        </h2>
         <span class="unit">{unit}</span>
       </figcaption>
       {at.length < 2 ? <Empty title={none} /> : <Canvas {...props} stacked={stacked} />}
@@ -202,8 +202,18 @@ function optionsOf(
     legend: { live: true },
     scales: { y: { range: (_, min, max) => rangeOf(min, max, free) } },
     axes: [
-      { ...axis, grid: { show: false }, space: 90, values: (_, splits) => splits.map((s) => time.format(s * 1000)) },
-      { ...axis, size: 64, values: (_, splits) => splits.map((v) => shown.current.format(v)) },
+      {
+        ...axis,
+        grid: { show: false },
+        size: 30,
+        space: 90,
+        values: (_, splits) => splits.map((s) => time.format(s * 1000)),
+      },
+      {
+        ...axis,
+        size: (_, values) => widthOf(values ?? []),
+        values: (_, splits) => splits.map((v) => shown.current.format(v)),
+      },
     ],
     series: [
       { label: "", value: (_, v) => (v === null ? "–" : time.format(v * 1000)) },
@@ -226,6 +236,11 @@ function optionsOf(
   };
   colors.remove();
   return options;
+}
+
+/** Room for the longest label of the axis. */
+function widthOf(values: readonly string[]): number {
+  return 14 + 6.8 * Math.max(4, ...values.map((v) => v.length));
 }
 
 /** From zero, with room above; a line of zeros lies at the bottom. */
