@@ -1,3 +1,5 @@
-export default {
+import { defineConfig } from "millrace";
+
+export default defineConfig({
   pipeline: "src/pipeline.ts",
-};
+});

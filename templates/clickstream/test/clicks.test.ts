@@ -33,7 +33,7 @@ test("a session is over after a pause of twenty seconds", async () => {
   const query = await sessionsOf(clicks.toDF(spark)).writeStream.format("memory").queryName("sessions_test").start();
   clicks.addData(click("10:00:00", "ann", "/"), click("10:00:04", "ann", "/tea"));
   await query.processAllAvailable();
-  assert.equal(await spark.table("sessions_test").count(), 0n);
+  assert.equal(await spark.table("sessions_test").count(), 0);
   // Time goes on by the clicks of others: the watermark lies five seconds behind them.
   clicks.addData(click("10:00:30", "bob", "/"));
   await query.processAllAvailable();

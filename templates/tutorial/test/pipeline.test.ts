@@ -19,7 +19,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 
-test("orders arrive in the lake and their sums in the database", { timeout: 60_000 }, async () => {
+test("orders arrive in the lake and their sums in the database", { timeout: 120_000 }, async () => {
   const running = import("../src/pipeline.ts");
   running.catch(() => {}); // the queries say below what went wrong
 
