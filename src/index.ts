@@ -9,6 +9,7 @@ export type {
   StreamingQueryProgress,
   StreamingQueryStatus,
 } from "./backend.ts";
+export { defineConfig, type MillraceConfig } from "./config.ts";
 export type {
   Catalog,
   CatalogColumn,
@@ -61,3 +62,4 @@ export type {
   TimerValues,
   ValueState,
 } from "./types/stateful.ts";
+export type { View, ViewOptions, ViewRow } from "./views/definition.ts";

@@ -17,6 +17,8 @@ import { parseQuery } from "./plan/sql/parse-query.ts";
 import type { StructType, Value } from "./types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "./types/schema.ts";
 import { hidePasswords } from "./types/secrets.ts";
+import type { HasRows, View, ViewOptions, ViewRow } from "./views/definition.ts";
+import { declareView, forgetViews } from "./views/registry.ts";
 
 /** What `SparkSession.builder()` gives. */
 export class SparkSessionBuilder {
@@ -238,6 +240,29 @@ export class SparkSession {
     return this.read.table(name) as DataFrame<R>;
   }
 
+  /**
+   * Declares a live view of a table of PostgreSQL or of keys of the cache: its process serves the rows, and every batch that changes them, to
+   * browsers and programs (docs/live-views.md). Nothing is read before somebody looks at it. A second view of the same name takes the place
+   * of the first; `stop` takes the session's views back.
+   *
+   * Throws INVALID_ARGUMENT, UNKNOWN_OPTION, INVALID_SCHEMA. What only the store knows, such as a column that is not there, the view's
+   * readers are told.
+   *
+   * @example
+   * export const views = {
+   *   delays: spark.view("delays", { table: "delays", key: "hour,origin", orderBy: "hour desc" }),
+   *   airports: spark.view("airports", { cache: "airport:*", key: "airport:{origin}", schema: Airport }),
+   * };
+   */
+  view<
+    const N extends string,
+    S extends SchemaLike | HasRows | undefined = undefined,
+    const C extends string = string,
+    const K extends string = string,
+  >(name: N, options: ViewOptions<S, C, K>): View<N, ViewRow<S, C, K>> {
+    return declareView(name, options, this) as View<N, ViewRow<S, C, K>>;
+  }
+
   /** A DataFrame without columns and rows. */
   get emptyDataFrame(): DataFrame<any> {
     return this.createDataFrame([], { kind: "struct", fields: [] });
@@ -292,6 +317,7 @@ export class SparkSession {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    forgetViews(this);
     if (active === this) active = undefined;
     for (const [key, session] of sessions) if (session === this) sessions.delete(key);
     await Promise.all(this.streams.active.map((q) => q.stop()));

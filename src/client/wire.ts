@@ -20,7 +20,7 @@ type Shape =
 function parseType(text: string): Shape | undefined {
   let at = 0;
   const type = (): Shape | undefined => {
-    const head = /^[a-z_]+(?:\([\d, ]*\))?/.exec(text.slice(at))?.[0];
+    const head = /^(?:interval [a-z ]+|[a-z_]+(?:\([\d, ]*\))?)/.exec(text.slice(at))?.[0];
     if (head === undefined) return undefined;
     at += head.length;
     if (head === "struct" && text[at] === "<") {
@@ -60,14 +60,15 @@ const micros = (text: string): bigint => {
   return BigInt(seconds) * 1000n + BigInt(fraction.padEnd(6, "0").slice(0, 6));
 };
 const date = (text: string): Date => new Date(text.length > 10 && !text.endsWith("Z") ? `${text}Z` : text);
+const bigint = (value: string): bigint => BigInt(value);
 const number = (value: number | string): number => Number(value);
 const bytes = (text: string): Uint8Array => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
 function reviver(shape: Shape, mode: ViewColumn["mode"]): Revive {
+  if (/^interval .*(?:day|hour|minute|second)$/.test(shape.kind)) return bigint; // of microseconds; months are a number
   switch (shape.kind) {
     case "bigint":
-    case "interval day to second":
-      return mode === "number" ? number : BigInt;
+      return mode === "number" ? number : bigint;
     case "float":
     case "double":
       return number; // NaN and infinities are text
@@ -105,9 +106,9 @@ function reviver(shape: Shape, mode: ViewColumn["mode"]): Revive {
   return undefined;
 }
 
-/** Text of a key: what identifies a row, on both sides. */
+/** Text of a key, as JSON: what identifies a row, on both sides. */
 export function idOf(key: readonly unknown[]): string {
-  return key.length === 1 && typeof key[0] === "string" ? key[0] : JSON.stringify(key);
+  return JSON.stringify(key);
 }
 
 /** A value of a key column, as the user has it, as it travels. */
@@ -139,7 +140,8 @@ export type SortKey = string | number | bigint | null;
 export function sortKeyOf(column: ViewColumn): (value: any) => SortKey {
   const { type } = column;
   const notNull = ((): ((value: any) => SortKey) => {
-    if (type === "bigint") return (value) => (typeof value === "number" ? value : BigInt(value));
+    if (type === "bigint" || /^interval .*(?:day|hour|minute|second)$/.test(type))
+      return (value) => (typeof value === "number" ? value : BigInt(value));
     if (type === "float" || type === "double") {
       // As in Spark and PostgreSQL NaN is larger than every other value; nothing else is larger than infinity, so they share a place.
       return (value) => (value === "NaN" ? Number.POSITIVE_INFINITY : Number(value));
@@ -151,12 +153,13 @@ export function sortKeyOf(column: ViewColumn): (value: any) => SortKey {
     if (decimal !== null) {
       const scale = Number(decimal[1]);
       return (value) => {
+        if (value === "NaN") return 10n ** 80n; // larger than every other, as in PostgreSQL
         const [whole, fraction = ""] = String(value).split(".");
         return /^-?\d+$/.test(whole!) ? BigInt(whole + fraction.padEnd(scale, "0").slice(0, scale)) : null;
       };
     }
     if (type === "boolean") return Number;
-    if (/^(tinyint|smallint|int|string)$/.test(type)) return (value) => value;
+    if (/^(tinyint|smallint|int|string|interval .*)$/.test(type)) return (value) => value;
     return (value) => (typeof value === "string" ? value : JSON.stringify(value));
   })();
   return (value) => (value === null || value === undefined ? null : notNull(value));

@@ -10,7 +10,8 @@ export interface ViewInfo {
   /** Names of the columns that identify a row. */
   readonly key: readonly string[];
   readonly columns: readonly ViewColumn[];
-  readonly rows: number;
+  /** Null while nobody has looked at it. */
+  readonly rows: number | null;
   readonly clients: number;
 }
 

@@ -51,6 +51,21 @@ export class EventStream {
     this.#waiting.set(key, frame);
   }
 
+  /** Whether what is written now goes out at once. */
+  get isWritable(): boolean {
+    return !this.#response.destroyed && !this.#response.writableNeedDrain && this.#waiting.size === 0;
+  }
+
+  /** Writes messages that are bytes already, such as those that many readers share. */
+  write(frame: Buffer): void {
+    if (!this.#response.destroyed) this.#response.write(frame);
+  }
+
+  /** Calls `listener` whenever the reader takes more after it did not. */
+  onDrain(listener: () => void): void {
+    this.#response.on("drain", listener);
+  }
+
   /** Ends the stream; the reader comes again by itself. */
   close(): void {
     this.#response.end();

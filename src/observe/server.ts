@@ -15,6 +15,7 @@ import { healthRoutes } from "./routes/health.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { notFound, pageRoutes } from "./routes/pages.ts";
 import { queryRoutes } from "./routes/queries.ts";
+import { viewRoutes } from "./routes/views.ts";
 
 /** What the routes stand on; one for each server. */
 export interface ObserverParts {
@@ -93,6 +94,7 @@ export async function startObserver(options: ObserverOptions = {}): Promise<Obse
   app.route("/", metricsRoutes(parts));
   app.route("/api", queryRoutes(parts));
   app.route("/api", exploreRoutes(parts));
+  app.route("/api/views", viewRoutes(parts));
   app.route("/", pageRoutes(options.pages));
   app.notFound(notFound);
   app.onError((error, c) => {

@@ -74,7 +74,8 @@ async function columnsOf(client: pg.ClientBase, from: string): Promise<SourceCol
   });
 }
 
-function typeOf(field: pg.FieldDef): DataType {
+/** Spark's type of a column, from what a query says of its result. */
+export function typeOf(field: pg.FieldDef): DataType {
   if (field.dataTypeID !== NUMERIC) return TYPES[field.dataTypeID] ?? { kind: "string" };
   // Spark's answer to a numeric without limits.
   if (field.dataTypeModifier < 4) return { kind: "decimal", precision: 38, scale: 18 };

@@ -11,6 +11,7 @@ import type {
   StreamSink,
   StreamSinkRequest,
 } from "../connector.ts";
+import { type BatchWrite, beginWrite, openTarget, type WriteTarget, wroteBeside } from "../written.ts";
 import { addressOf, connect, type PostgresAddress, translate } from "./connection.ts";
 import { arraysSql } from "./encode.ts";
 import { checkTable, createTableSql, type TableName, tableExists, tableName } from "./table.ts";
@@ -39,6 +40,11 @@ function targetOf(options: Options): Target {
     createTable: (options.createTable ?? "true").toLowerCase() === "true",
     rowsPerStatement: Math.max(1, Number(options.batchsize ?? 10_000)),
   };
+}
+
+/** The table as those name it who follow what is written there. */
+function writeTargetOf({ address, table }: Target): WriteTarget {
+  return { kind: "table", server: address.label, schema: table.schema, table: table.name };
 }
 
 function keyOf(options: Options): readonly string[] {
@@ -81,7 +87,12 @@ export function validatePostgres(request: SinkRequest): void {
 
 export async function openPostgresSink(request: StreamSinkRequest): Promise<StreamSink> {
   const sink = new PostgresSink(request);
-  await sink.prepare();
+  try {
+    await sink.prepare();
+  } catch (error) {
+    await sink.close();
+    throw error;
+  }
   return sink;
 }
 
@@ -89,6 +100,8 @@ class PostgresSink implements StreamSink {
   readonly description: string;
   readonly #request: StreamSinkRequest;
   readonly #target: Target;
+  readonly #writeTarget: WriteTarget;
+  readonly #closeTarget: () => void;
   #client: pg.Client | undefined;
   #types: readonly string[] = [];
   /** Set when a batch had two rows of one key: from then on batches are reduced before they are sent. */
@@ -97,6 +110,8 @@ class PostgresSink implements StreamSink {
   constructor(request: StreamSinkRequest) {
     this.#request = request;
     this.#target = targetOf(request.options);
+    this.#writeTarget = writeTargetOf(this.#target);
+    this.#closeTarget = openTarget(this.#writeTarget);
     this.description = `PostgresSink[${this.#target.address.label}, ${this.#target.table.label}]`;
   }
 
@@ -112,23 +127,42 @@ class PostgresSink implements StreamSink {
   }
 
   async addBatch(batch: SinkBatch): Promise<SinkResult> {
+    const write = beginWrite(this.#writeTarget, batch);
     try {
-      return await this.#deliver(batch);
+      const result = await this.#deliverReduced(batch, write);
+      write.done();
+      return result;
     } catch (error) {
-      // 21000: ON CONFLICT DO UPDATE command cannot affect row a second time. Nothing was written; reduce and send again.
-      if (this.#reduces || this.#target.key.length === 0 || stateOf(error) !== "21000") throw error;
-      this.#reduces = true;
-      return await this.#deliver(batch);
+      write.failed();
+      throw error;
     }
   }
 
   async close(): Promise<void> {
+    this.#closeTarget();
     const client = this.#client;
     this.#client = undefined;
     await client?.end().catch(() => undefined);
   }
 
-  async #deliver(batch: SinkBatch): Promise<SinkResult> {
+  async #deliverReduced(batch: SinkBatch, write: BatchWrite): Promise<SinkResult> {
+    try {
+      return await this.#deliver(batch, write);
+    } catch (error) {
+      // 21000: ON CONFLICT DO UPDATE command cannot affect row a second time. Nothing was written; reduce and send again.
+      if (!this.#reduces && this.#target.key.length > 0 && stateOf(error) === "21000") {
+        this.#reduces = true;
+        return await this.#deliverReduced(batch, write);
+      }
+      // What a follower wants to be given may be what failed, and a follower never stops a query.
+      if ((error as MillraceError).code !== "POSTGRES_FAILED" || !write.asked) throw error;
+      write.forget();
+      return await this.#deliver(batch, undefined);
+    }
+  }
+
+  async #deliver(batch: SinkBatch, write: BatchWrite | undefined): Promise<SinkResult> {
+    write?.again();
     const { key, rowsPerStatement } = this.#target;
     const isSmall = batch.rowCount !== undefined && batch.rowCount <= rowsPerStatement;
     const sql = arraysSql(batch.schema, {
@@ -141,9 +175,9 @@ class PostgresSink implements StreamSink {
         const first = await parts.next();
         const second = first.done ? first : await parts.next();
         if (second.done && batch.outputMode !== "complete") {
-          return await this.#writeAtOnce(client, batch, first.done ? undefined : first.value);
+          return await this.#writeAtOnce(client, batch, first.done ? undefined : first.value, write);
         }
-        return await this.#writeInTransaction(client, batch, [first, second], parts);
+        return await this.#writeInTransaction(client, batch, [first, second], parts, write);
       } finally {
         await parts.return(undefined);
       }
@@ -151,19 +185,31 @@ class PostgresSink implements StreamSink {
   }
 
   /** One statement is one transaction: the marker decides, in the same statement, whether the rows are written. */
-  async #writeAtOnce(client: pg.Client, batch: SinkBatch, part: Part | undefined): Promise<SinkResult> {
-    const written =
+  async #writeAtOnce(
+    client: pg.Client,
+    batch: SinkBatch,
+    part: Part | undefined,
+    write: BatchWrite | undefined,
+  ): Promise<SinkResult> {
+    const returning = write?.returning(part?.rowCount ?? 0) ?? [];
+    const hasRows = part !== undefined && returning.length > 0;
+    const insert =
       part === undefined
         ? ""
-        : `, written AS (${insertSql(this.#target, batch, this.#types, 5, "WHERE EXISTS (SELECT 1 FROM marker)")})`;
+        : `, written AS (${insertSql(this.#target, batch, this.#types, 5, "WHERE EXISTS (SELECT 1 FROM marker)", returning)})`;
     const result = await client.query({
-      text: `WITH marker AS (${this.#markSql()})${written} SELECT count(*)::int AS marked FROM marker`,
+      text: `WITH marker AS (${this.#markSql()})${insert} SELECT (SELECT count(*)::int FROM marker)${
+        hasRows ? ", written.* FROM (SELECT 1) AS one LEFT JOIN written ON true" : ""
+      }`,
       values: [...this.#markValues(batch), ...(part?.arrays ?? [])],
+      rowMode: "array",
     });
-    if (result.rows[0]!.marked !== 1) {
+    if (result.rows[0]![0] !== 1) {
       await this.#expectSameBatch(client, batch);
       return { metrics: { rowsWritten: "0" } };
     }
+    // One row of nulls where nothing was written.
+    if (hasRows) write?.rows(result.rows.flatMap((row: string[]) => (row[1] === null ? [] : [row.slice(1)])));
     return { metrics: { rowsWritten: `${part?.rowCount ?? 0}` } };
   }
 
@@ -172,6 +218,7 @@ class PostgresSink implements StreamSink {
     batch: SinkBatch,
     begun: readonly IteratorResult<Part, void>[],
     rest: AsyncIterable<Part>,
+    write: BatchWrite | undefined,
   ): Promise<SinkResult> {
     let count = 0;
     await client.query("BEGIN");
@@ -182,10 +229,21 @@ class PostgresSink implements StreamSink {
         await client.query("ROLLBACK");
         return { metrics: { rowsWritten: "0" } };
       }
-      if (batch.outputMode === "complete") await client.query(`DELETE FROM ${this.#target.table.sql}`);
-      const text = insertSql(this.#target, batch, this.#types, 1, "");
-      for (const { done, value } of begun) if (!done) count += await insertPart(client, text, value);
-      for await (const part of rest) count += await insertPart(client, text, part);
+      if (batch.outputMode === "complete") {
+        await client.query(`DELETE FROM ${this.#target.table.sql}`);
+        write?.replaced();
+      }
+      const [first, second] = begun;
+      // A batch of several parts is too large to be handed on.
+      const returning = (second?.done !== false && write?.returning(first?.value?.rowCount ?? 0)) || [];
+      const text = insertSql(this.#target, batch, this.#types, 1, "", returning);
+      const insert = async (part: Part): Promise<void> => {
+        const { rows } = await client.query({ text, values: [...part.arrays], rowMode: "array" });
+        if (returning.length > 0) write?.rows(rows);
+        count += part.rowCount;
+      };
+      for (const { done, value } of begun) if (!done) await insert(value);
+      for await (const part of rest) await insert(part);
       await client.query("COMMIT");
     } catch (error) {
       await client.query("ROLLBACK").catch(() => undefined);
@@ -305,6 +363,7 @@ function insertSql(
   types: readonly string[],
   firstParameter: number,
   condition: string,
+  returning: readonly string[] = [],
 ): string {
   const names = batch.schema.fields.map((f) => f.name);
   const arrays = types.map((type, i) => `$${firstParameter + i}::${type}[]`);
@@ -315,7 +374,8 @@ function insertSql(
       ? "DO NOTHING"
       : `DO UPDATE SET ${rest.map((n) => `${quoteIdentifier(n)} = excluded.${quoteIdentifier(n)}`).join(", ")}`;
   const upsert = target.key.length === 0 ? "" : `ON CONFLICT (${target.key.map(quoteIdentifier).join(", ")}) ${update}`;
-  return `INSERT INTO ${target.table.sql} (${columns}) SELECT * FROM unnest(${arrays.join(", ")}) ${condition} ${upsert}`;
+  const back = returning.length === 0 ? "" : ` RETURNING ${returning.map((sql, i) => `${sql} AS "~${i}"`).join(", ")}`;
+  return `INSERT INTO ${target.table.sql} (${columns}) SELECT * FROM unnest(${arrays.join(", ")}) ${condition} ${upsert}${back}`;
 }
 
 /** The rows of one statement: an array literal per column. */
@@ -366,6 +426,7 @@ export async function writePostgres(request: BatchWriteRequest): Promise<void> {
     const text = insertSql(target, request.batch, types, 1, "");
     for await (const part of partsOf(request.batch, sql)) await insertPart(client, text, part);
     await client.query("COMMIT");
+    wroteBeside(writeTargetOf(target));
   } catch (error) {
     throw translate(error, target.address, "write the table", target.table.label);
   } finally {

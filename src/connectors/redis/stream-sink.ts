@@ -9,6 +9,7 @@ import type {
   StreamSink,
   StreamSinkRequest,
 } from "../connector.ts";
+import { type BatchWrite, beginWrite, LARGEST_WATCHED, openTarget, type WriteTarget, wroteBeside } from "../written.ts";
 import { addressOf, connect, type RedisAddress, translate } from "./connection.ts";
 import { type Layout, layoutOf, mayOverwrite, rowsSql, VERSION, versionKind } from "./layout.ts";
 
@@ -33,7 +34,14 @@ export function validateRedis(request: SinkRequest): void {
 
 export async function openRedisSink(request: StreamSinkRequest): Promise<StreamSink> {
   const sink = new RedisSink(request);
-  await sink.connect();
+  const closeTarget = openTarget(sink.writeTarget);
+  try {
+    await sink.connect();
+  } catch (error) {
+    closeTarget();
+    throw error;
+  }
+  sink.onClose = closeTarget;
   return sink;
 }
 
@@ -51,6 +59,7 @@ export async function writeRedis(request: BatchWriteRequest): Promise<void> {
   const sink = new RedisSink(request);
   try {
     await sink.addBatch(request.batch);
+    wroteBeside(sink.writeTarget);
   } finally {
     await sink.close();
   }
@@ -61,6 +70,9 @@ class RedisSink implements StreamSink {
   readonly #address: RedisAddress;
   readonly #layout: Layout;
   readonly #versionKind: "number" | "text";
+  /** The keys as those name them who follow what is written there. */
+  readonly writeTarget: WriteTarget;
+  onClose: (() => void) | undefined;
   #client: Redis | undefined;
 
   constructor(request: SinkRequest) {
@@ -68,6 +80,7 @@ class RedisSink implements StreamSink {
     this.#layout = layoutOf(request.options, request.schema);
     const version = request.schema.fields.find((f) => f.name === this.#layout.version);
     this.#versionKind = version === undefined ? "text" : versionKind(version.type);
+    this.writeTarget = { kind: "cache", server: this.#address.label, prefix: this.#layout.keyParts[0]! };
     this.description = `RedisSink[${this.#address.label}, ${this.#layout.keyLabel}]`;
   }
 
@@ -81,42 +94,59 @@ class RedisSink implements StreamSink {
   }
 
   async addBatch(batch: SinkBatch): Promise<SinkResult> {
-    const client = await this.#connected();
-    let written = 0;
-    let older = 0;
+    const write = beginWrite(this.writeTarget, batch);
     try {
-      let pending: Row[] = [];
-      const flush = async (rows: Row[]): Promise<void> => {
-        const count = await this.#write(client, rows);
-        written += count;
-        older += rows.length - count;
-      };
-      for await (const chunk of batch.query(rowsSql(this.#layout, batch.schema))) {
-        for (let i = 0; i < chunk.rowCount; i++) {
-          const key = chunk.columns[0]![i] as string | null;
-          if (key === null) throw this.#nullKey(batch);
-          pending.push({
-            key,
-            version: chunk.columns[1]![i] as string | null,
-            values: chunk.columns.slice(2).map((column) => column[i] as string | null),
-          });
-          if (pending.length >= this.#layout.rowsPerTransaction) {
-            await flush(pending);
-            pending = [];
-          }
-        }
-      }
-      if (pending.length > 0) await flush(pending);
+      const result = await this.#deliver(batch, write);
+      write.done();
+      return result;
     } catch (error) {
       const translated = translate(error, this.#address, `write batch ${batch.id}`);
       // A watch or a half-sent transaction may be left on the connection.
       this.#drop();
+      write.failed();
       throw translated;
     }
-    return { metrics: { keysWritten: `${written}`, olderVersionsSkipped: `${older}` } };
+  }
+
+  async #deliver(batch: SinkBatch, write: BatchWrite): Promise<SinkResult> {
+    const client = await this.#connected();
+    let total = 0;
+    const written: Row[] = [];
+    let count = 0;
+    // Followers get the rows at the end, all or none.
+    const keeps = write.isWatched;
+    const flush = async (rows: readonly Row[]): Promise<void> => {
+      const done = await this.#write(client, rows);
+      total += rows.length;
+      count += done.length;
+      if (keeps && count <= LARGEST_WATCHED) for (const row of done) written.push(row);
+    };
+    let pending: Row[] = [];
+    for await (const chunk of batch.query(rowsSql(this.#layout, batch.schema))) {
+      for (let i = 0; i < chunk.rowCount; i++) {
+        const key = chunk.columns[0]![i] as string | null;
+        if (key === null) throw this.#nullKey(batch);
+        pending.push({
+          key,
+          version: chunk.columns[1]![i] as string | null,
+          values: chunk.columns.slice(2).map((column) => column[i] as string | null),
+        });
+        if (pending.length >= this.#layout.rowsPerTransaction) {
+          await flush(pending);
+          pending = [];
+        }
+      }
+    }
+    if (pending.length > 0) await flush(pending);
+    if (write.wantsKeys(count)) {
+      const { type, fields, ttlMs } = this.#layout;
+      write.keys(written.map(({ key, values }) => ({ key, type, fields, values, ttlMs })));
+    }
+    return { metrics: { keysWritten: `${count}`, olderVersionsSkipped: `${total - count}` } };
   }
 
   async close(): Promise<void> {
+    this.onClose?.();
     this.#drop();
   }
 
@@ -131,11 +161,11 @@ class RedisSink implements StreamSink {
     this.#client = undefined;
   }
 
-  /** Writes rows of distinct keys; gives how many were not older than what is there. */
-  async #write(client: Redis, rows: readonly Row[], attempt = 1): Promise<number> {
+  /** Writes rows of distinct keys; gives those that were not older than what is there. */
+  async #write(client: Redis, rows: readonly Row[], attempt = 1): Promise<readonly Row[]> {
     if (this.#layout.version === undefined) {
       await run(this.#queue(client.multi(), rows).exec());
-      return rows.length;
+      return rows;
     }
     const read = client.pipeline();
     read.watch(...rows.map((row) => this.#versionKey(row.key)));
@@ -147,9 +177,9 @@ class RedisSink implements StreamSink {
     const newer = rows.filter((row, i) => mayOverwrite(this.#versionKind, row.version, held[i] ?? null));
     if (newer.length === 0) {
       await client.unwatch();
-      return 0;
+      return [];
     }
-    if ((await run(this.#queue(client.multi(), newer).exec())) !== null) return newer.length;
+    if ((await run(this.#queue(client.multi(), newer).exec())) !== null) return newer;
     // Someone else wrote one of these keys in between. Smaller transactions meet fewer others.
     if (attempt >= MAX_ATTEMPTS) {
       throw new MillraceError(
@@ -159,9 +189,9 @@ class RedisSink implements StreamSink {
       );
     }
     const half = Math.ceil(rows.length / 2);
-    let count = await this.#write(client, rows.slice(0, half), attempt + 1);
-    if (half < rows.length) count += await this.#write(client, rows.slice(half), attempt + 1);
-    return count;
+    const written = await this.#write(client, rows.slice(0, half), attempt + 1);
+    if (half >= rows.length) return written;
+    return [...written, ...(await this.#write(client, rows.slice(half), attempt + 1))];
   }
 
   #queue(transaction: ChainableCommander, rows: readonly Row[]): ChainableCommander {
