@@ -2,9 +2,8 @@ import type { Redis } from "iovalkey";
 import { addressOf, connect, type RedisAddress, translate } from "../../connectors/redis/connection.ts";
 import type { CacheKeySummary, CachePage, CacheValue } from "../api-explore.ts";
 import { Kept } from "./kept.ts";
-import { deadline, Problem } from "./problem.ts";
+import { Problem } from "./problem.ts";
 
-const DEADLINE_MS = 5_000;
 /** Keys that a page has at least, if there are so many. */
 const PAGE = 100;
 /** Steps of SCAN for one page: a pattern that fits few keys must not walk through millions of them. */
@@ -21,14 +20,15 @@ interface Session {
 
 /** The keys of the pipeline's cache, by commands that never block it: SCAN in pages, parts of values. */
 export class CacheExplorer {
-  readonly #session = new Kept<Session>(
-    async (url) => {
+  readonly #session = new Kept<Session>({
+    title: "The cache",
+    deadlineMs: 6_000,
+    open: async (url) => {
       const address = addressOf({ url });
       return { client: await connect(address), address };
     },
-    ({ client }) => client.disconnect(),
-    (error) => !(error instanceof Problem) || error.status >= 500,
-  );
+    close: ({ client }) => client.disconnect(),
+  });
 
   page(url: string, match: string, cursor: string): Promise<CachePage> {
     if (!/^\d{1,20}$/.test(cursor)) {
@@ -69,14 +69,13 @@ export class CacheExplorer {
   }
 
   #ask<T>(url: string, doing: string, work: (client: Redis) => Promise<T>): Promise<T> {
-    const asked = this.#session.use(url, async ({ client, address }) => {
+    return this.#session.use(url, async ({ client, address }) => {
       try {
         return await work(client);
       } catch (error) {
         throw error instanceof Problem ? error : translate(error, address, doing);
       }
     });
-    return deadline(asked, DEADLINE_MS, "The cache");
   }
 }
 

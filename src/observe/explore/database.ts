@@ -4,9 +4,8 @@ import { quoteIdentifier } from "../../types/duckdb-types.ts";
 import type { ColumnInfo, DatabaseTableDetail, DatabaseTableSummary, RowsPage } from "../api-explore.ts";
 import { jsonValue, SHOWN_TEXT } from "../to-json.ts";
 import { Kept } from "./kept.ts";
-import { deadline, Problem } from "./problem.ts";
+import { Problem } from "./problem.ts";
 
-const DEADLINE_MS = 6_000;
 /** The server ends a statement by itself before nobody waits for it any more. */
 const STATEMENT_MS = 5_000;
 const MAX_TABLES = 500;
@@ -23,17 +22,18 @@ interface Session {
  * Nothing is counted, and nothing but rows of tables is read.
  */
 export class DatabaseExplorer {
-  readonly #session = new Kept<Session>(
-    async (url) => {
+  readonly #session = new Kept<Session>({
+    title: "PostgreSQL",
+    deadlineMs: 7_000,
+    open: async (url) => {
       const address = addressOf({ url });
       const config = { ...address.config, application_name: "millrace-dashboard", connectionTimeoutMillis: 3_000 };
       const client = await connect({ label: address.label, config });
       await client.query(`SET statement_timeout = ${STATEMENT_MS}; SET default_transaction_read_only = on`);
       return { client, address };
     },
-    ({ client }) => client.end(),
-    (error) => !(error instanceof Problem) || error.status >= 500,
-  );
+    close: ({ client }) => client.end(),
+  });
 
   list(url: string): Promise<DatabaseTableSummary[]> {
     return this.#ask(url, "list the tables", async ({ client }) => {
@@ -83,14 +83,13 @@ export class DatabaseExplorer {
   }
 
   #ask<T>(url: string, doing: string, work: (session: Session) => Promise<T>): Promise<T> {
-    const asked = this.#session.use(url, async (session) => {
+    return this.#session.use(url, async (session) => {
       try {
         return await work(session);
       } catch (error) {
         throw error instanceof Problem ? error : translate(error, session.address, doing);
       }
     });
-    return deadline(asked, DEADLINE_MS, "PostgreSQL");
   }
 }
 

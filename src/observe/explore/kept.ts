@@ -1,39 +1,45 @@
+import { deadline, Problem } from "./problem.ts";
+
 /** How long something is kept open after its last use. */
 const IDLE_MS = 30_000;
 
-/**
- * Something that is opened when it is asked for and closed when nobody has asked for a while: pages come in bursts. Another address, or a
- * failure that `isBroken` recognises, opens it anew.
- */
+export interface KeptOptions<T> {
+  /** Names it in messages. */
+  readonly title: string;
+  /** What a use may take, opening included; then it is given up and opened anew the next time. */
+  readonly deadlineMs: number;
+  open(address: string): Promise<T>;
+  close(it: T): unknown;
+  /** Whether it has to be opened anew after a failure; default: after every one that is not the asker's fault. */
+  isBroken?(error: unknown): boolean;
+}
+
+/** Something that is opened when it is asked for and closed when nobody has asked for a while: pages come in bursts. */
 export class Kept<T> {
-  readonly #open: (address: string) => Promise<T>;
-  readonly #close: (it: T) => unknown;
-  readonly #isBroken: (error: unknown) => boolean;
+  readonly #options: KeptOptions<T>;
   #now: { readonly address: string; readonly it: Promise<T> } | undefined;
   #users = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(
-    open: (address: string) => Promise<T>,
-    close: (it: T) => unknown,
-    isBroken: (error: unknown) => boolean = () => true,
-  ) {
-    this.#open = open;
-    this.#close = close;
-    this.#isBroken = isBroken;
+  constructor(options: KeptOptions<T>) {
+    this.#options = options;
   }
 
+  /** Throws TIMEOUT, what `open` throws, and what `work` throws. */
   async use<R>(address: string, work: (it: T) => Promise<R>): Promise<R> {
+    const { title, deadlineMs, open, isBroken } = this.#options;
     if (this.#now?.address !== address) this.#drop();
     clearTimeout(this.#timer);
     this.#users++;
-    this.#now ??= { address, it: this.#open(address) };
+    this.#now ??= { address, it: open(address) };
     const now = this.#now;
     try {
-      return await work(await now.it);
+      return await deadline(now.it.then(work), deadlineMs, title);
     } catch (error) {
-      if (this.#now === now && this.#isBroken(error)) this.#drop();
+      const problem = error instanceof Problem ? error : undefined;
+      const broken = problem?.code === "TIMEOUT" || (problem === undefined && (isBroken?.(error) ?? true));
+      if (this.#now === now && broken) this.#drop();
       throw error;
     } finally {
       this.#users--;
@@ -51,6 +57,6 @@ export class Kept<T> {
   #drop(): void {
     const now = this.#now;
     this.#now = undefined;
-    now?.it.then(this.#close).catch(() => undefined);
+    now?.it.then(this.#options.close).catch(() => undefined);
   }
 }

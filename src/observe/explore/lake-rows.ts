@@ -17,14 +17,16 @@ const DEADLINE_MS = 8_000;
 
 /** A small DuckDB of the page's own, so that nothing that is looked at takes memory or threads from a batch. */
 export class RowReader {
-  readonly #database = new Kept<Database>(
-    async () => {
+  readonly #database = new Kept<Database>({
+    title: "The table",
+    deadlineMs: DEADLINE_MS + 1_000,
+    open: async () => {
       const { openDatabase } = await import("../../duckdb/duckdb.ts");
       return openDatabase(":memory:", { threads: 1, memoryLimit: "256MB" });
     },
-    (database) => database.close(),
-    () => false,
-  );
+    close: (database) => database.close(),
+    isBroken: () => false,
+  });
 
   use<R>(work: (connection: Connection) => Promise<R>): Promise<R> {
     return this.#database.use("", async (database) => {

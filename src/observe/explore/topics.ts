@@ -14,21 +14,22 @@ import {
 } from "./kafka-cluster.ts";
 import { Kept } from "./kept.ts";
 import { type MessageRequest, readMessages } from "./messages.ts";
-import { deadline, Problem } from "./problem.ts";
+import { Problem } from "./problem.ts";
 
-const DEADLINE_MS = 8_000;
 /** Ends of a topic that were seen less than so long ago tell its rate. */
 const RATE_MS = 10_000;
 
 /** The topics of the pipeline's Kafka. Reads only: no group is joined, no offset committed. */
 export class TopicExplorer {
   readonly #log: QueryLog;
-  readonly #client = new Kept<KafkaClient>(
-    async (servers) => quickClient(servers),
-    (client) => client.close(),
+  readonly #client = new Kept<KafkaClient>({
+    title: "Kafka",
+    deadlineMs: 8_000,
+    open: async (servers) => quickClient(servers),
+    close: (client) => client.close(),
     // who answers with an error is still there
-    (error) => error instanceof MillraceError && error.code === "KAFKA_UNREACHABLE",
-  );
+    isBroken: (error) => error instanceof MillraceError && error.code === "KAFKA_UNREACHABLE",
+  });
   /** The ends of topics when somebody looked, oldest first. */
   readonly #seen = new Map<string, { readonly at: number; readonly end: number }[]>();
 
@@ -83,7 +84,7 @@ export class TopicExplorer {
   }
 
   #ask<T>(servers: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {
-    return deadline(this.#client.use(servers, work), DEADLINE_MS, "Kafka");
+    return this.#client.use(servers, work);
   }
 
   async #summaries(
