@@ -14,6 +14,7 @@ import {
   when,
   window,
 } from "millrace";
+import { declareViews } from "./views.ts";
 
 const Flight = schema({
   ts: t.timestamp,
@@ -37,6 +38,7 @@ const Alert = schema({
 /** Starts the three queries on the topic `flights`. */
 export async function startQueries(spark: SparkSession, options: { lake: string; checkpoints: string }) {
   const { lake: table, checkpoints } = options;
+  declareViews(spark);
   const flights = spark.readStream
     .format("kafka")
     .option("subscribe", "flights")
