@@ -13,6 +13,7 @@ import { Topics } from "./pages/topics.tsx";
 import { Views } from "./pages/views.tsx";
 import { link, place } from "./router.ts";
 import { type Theme, theme } from "./theme.ts";
+import { Boundary } from "./ui/boundary.tsx";
 import { Choice, Empty } from "./ui/parts.tsx";
 
 const SECTIONS = [
@@ -66,7 +67,7 @@ export function App() {
       </header>
       <StaleBanner />
       <main ref={main} tabIndex={-1} class={isStale ? "past" : ""} aria-busy={status.value.kind === "connecting"}>
-        {pageOf(page, name)}
+        <Boundary place={`${page}/${name}`}>{pageOf(page, name)}</Boundary>
       </main>
       <Foot />
     </>

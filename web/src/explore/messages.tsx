@@ -314,11 +314,13 @@ function MessageRow({ message: m, open, toggle }: { message: TopicMessage; open:
             class="row-button"
             aria-expanded={open}
             aria-controls={open ? detail : undefined}
-            aria-label={`Message ${m.offset} of partition ${m.partition}`}
             title={f.moment(m.timestamp)}
             onClick={toggle}
           >
             {f.clock(m.timestamp)}
+            <span class="sr">
+              , message {m.offset} of partition {m.partition}
+            </span>
           </button>
         </td>
         <td class="num">{m.partition}</td>

@@ -53,7 +53,6 @@ export function Graph(props: {
                 type="button"
                 class={`node ${node.kind}`}
                 aria-pressed={chosen === node.id}
-                aria-label={labelOf(node, graph, flows)}
                 onClick={() => choose(chosen === node.id ? null : node.id)}
               >
                 <span class="node-kind">
@@ -62,6 +61,7 @@ export function Graph(props: {
                 </span>
                 <span class="node-title">{breakable(node.title)}</span>
                 {node.detail !== "" && <span class="node-detail">{node.detail}</span>}
+                <span class="sr">{flowInto(node, graph, flows)}</span>
               </button>
             </li>
           ))}
@@ -81,11 +81,9 @@ function breakable(title: string): string {
   return title.replace(/([a-z])([A-Z])/g, "$1\u200b$2");
 }
 
-function labelOf(node: GraphNode, graph: QueryGraph, flows: Readonly<Record<string, number | null>>): string {
+function flowInto(node: GraphNode, graph: QueryGraph, flows: Readonly<Record<string, number | null>>): string {
   const into = graph.edges.filter((e) => e.to === node.id).map((e) => flows[e.id] ?? null);
-  const rate =
-    into.length === 0 || into.includes(null) ? "" : `, ${f.rate(into.reduce<number>((a, b) => a + b!, 0))} in`;
-  return `${KINDS[node.kind]}: ${node.title}${rate}`;
+  return into.length === 0 || into.includes(null) ? "" : `, ${f.rate(into.reduce<number>((a, b) => a + b!, 0))} in`;
 }
 
 function Edge({ edge, flow, most, live }: { edge: GraphEdge; flow: number | null; most: number; live: boolean }) {

@@ -51,14 +51,26 @@ const MOST = 200;
 /** A value of a row; long ones are cut, the whole stands in the title. */
 export function Value({ value }: { value: unknown }) {
   if (value === null || value === undefined) return <span class="cell-null">null</span>;
-  const text =
-    typeof value === "number"
-      ? Number.isInteger(value)
-        ? String(value)
-        : f.exact(value)
-      : typeof value === "string"
-        ? value
-        : JSON.stringify(value);
+  const text = textOf(value);
   if (text.length <= MOST) return <>{text}</>;
   return <span title={text.slice(0, 4000)}>{text.slice(0, MOST)}…</span>;
+}
+
+/** Values of JSON, and those that a client makes of it: big integers, times, maps, bytes. */
+export function textOf(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return Number.isInteger(value) ? String(value) : f.exact(value);
+  if (value instanceof Date) return value.toISOString().replace(/\.000Z$/, "Z");
+  if (typeof value === "object" && value !== null) {
+    return JSON.stringify(value, (_, v) =>
+      typeof v === "bigint"
+        ? String(v)
+        : v instanceof Map
+          ? Object.fromEntries(v)
+          : v instanceof Uint8Array
+            ? `[${v.length} bytes]`
+            : v,
+    );
+  }
+  return String(value);
 }
