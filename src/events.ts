@@ -12,6 +12,8 @@ export interface Events {
     name: string | null;
     timestamp: string;
     plan?: () => Promise<unknown>;
+    /** Milliseconds between the starts of two batches; 0 when one starts as soon as there is data. */
+    triggerMs?: number;
   };
   "query.progress": { id: string; runId: string; name: string | null; progress: unknown };
   "query.idle": { id: string; runId: string; timestamp: string };

@@ -108,6 +108,7 @@ export async function startStreamingQuery(
       runId,
       name: target.queryName,
       timestamp: iso(clock.now()),
+      triggerMs: target.trigger.kind === "processing_time" ? target.trigger.intervalMs : 0,
       plan: async () => queryPlan(plan, target.outputMode, plannedSinks(target, sinks), (node) => keys.get(node)),
     });
     const held = lock;

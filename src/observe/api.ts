@@ -43,6 +43,8 @@ export interface QuerySummary {
   readonly lagTrend: -1 | 0 | 1 | null;
   /** Lag in rows by how fast rows are read now: when the query would have caught up. */
   readonly lagSeconds: number | null;
+  /** Milliseconds between the starts of two batches, 0 when one starts as soon as there is data; null when the query does not tell. */
+  readonly triggerMs: number | null;
   /** Where the time goes, in a sentence, while the query falls behind or stays behind; else null. */
   readonly bottleneck: string | null;
   readonly watermark: string | null;

@@ -34,6 +34,7 @@ export const EXPLANATIONS = {
   "query.restarts": "Times that the query started again after a failure, since the process started.",
   "query.lastError": "The last failure, with what to do; it stays here after the query has recovered.",
   "query.failures": "Failures of the query by error code.",
+  "query.triggerMs": "Time between the starts of two batches; zero when one starts as soon as there is data.",
   "query.bottleneck": "Where the time of a batch goes while the query does not keep up.",
   "query.flows": "Rows each second over the last ten seconds; nothing where nobody counts.",
 
@@ -100,6 +101,11 @@ export const EXPLANATIONS = {
   "database.estimatedRows":
     "PostgreSQL's own estimate, from its last look at the table; counting would read the whole table.",
   "database.bytes": "Size of the table on disk, with its indexes.",
+
+  "view.rows": "Rows that the view shows now.",
+  "view.clients": "Readers that follow the view now.",
+  "view.resets":
+    "Readers that had to begin with a new snapshot, by reason: what they missed was no longer there, or the view had changed.",
 
   "cache.total": "All keys of the cache.",
   "cache.ttlSeconds": "Seconds until the key goes by itself; nothing when it stays.",

@@ -1,8 +1,11 @@
 import type { StreamingQueryProgress } from "../backend.ts";
+import { resetTotals, viewInfos } from "../views/index.ts";
+import { explain } from "./explain.ts";
 import { lagByPartition } from "./lag.ts";
 import { BATCH_SECONDS, type QueryLog, type QueryRecord, type QueryState } from "./query-log.ts";
+import { partitions, stateBytes } from "./summary.ts";
 
-/** One row of the table of metrics: what Prometheus is told, and what docs/monitoring.md says. */
+/** One row of the table of metrics: what Prometheus is told, and what docs/metrics.md says. */
 export interface MetricSpec {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram";
@@ -24,6 +27,24 @@ const STATES: readonly QueryState[] = ["running", "idle", "restarting", "ended",
 const nameOf = (q: QueryRecord): string => q.name ?? q.id;
 const last = (q: QueryRecord): StreamingQueryProgress | undefined => q.batches.at(-1);
 
+/**
+ * The queries by name: of several with one name the one that runs, else the last. Prometheus refuses a page on which the same labels come
+ * twice.
+ */
+function named(log: QueryLog): Iterable<readonly [name: string, query: QueryRecord]> {
+  const found = new Map<string, QueryRecord>();
+  for (const q of log.queries()) {
+    const before = found.get(nameOf(q));
+    if (before === undefined || !isActive(before)) found.set(nameOf(q), q);
+  }
+  return found;
+}
+
+/** What a query that is over says of the present would only mislead. */
+function isActive(q: QueryRecord): boolean {
+  return q.state !== "ended" && q.state !== "failed";
+}
+
 /** A metric with one or more samples for each query; `f` gives the labels beside `query`, and the value. */
 function ofQueries(
   name: string,
@@ -38,13 +59,13 @@ function ofQueries(
     help,
     labels: ["query", ...labels],
     *samples(log, now) {
-      for (const q of log.queries()) {
+      for (const [query, q] of named(log)) {
         for (const [values, value] of f(q, now)) {
-          const named: Record<string, string> = { query: nameOf(q) };
+          const all: Record<string, string> = { query };
           labels.forEach((label, i) => {
-            named[label] = values[i] ?? "";
+            all[label] = values[i] ?? "";
           });
-          yield { labels: named, value };
+          yield { labels: all, value };
         }
       }
     },
@@ -77,8 +98,8 @@ export const METRICS: readonly MetricSpec[] = [
     help: "How long micro-batches took, from planning to commit.",
     labels: ["query"],
     *samples(log) {
-      for (const q of log.queries()) {
-        const labels = { query: nameOf(q) };
+      for (const [query, q] of named(log)) {
+        const labels = { query };
         let sum = 0;
         for (const [i, n] of q.totals.durations.counts.entries()) {
           sum += n;
@@ -89,47 +110,43 @@ export const METRICS: readonly MetricSpec[] = [
       }
     },
   },
-  ofQueries(
-    "millrace_batch_phase_seconds_total",
-    "counter",
-    "Time spent in each phase of the batches, by Spark's names of the phases.",
-    ["phase"],
-    (q) => totals(q.totals.phaseSeconds),
+  ofQueries("millrace_batch_phase_seconds_total", "counter", explain("batch.phases"), ["phase"], (q) =>
+    totals(q.totals.phaseSeconds),
   ),
-  ofQueries("millrace_input_rows_total", "counter", "Rows read from a source.", ["source"], (q) =>
+  ofQueries("millrace_trigger_interval_seconds", "gauge", explain("query.triggerMs"), [], (q) =>
+    q.triggerMs === null || !isActive(q) ? [] : [[[], q.triggerMs / 1000]],
+  ),
+  ofQueries("millrace_input_rows_total", "counter", explain("source.inputRows"), ["source"], (q) =>
     totals(q.totals.inputRows),
   ),
-  ofQueries("millrace_output_rows_total", "counter", "Rows given to a sink.", ["sink"], (q) =>
+  ofQueries("millrace_output_rows_total", "counter", explain("sink.outputRows"), ["sink"], (q) =>
     totals(q.totals.outputRows),
   ),
-  ofQueries(
-    "millrace_late_rows_total",
-    "counter",
-    "Rows that a stateful operator dropped because they were behind the watermark.",
-    ["operator"],
-    (q) => totals(q.totals.lateRows),
+  ofQueries("millrace_late_rows_total", "counter", explain("late.rows"), ["operator"], (q) =>
+    totals(q.totals.lateRows),
   ),
-  ofQueries("millrace_batch_failures_total", "counter", "Failures of a query by error code.", ["code"], (q) =>
+  ofQueries("millrace_batch_failures_total", "counter", explain("query.failures"), ["code"], (q) =>
     totals(q.totals.failures),
   ),
-  ofQueries(
-    "millrace_query_restarts_total",
-    "counter",
-    "Times that a query started again after a failure.",
-    [],
-    (q) => [[[], q.totals.restarts]],
+  ofQueries("millrace_sink_retries_total", "counter", explain("sink.retries"), ["sink"], (q) =>
+    totals(q.totals.sinkRetries),
   ),
-  ofQueries(
-    "millrace_source_lag_rows",
-    "gauge",
-    "Rows of a partition that were there at the last batch and not read yet.",
-    ["source", "partition"],
-    function* (q) {
-      for (const source of last(q)?.sources ?? []) {
-        for (const [partition, lag] of lagByPartition(source) ?? []) yield [[source.description, partition], lag];
-      }
-    },
-  ),
+  ofQueries("millrace_query_restarts_total", "counter", explain("query.restarts"), [], (q) => [
+    [[], q.totals.restarts],
+  ]),
+  ofQueries("millrace_source_lag_rows", "gauge", explain("partition.lagRows"), ["source", "partition"], function* (q) {
+    for (const source of (isActive(q) && last(q)?.sources) || []) {
+      for (const [partition, lag] of lagByPartition(source) ?? []) yield [[source.description, partition], lag];
+    }
+  }),
+  ofQueries("millrace_source_lag_seconds", "gauge", explain("source.lagSeconds"), ["source"], function* (q, now) {
+    if (!isActive(q)) return;
+    for (const [source, of] of Map.groupBy(partitions(q, now), (p) => p.source)) {
+      // a partition that is not read at all would take for ever
+      if (of.some((p) => p.lagSeconds === null)) continue;
+      yield [[source], Math.max(...of.map((p) => p.lagSeconds ?? 0))];
+    }
+  }),
   ofQueries(
     "millrace_watermark_timestamp_seconds",
     "gauge",
@@ -140,13 +157,17 @@ export const METRICS: readonly MetricSpec[] = [
       return ms === undefined ? [] : [[[], ms / 1000]];
     },
   ),
-  ofQueries("millrace_watermark_delay_seconds", "gauge", "How far the watermark is behind the clock.", [], (q, now) => {
-    const ms = watermarkMs(q);
+  ofQueries("millrace_watermark_delay_seconds", "gauge", explain("query.watermarkDelaySeconds"), [], (q, now) => {
+    const ms = isActive(q) ? watermarkMs(q) : undefined;
     return ms === undefined ? [] : [[[], (now - ms) / 1000]];
   }),
-  ofQueries("millrace_state_rows", "gauge", "Rows that a stateful operator keeps.", ["operator"], (q) =>
+  ofQueries("millrace_state_rows", "gauge", explain("state.rows"), ["operator"], (q) =>
     (last(q)?.stateOperators ?? []).map((op, i) => [[`${i} ${op.operatorName}`], op.numRowsTotal] as const),
   ),
+  ofQueries("millrace_state_bytes", "gauge", explain("query.stateBytes"), [], (q) => {
+    const bytes = stateBytes(q);
+    return bytes === null ? [] : [[[], bytes]];
+  }),
   ofQueries(
     "millrace_last_batch_timestamp_seconds",
     "gauge",
@@ -157,10 +178,28 @@ export const METRICS: readonly MetricSpec[] = [
   {
     name: "millrace_bad_records_total",
     type: "counter",
-    help: "Records that could not be used, by source.",
+    help: explain("bad.records"),
     labels: ["source"],
     *samples(log) {
       for (const [source, value] of log.badRecordTotals()) yield { labels: { source }, value };
+    },
+  },
+  {
+    name: "millrace_live_clients",
+    type: "gauge",
+    help: explain("view.clients"),
+    labels: ["view"],
+    *samples() {
+      for (const { name, clients } of viewInfos()) yield { labels: { view: name }, value: clients };
+    },
+  },
+  {
+    name: "millrace_live_resets_total",
+    type: "counter",
+    help: explain("view.resets"),
+    labels: ["reason"],
+    *samples() {
+      for (const [reason, value] of resetTotals()) yield { labels: { reason }, value };
     },
   },
 ];
@@ -186,7 +225,7 @@ export function processMetrics(version: string): readonly MetricSpec[] {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     }),
-    one("process_resident_memory_bytes", "gauge", "Memory of the process.", () => process.memoryUsage.rss()),
+    one("process_resident_memory_bytes", "gauge", explain("process.memory"), () => process.memoryUsage.rss()),
     one("process_start_time_seconds", "gauge", "When the process started, in seconds since 1970.", () =>
       Math.round(Date.now() / 1000 - process.uptime()),
     ),

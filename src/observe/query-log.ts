@@ -27,6 +27,8 @@ export interface QueryRecord {
   readonly lateSamples: ReadonlyMap<string, readonly LateSample[]>;
   /** Bytes of the state's files; null where the engine does not tell. */
   readonly stateBytes: number | null;
+  /** Milliseconds between the starts of two batches, 0 for none; null where the engine does not tell. */
+  readonly triggerMs: number | null;
   /** Works out the query's plan (`QueryPlan`); null where the engine does not tell. */
   readonly plan: (() => Promise<unknown>) | null;
 }
@@ -139,6 +141,7 @@ interface Entry {
   failures: QueryFailure[];
   lateSamples: Map<string, LateSample[]>;
   stateBytes: number | null;
+  triggerMs: number | null;
   plan: (() => Promise<unknown>) | null;
 }
 
@@ -247,6 +250,7 @@ export class QueryLog {
         failures: [],
         lateSamples: new Map(),
         stateBytes: null,
+        triggerMs: null,
         plan: null,
       };
       this.#entries.set(e.id, entry);
@@ -261,6 +265,7 @@ export class QueryLog {
     entry.state = "running";
     entry.startedAt = this.#now();
     entry.plan = e.plan ?? null;
+    entry.triggerMs = e.triggerMs ?? null;
     this.#changed(entry);
   }
 
@@ -283,7 +288,10 @@ export class QueryLog {
     totals.batches++;
     for (const source of p.sources) add(totals.inputRows, source.description, source.numInputRows);
     for (const sink of p.sinks ?? [p.sink]) {
-      if (sink.numOutputRows >= 0) add(totals.outputRows, sink.name ?? sink.description, sink.numOutputRows);
+      // progress of a query with one sink does not name it
+      const name = sink.name ?? extra.spans.find((s) => s.sink !== null)?.sink ?? sink.description;
+      add(totals.sinkRetries, name, 0);
+      if (sink.numOutputRows >= 0) add(totals.outputRows, name, sink.numOutputRows);
     }
     p.stateOperators.forEach((op, i) => {
       add(totals.lateRows, `${i} ${op.operatorName}`, op.numRowsDroppedByWatermark);

@@ -44,6 +44,7 @@ export function summarize(q: QueryRecord, now: number): QuerySummary {
     lagRows: lag,
     lagTrend,
     lagSeconds,
+    triggerMs: q.triggerMs,
     bottleneck: isBehind ? bottleneck(q) : null,
     watermark: watermarkMs > 0 ? watermark! : null,
     watermarkDelaySeconds: watermarkMs > 0 ? (now - watermarkMs) / 1000 : null,

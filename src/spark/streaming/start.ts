@@ -152,6 +152,7 @@ async function startOnce(
     runId,
     name: target.queryName,
     timestamp: iso(Date.now()),
+    triggerMs: target.trigger.kind === "processing_time" ? target.trigger.intervalMs : 0,
     plan: () => planOf(session, rows, target, conf, choices.sinks),
   });
   return new SparkStreamingQuery(
