@@ -1,9 +1,8 @@
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { MillraceError } from "./errors.ts";
+import { isAlive, type ProcessId, thisProcess } from "./process-id.ts";
 
 /** A held lock on a directory. */
 export interface DirectoryLock {
@@ -25,7 +24,7 @@ export interface DirectoryLock {
  * ```
  */
 export async function lockDirectory(directory: string): Promise<DirectoryLock> {
-  const own: Holder = { pid: process.pid, started: (await startOf(process.pid)) ?? "0", boot: await bootId() };
+  const own = await thisProcess();
   const name = fileName(own);
   try {
     await mkdir(directory, { recursive: true });
@@ -36,7 +35,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   // Every file has a name of its own, so clearing a dead one can never hit a live one.
   for (let attempt = 0; ; attempt++) {
     await announce(directory, name);
-    const rival = await liveRival(directory, name, own.boot);
+    const rival = await liveRival(directory, name);
     if (rival === undefined) break;
     await rm(join(directory, name), { force: true });
     if (attempt === 4) {
@@ -58,19 +57,13 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   };
 }
 
-interface Holder {
-  pid: number;
-  started: string;
-  boot: string;
-}
-
 const PREFIX = ".lock-";
 
-function fileName(h: Holder): string {
+function fileName(h: ProcessId): string {
   return `${PREFIX}${h.pid}-${h.started}-${h.boot}-${randomBytes(6).toString("hex")}`;
 }
 
-function parse(name: string): Holder | undefined {
+function parse(name: string): ProcessId | undefined {
   const m = /^\.lock-(\d+)-([^-]+)-([^-]+)-[0-9a-f]{12}$/.exec(name);
   return m ? { pid: Number(m[1]), started: m[2]!, boot: m[3]! } : undefined;
 }
@@ -84,58 +77,15 @@ async function announce(directory: string, name: string): Promise<void> {
   }
 }
 
-async function liveRival(directory: string, own: string, boot: string): Promise<Holder | undefined> {
+async function liveRival(directory: string, own: string): Promise<ProcessId | undefined> {
   for (const name of await readdir(directory)) {
     if (name === own || !name.startsWith(PREFIX)) continue;
     const holder = parse(name);
     if (holder === undefined) continue;
-    if (await isAlive(holder, boot)) return holder;
+    if (await isAlive(holder)) return holder;
     await rm(join(directory, name), { force: true });
   }
   return undefined;
-}
-
-async function isAlive(h: Holder, boot: string): Promise<boolean> {
-  if (h.boot !== boot) return false;
-  try {
-    process.kill(h.pid, 0);
-  } catch (error) {
-    // EPERM: it lives, under another user.
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
-  }
-  const started = await startOf(h.pid);
-  // The id may have been given to a newer process since.
-  return started === undefined || h.started === "0" || started === h.started;
-}
-
-/** When a process started, in any notation that stays the same while it lives; undefined when the system does not tell. */
-async function startOf(pid: number): Promise<string | undefined> {
-  if (process.platform === "linux") {
-    try {
-      const stat = await readFile(`/proc/${pid}/stat`, "latin1");
-      // The second field is the command's name in parentheses and may hold anything; starttime is the 22nd field.
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      // A process that ended but was not yet collected by its parent holds nothing any more.
-      return fields[0] === "Z" || fields[0] === "X" ? "ended" : fields[19];
-    } catch {
-      return undefined;
-    }
-  }
-  if (process.platform === "win32") return undefined;
-  try {
-    const { stdout } = await promisify(execFile)("ps", ["-o", "lstart=", "-p", String(pid)]);
-    return stdout.trim().replace(/[^0-9A-Za-z]+/g, "_") || undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function bootId(): Promise<string> {
-  try {
-    return (await readFile("/proc/sys/kernel/random/boot_id", "latin1")).trim().replaceAll("-", "");
-  } catch {
-    return "0";
-  }
 }
 
 function notWritable(directory: string, cause: unknown): MillraceError {

@@ -63,6 +63,7 @@ function placeOf(error: unknown): Place | undefined {
 }
 
 function placeOfError(error: Error): Place | undefined {
+  if (error instanceof UsageError) return error.place;
   if (error instanceof SourceError) {
     return error.line === undefined ? undefined : { file: error.file, line: error.line, column: error.column };
   }

@@ -1,25 +1,21 @@
+import { resolve } from "node:path";
 import { type Observer, startObserver } from "../observe/server.ts";
 import { Program } from "../reload/program.ts";
-import { type ServerName, type Stack, startStack } from "../stack.ts";
+import { type Stack, startStack } from "../stack.ts";
 import { type LiveOutput, liveOutput } from "./live-output.ts";
 import { ProgramLoader } from "./modules/loader.ts";
-import { type CommonOptions, EXIT, onStderr, report } from "./output.ts";
+import { EXIT, onStderr, report } from "./output.ts";
 import { findPipeline } from "./pipeline.ts";
 import { Reloader } from "./reload.ts";
+import { writeRunFile } from "./run-file.ts";
+import { type Settings, type StackOptions, settle } from "./settings.ts";
 import { aborted, onStop } from "./signals.ts";
+import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
 import { FileWatch } from "./watch-files.ts";
 
-export interface StackOptions extends CommonOptions {
-  dir: string;
-  host: string;
-  kafkaPort?: number;
-  postgresPort?: number;
-  redisPort?: number;
-  metricsPort?: number;
-}
-
 export interface StackMode {
+  readonly command: "dev" | "run";
   /** Start the servers whose addresses are not set. */
   readonly embedded: boolean;
   /** Go on after the pipeline has ended. */
@@ -31,7 +27,11 @@ export interface StackMode {
 /** Servers, a pipeline, and the way down again; shared by `dev` and `run`. Resolves to the exit code. */
 export async function runStack(file: string | undefined, options: StackOptions, mode: StackMode): Promise<number> {
   const startedAt = performance.now();
-  const entry = file === undefined ? undefined : findPipeline(file);
+  const settings = await settle(file, options);
+  const entry = settings.pipeline === undefined ? undefined : findPipeline(settings.pipeline);
+  if (entry === undefined && !mode.stay) {
+    throw new UsageError("No pipeline was given.", "Name its file, or set `pipeline` in millrace.config.ts.");
+  }
   const out = liveOutput(options);
   const stop = onStop(() => out.line(onStderr("dim", "stopping (again to end at once)")));
   const failure = Promise.withResolvers<never>();
@@ -50,18 +50,23 @@ export async function runStack(file: string | undefined, options: StackOptions, 
   let stack: Stack | undefined;
   let observer: Observer | undefined;
   let files: FileWatch | undefined;
+  let removeRunFile = (): void => {};
   let code: number = EXIT.ok;
   try {
     if (mode.embedded) {
-      stack = await startStack({ directory: options.dir, host: options.host, ports: portsOf(options) });
+      const { dashboard, ...ports } = settings.ports;
+      stack = await startStack({ directory: settings.dir, host: settings.host, ports });
     }
     if (mode.stay || options.metricsPort !== undefined) {
+      const port = settings.ports.dashboard;
       observer = await startObserver({
-        ...(options.metricsPort !== undefined && { port: options.metricsPort }),
+        ...(port !== undefined && { port }),
         version: version(),
         servers: () => stack?.layers ?? [],
+        pages: settings.pages,
       });
     }
+    if (stack !== undefined || observer !== undefined) removeRunFile = await tell(mode, settings, stack, observer);
     if (stack !== undefined || observer !== undefined) {
       announce(stack, observer, performance.now() - startedAt, out);
     }
@@ -97,6 +102,7 @@ export async function runStack(file: string | undefined, options: StackOptions, 
   } catch (error) {
     code = report(error, options);
   } finally {
+    removeRunFile();
     loader.release();
     out.stop();
     stop.release();
@@ -105,12 +111,21 @@ export async function runStack(file: string | undefined, options: StackOptions, 
   return code;
 }
 
-function portsOf(options: StackOptions): Partial<Record<ServerName, number>> {
-  return {
-    ...(options.kafkaPort !== undefined && { kafka: options.kafkaPort }),
-    ...(options.postgresPort !== undefined && { postgres: options.postgresPort }),
-    ...(options.redisPort !== undefined && { redis: options.redisPort }),
-  };
+/** For `millrace status` and `stop`. */
+function tell(
+  mode: StackMode,
+  settings: Settings,
+  stack: Stack | undefined,
+  observer: Observer | undefined,
+): Promise<() => void> {
+  return writeRunFile(settings.dir, {
+    command: mode.command,
+    pipeline: settings.pipeline === undefined ? null : resolve(settings.pipeline),
+    startedAt: Date.now() - Math.round(process.uptime() * 1000),
+    version: version(),
+    layers: (stack?.layers ?? []).map(({ name, address, owner }) => ({ name, address, owner })),
+    dashboard: observer?.url ?? null,
+  });
 }
 
 function announce(stack: Stack | undefined, observer: Observer | undefined, ms: number, out: LiveOutput): void {

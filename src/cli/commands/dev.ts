@@ -1,4 +1,5 @@
-import { runStack, type StackOptions } from "../run-stack.ts";
+import { runStack } from "../run-stack.ts";
+import type { StackOptions } from "../settings.ts";
 
 export interface DevOptions extends StackOptions {
   /** False with `--no-watch`. */
@@ -7,5 +8,5 @@ export interface DevOptions extends StackOptions {
 
 /** `millrace dev [file]`: stays until it is stopped, and loads the pipeline again when it changes. */
 export function dev(file: string | undefined, options: DevOptions): Promise<number> {
-  return runStack(file, options, { embedded: true, stay: true, watch: options.watch !== false });
+  return runStack(file, options, { command: "dev", embedded: true, stay: true, watch: options.watch !== false });
 }

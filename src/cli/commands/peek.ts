@@ -155,51 +155,6 @@ function decode(answer: FetchedPartition, next: Map<number, number>): Shown[] {
   return found;
 }
 
-/** Bytes as text where they are valid UTF-8 without control characters, as JSON on one line where they are that; otherwise in hex. */
-function readable(bytes: Uint8Array | null): { text: string } | { json: string } | { hex: string } | null {
-  if (bytes === null) return null;
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return { hex: Buffer.from(bytes).toString("hex") };
-  }
-  if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text)) return { hex: Buffer.from(bytes).toString("hex") };
-  if (/^\s*[[{"\-\dtfn]/.test(text)) {
-    try {
-      const value: unknown = JSON.parse(text);
-      // As it was written: parsing would round integers beyond 2^53.
-      return { json: /[\r\n]/.test(text) ? JSON.stringify(value) : text.trim() };
-    } catch {
-      return { text };
-    }
-  }
-  return { text };
-}
-
-function asJson(shown: Shown): string {
-  const { partition, offset, timestamp, record, fault } = shown;
-  if (record === undefined) {
-    return JSON.stringify({ partition, offset, error: fault!.reason, hex: fault!.bytes.toString("hex") });
-  }
-  const fields = [`"partition":${partition},"offset":${offset},"timestamp":${JSON.stringify(time(timestamp))}`];
-  fields.push(field("key", record.key), field("value", record.value));
-  if (record.headers.length > 0) {
-    fields.push(
-      `"headers":[${record.headers.map((h) => `{"name":${JSON.stringify(h.key)},${field("value", h.value)}}`).join()}]`,
-    );
-  }
-  return `{${fields.join()}}`;
-}
-
-/** A member of a JSON object: text or JSON under `name`, bytes that are neither under `nameHex`. */
-function field(name: string, bytes: Uint8Array | null): string {
-  const value = readable(bytes);
-  if (value === null) return `"${name}":null`;
-  if ("hex" in value) return `"${name}Hex":"${value.hex}"`;
-  return `"${name}":${"json" in value ? value.json : JSON.stringify(value.text)}`;
-}
-
 /** Longest part of a value that is shown to people. */
 const SHOWN = 2000;
 
@@ -224,9 +179,4 @@ function plain(bytes: Uint8Array | null): string {
 
 function short(text: string): string {
   return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}… (${text.length.toLocaleString("en-US")} characters)`;
-}
-
-function time(ms: number): string | null {
-  const date = new Date(ms);
-  return ms < 0 || Number.isNaN(date.getTime()) ? null : date.toISOString();
 }

@@ -1,15 +1,28 @@
 import { EARLIEST, KafkaClient, LATEST, type TopicInfo } from "../../kafka/client/index.ts";
+import { kafkaAddress } from "../addresses.ts";
 import { type CommonOptions, EXIT, note, onStderr, print, table } from "../output.ts";
 
 export interface TopicOptions extends CommonOptions {
-  kafka: string;
+  kafka?: string;
+  /** The client's settings, as `security.protocol`. */
+  kafkaConfig: Readonly<Record<string, string>>;
 }
 
 /** Gives a client to `work` and closes it. */
-export async function withKafka<T>(address: string, work: (client: KafkaClient) => Promise<T>): Promise<T> {
-  const client = KafkaClient.connect({ "bootstrap.servers": address, "client.id": "millrace-cli" });
+export async function withKafka<T>(
+  options: TopicOptions,
+  work: (client: KafkaClient, address: string) => Promise<T>,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  const address = options.kafkaConfig["bootstrap.servers"] ?? (await kafkaAddress(options.kafka));
+  const client = KafkaClient.connect({
+    "client.id": "millrace-cli",
+    ...settings,
+    ...options.kafkaConfig,
+    "bootstrap.servers": address,
+  });
   try {
-    return await work(client);
+    return await work(client, address);
   } finally {
     client.close();
   }
@@ -43,7 +56,7 @@ async function partitionsOf(
 }
 
 export function list(options: TopicOptions & { internal?: boolean }): Promise<number> {
-  return withKafka(options.kafka, async (client) => {
+  return withKafka(options, async (client, address) => {
     const { topics } = await client.metadata(null);
     const shown = [...topics.values()]
       .filter((t) => options.internal === true || !t.internal)
@@ -55,7 +68,7 @@ export function list(options: TopicOptions & { internal?: boolean }): Promise<nu
       records: partitions.get(t.name)!.reduce((n, p) => n + p.records, 0),
     }));
     if (options.json) print(JSON.stringify({ topics: rows }));
-    else if (rows.length === 0) note(onStderr("dim", `There are no topics at ${options.kafka}.`));
+    else if (rows.length === 0) note(onStderr("dim", `There are no topics at ${address}.`));
     else {
       print(
         table(
@@ -69,7 +82,7 @@ export function list(options: TopicOptions & { internal?: boolean }): Promise<nu
 }
 
 export function describe(names: readonly string[], options: TopicOptions): Promise<number> {
-  return withKafka(options.kafka, async (client) => {
+  return withKafka(options, async (client) => {
     const topics = await client.describeTopics(names);
     const partitions = await partitionsOf(client, topics);
     if (options.json) {
@@ -111,7 +124,7 @@ export interface CreateOptions extends TopicOptions {
 }
 
 export function create(names: readonly string[], options: CreateOptions): Promise<number> {
-  return withKafka(options.kafka, async (client) => {
+  return withKafka(options, async (client) => {
     const { partitions, replicationFactor, config } = options;
     await client.createTopics(
       names.map((name) => ({
@@ -129,7 +142,7 @@ export function create(names: readonly string[], options: CreateOptions): Promis
 }
 
 export function remove(names: readonly string[], options: TopicOptions): Promise<number> {
-  return withKafka(options.kafka, async (client) => {
+  return withKafka(options, async (client) => {
     await client.deleteTopics(names);
     if (options.json) print(JSON.stringify({ deleted: names }));
     else note(`deleted ${names.join(", ")}`);

@@ -1,16 +1,16 @@
 import type { Command } from "commander";
-import { common, type Done, examples, servers } from "./shared.ts";
+import { common, type Done, examples, servers, wholeNumber } from "./shared.ts";
 
-/** The commands that take a pipeline: dev, run, plan. */
+/** The commands that run a pipeline or look after one that runs: dev, run, plan, status, stop. */
 export function declarePipeline(program: Command, done: Done): void {
   servers(common(program.command("dev")))
-    .argument("[file]", "The pipeline, a TypeScript or JavaScript module.")
+    .argument("[file]", "The pipeline, a TypeScript or JavaScript module; default: that of millrace.config.ts.")
     .option("--no-watch", "Do not load the pipeline again when its files change; end when it fails.")
     .description("Start the servers whose addresses are not set, run a pipeline, load it again when it changes.")
     .addHelpText(
       "after",
       examples(
-        ["millrace dev", "only the servers"],
+        ["millrace dev", "the pipeline of millrace.config.ts; without one only the servers"],
         ["millrace dev examples/pipeline.ts", "servers and a pipeline"],
         ["millrace dev pipeline.ts --dir /tmp/play --kafka-port 0", "data elsewhere, any free port for Kafka"],
       ),
@@ -22,7 +22,7 @@ export function declarePipeline(program: Command, done: Done): void {
 
   servers(
     common(program.command("run"))
-      .argument("<file>", "The pipeline, a TypeScript or JavaScript module.")
+      .argument("[file]", "The pipeline, a TypeScript or JavaScript module; default: that of millrace.config.ts.")
       .description("Run a pipeline against the addresses in the environment until its queries have ended.")
       .option("--embedded", "Start the embedded server of every address that is not set."),
   )
@@ -33,7 +33,7 @@ export function declarePipeline(program: Command, done: Done): void {
         ["millrace run pipeline.ts --embedded", "everything in this process"],
       ),
     )
-    .action(async (file: string, options) => {
+    .action(async (file: string | undefined, options) => {
       const { run } = await import("../commands/run.ts");
       done(await run(file, options));
     });
@@ -51,5 +51,30 @@ export function declarePipeline(program: Command, done: Done): void {
     .action(async (file: string, options) => {
       const { plan } = await import("../commands/plan.ts");
       done(await plan(file, options));
+    });
+
+  common(program.command("status"))
+    .description(
+      "Show what runs here: addresses, queries, lag, the last error. Exit code 1 when nothing runs, or a query failed.",
+    )
+    .option("-d, --dir <directory>", "Where its data lie. (default: .millrace)")
+    .addHelpText(
+      "after",
+      examples(["millrace status", ""], ["millrace status --json | jq .running[].queries[].lagRows", ""]),
+    )
+    .action(async (options) => {
+      const { status } = await import("../commands/status.ts");
+      done(await status(options));
+    });
+
+  common(program.command("stop"))
+    .description("End what runs here after its batch, and wait until it has ended.")
+    .option("-d, --dir <directory>", "Where its data lie. (default: .millrace)")
+    .option("--timeout <seconds>", "How long to wait.", wholeNumber(0), 60)
+    .option("--force", "End it at once when it has not ended by then.")
+    .addHelpText("after", examples(["millrace stop", ""], ["millrace stop --timeout 5 --force", ""]))
+    .action(async (options) => {
+      const { stop } = await import("../commands/stop.ts");
+      done(await stop(options));
     });
 }

@@ -14,8 +14,8 @@ export function common(command: Command): Command {
 /** Adds the options of a command that starts embedded servers. */
 export function servers(command: Command): Command {
   return command
-    .option("-d, --dir <directory>", "Where embedded servers keep their data.", ".millrace")
-    .option("--host <address>", "Address that embedded servers listen on.", "127.0.0.1")
+    .option("-d, --dir <directory>", "Where embedded servers keep their data. (default: .millrace)")
+    .option("--host <address>", "Address that embedded servers listen on. (default: 127.0.0.1)")
     .addOption(port("kafka", 9092))
     .addOption(port("postgres", 5432))
     .addOption(port("redis", 6379))
@@ -32,7 +32,7 @@ export function port(name: string, usual: number): Option {
 export function metricsPort(): Option {
   return new Option(
     "--metrics-port <number>",
-    "Port of /metrics, /healthz, /readyz and /api; 0 takes any free one. (default: 4040; `run` listens only when given)",
+    "Port of the dashboard, /metrics, /healthz, /readyz and /api; 0 takes any free one. (default: 4040; `run` listens only when given)",
   ).argParser(wholeNumber(0, 65_535));
 }
 

@@ -42,8 +42,11 @@ function pathOf(address: string): string {
   return plain.startsWith("file:") ? fileURLToPath(plain) : plain;
 }
 
+/** So many lines around a call belong to it. */
+const NEAR = 25;
+
 /** The place of a name as a string or word of the file that is nearest to a line; undefined where it does not stand there. */
-export function placeOfName(file: string, line: number, name: string): Place | undefined {
+export function placeOfName(file: string, line: number, name: string, within = NEAR): Place | undefined {
   let lines: string[];
   try {
     lines = readFileSync(file, "utf8").split("\n");
@@ -55,7 +58,7 @@ export function placeOfName(file: string, line: number, name: string): Place | u
   for (const pattern of [`(?<=["'\`])${escaped}(?=["'\`])`, `(?<![\\w$])${escaped}(?![\\w$])`]) {
     const found = lines.flatMap((text, i) => {
       const column = text.search(new RegExp(pattern));
-      return column < 0 || Math.abs(i + 1 - line) > NEAR ? [] : [{ file, line: i + 1, column: column + 1 }];
+      return column < 0 || Math.abs(i + 1 - line) > within ? [] : [{ file, line: i + 1, column: column + 1 }];
     });
     // What a call is given stands behind its beginning.
     found.sort((a, b) => distance(a.line, line) - distance(b.line, line));
@@ -64,5 +67,4 @@ export function placeOfName(file: string, line: number, name: string): Place | u
   return undefined;
 }
 
-const NEAR = 25;
 const distance = (a: number, line: number): number => (a >= line ? a - line : (line - a) * 1.5);
