@@ -2,7 +2,7 @@ import type { StreamingQueryProgress } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import { type Events, subscribe } from "../events.ts";
 import { hidePasswords } from "../types/secrets.ts";
-import { type BatchSpan, Timeline } from "./timeline.ts";
+import { type BatchSpan, type FailedBatch, Timeline } from "./timeline.ts";
 
 /** What is remembered of one streaming query: its state, its last batches, and totals since the process began. */
 export interface QueryRecord {
@@ -109,6 +109,7 @@ export interface QueryLogOptions {
 }
 
 type Changed = (query: QueryRecord) => void;
+type Failed = (query: QueryRecord, failure: QueryFailure, batch: FailedBatch | undefined) => void;
 type BatchEnded = (query: QueryRecord, progress: StreamingQueryProgress, extra: BatchExtra) => void;
 
 /** Late rows kept of each operator. */
@@ -161,6 +162,7 @@ export class QueryLog {
   #badTotal = new Map<string, number>();
   readonly #listeners = new Set<Changed>();
   readonly #batchListeners = new Set<BatchEnded>();
+  readonly #failureListeners = new Set<Failed>();
   readonly #timeline = new Timeline();
   /** What a batch counted, until its progress comes. */
   readonly #measured = new Map<string, Events["batch.measured"]>();
@@ -180,7 +182,7 @@ export class QueryLog {
     this.#off = [
       subscribe("query.started", (e) => this.#started(e)),
       subscribe("query.progress", (e) => this.#progress(this.#of(e), e.progress as StreamingQueryProgress)),
-      subscribe("batch.step", (e) => this.#timeline.step(e, performance.timeOrigin + performance.now())),
+      subscribe("batch.step", (e) => this.#timeline.step(e, clockMs())),
       subscribe("batch.measured", (e) => this.#measured.set(e.queryId, e)),
       subscribe("query.idle", (e) => this.#idle(e)),
       subscribe("query.restarting", (e) => this.#restarting(this.#of({ name: null, ...e }), e.error)),
@@ -216,11 +218,17 @@ export class QueryLog {
     this.#batchListeners.add(listener);
     return () => this.#batchListeners.delete(listener);
   }
+  /** Calls `listener` whenever a query failed, with the batch that was under way; returns what stops that. */
+  onFailure(listener: Failed): () => void {
+    this.#failureListeners.add(listener);
+    return () => this.#failureListeners.delete(listener);
+  }
   /** Stops listening. */
   close(): void {
     for (const off of this.#off) off();
     this.#listeners.clear();
     this.#batchListeners.clear();
+    this.#failureListeners.clear();
   }
 
   #of(e: { id: string; runId: string; name: string | null }): Entry {
@@ -336,22 +344,23 @@ export class QueryLog {
   #restarting(entry: Entry, error: Error): void {
     entry.state = "restarting";
     entry.totals.restarts++;
-    for (const sink of this.#timeline.abandon(entry.id)) add(entry.totals.sinkRetries, sink, 1);
-    this.#failed(entry, error);
+    const batch = this.#timeline.abandon(entry.id, clockMs());
+    for (const { sink } of batch?.waiting ?? []) add(entry.totals.sinkRetries, sink ?? "", 1);
+    this.#failed(entry, error, batch);
     this.#changed(entry);
   }
 
   #terminated(entry: Entry, error: Error | null): void {
     entry.state = error === null ? "ended" : "failed";
-    if (error !== null) this.#failed(entry, error);
-    this.#timeline.abandon(entry.id);
+    const batch = this.#timeline.abandon(entry.id, clockMs());
+    if (error !== null) this.#failed(entry, error, batch);
     this.#measured.delete(entry.id);
     this.#changed(entry);
     const ended = this.queries().filter((q) => q.state === "ended" || q.state === "failed");
     for (const q of ended.slice(0, Math.max(0, ended.length - this.#keepEnded))) this.#entries.delete(q.id);
   }
 
-  #failed(entry: Entry, error: Error): void {
+  #failed(entry: Entry, error: Error, batch: FailedBatch | undefined): void {
     const cause = rootOf(error);
     const code = cause instanceof MillraceError ? cause.code : cause.name;
     add(entry.totals.failures, code, 1);
@@ -364,6 +373,7 @@ export class QueryLog {
     };
     entry.failures.push(entry.lastError);
     if (entry.failures.length > this.#keepFailures) entry.failures.shift();
+    for (const listener of this.#failureListeners) listener(entry, entry.lastError, batch);
   }
 
   #badRecord(e: Events["record.bad"]): void {
@@ -382,6 +392,11 @@ export class QueryLog {
   #changed(entry: Entry): void {
     for (const listener of this.#listeners) listener(entry);
   }
+}
+
+/** The clock with fractions of a millisecond. */
+function clockMs(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 /** STREAM_FAILED only says that the query failed; what the reader needs is why. */

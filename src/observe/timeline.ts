@@ -67,10 +67,23 @@ export class Timeline {
     return open.spans;
   }
 
-  /** The sinks that had not taken the batch when it failed. */
-  abandon(queryId: string): readonly string[] {
+  /** What is known of a batch that failed; undefined when none was under way. */
+  abandon(queryId: string, nowMs: number): FailedBatch | undefined {
     const open = this.#open.get(queryId);
     this.#open.delete(queryId);
-    return open === undefined ? [] : [...open.sinks.keys()];
+    if (open === undefined) return undefined;
+    const waiting = [...open.sinks].map(
+      ([sink, startMs]): BatchSpan => ({ phase: "sink", sink, startMs, endMs: nowMs }),
+    );
+    return { batchId: open.batchId, spans: open.spans, waiting };
   }
+}
+
+/** A batch that ended by a failure. */
+export interface FailedBatch {
+  readonly batchId: number;
+  /** Parts that ended. */
+  readonly spans: readonly BatchSpan[];
+  /** Sinks that had not taken the batch, up to the failure. */
+  readonly waiting: readonly BatchSpan[];
 }
