@@ -79,6 +79,8 @@ export interface ViewDefinition {
   readonly columns: readonly string[] | undefined;
   readonly orderBy: readonly ViewOrder[];
   readonly limit: number;
+  /** The limit and the order are the declarer's own: rows beyond it are no surprise. */
+  readonly isCutOnPurpose: boolean;
   readonly where: string | ((row: any) => boolean) | undefined;
   readonly refreshMs: number;
   readonly options: Readonly<Record<string, string>>;
@@ -148,6 +150,7 @@ export function defineView(name: string, options: ViewOptions<any, any, any>): V
     columns: options.columns,
     orderBy: orderOf(name, options.orderBy),
     limit,
+    isCutOnPurpose: options.limit !== undefined && options.orderBy !== undefined,
     where: options.where as ViewDefinition["where"],
     refreshMs,
     options: given,
@@ -189,7 +192,9 @@ function templateOf(name: string, pattern: string, key: string | readonly string
       'Give the form of the keys, as "airport:{origin}".',
     );
   }
-  if (literal.join("*") !== pattern) {
+  // `half:*` has the keys of `half:{pair}:{side}`, and others.
+  const all = new RegExp(`^${stars.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join(".*")}$`, "s");
+  if (!all.test(literal.join("\u0001"))) {
     throw invalid(
       `The view ${name} is of the keys ${JSON.stringify(pattern)}, but ${JSON.stringify(template)} means ${JSON.stringify(literal.join("*"))}.`,
       "Let both mean the same keys.",

@@ -430,7 +430,7 @@ export class ServedView implements WriteWatcher {
 
   /** Once: rows are left out. */
   #sayCut(): void {
-    if (this.#saidCut || !this.#content?.isCut) return;
+    if (this.#saidCut || this.definition.isCutOnPurpose || !this.#content?.isCut) return;
     this.#saidCut = true;
     const { name, source, limit, orderBy } = this.definition;
     publish("warning", {
