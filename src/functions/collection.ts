@@ -14,6 +14,7 @@ import {
   unlessNull,
 } from "./collection-types.ts";
 import { type FunctionDef, family, raise } from "./define.ts";
+import { foldList } from "./fold.ts";
 import { any, array, BOOLEAN, bodyOf, boolean, LONG, lambda, opt, orderableArray, typeOf } from "./params.ts";
 
 const fn = family("collection");
@@ -32,18 +33,13 @@ const hasNull = (x: string): string => `len(list_filter(${x}, lambda n: n IS NUL
 
 /** Sorted by a comparator: each element goes behind those that are not greater. Stable. */
 function sortedBy(x: string, comparator: string, type: DataType): string {
-  const item = sqlType(type);
-  const compared = applied(comparator, ["e", "struct_extract(t, 'x')"]);
   const fails = raise("COMPARATOR_RETURNS_NULL", "The comparator has returned a NULL for a comparison.");
-  const acc = "struct_extract(s, 'a')";
-  const place = `len(list_filter(${acc}, lambda e: CASE WHEN ${compared} IS NULL THEN ${fails} ELSE ${compared} <= 0 END))`;
-  const next = `list_transform([${place}], lambda p: list_concat(list_append(${acc}[1:p], struct_extract(t, 'x')), ${acc}[p + 1:]))[1]`;
-  const rows = `list_transform(${x}, lambda e: struct_pack(a := CAST([] AS ${item}[]), x := e))`;
-  const start = `struct_pack(a := CAST([] AS ${item}[]), x := CAST(NULL AS ${item}))`;
-  return unlessNull(
-    [x],
-    `struct_extract(list_reduce(${rows}, lambda s, t: struct_pack(a := ${next}, x := struct_extract(t, 'x')), ${start}), 'a')`,
-  );
+  const placed = (acc: string, element: string): string => {
+    const compared = applied(comparator, ["e", element]);
+    const place = `len(list_filter(${acc}, lambda e: CASE WHEN ${compared} IS NULL THEN ${fails} ELSE ${compared} <= 0 END))`;
+    return `list_transform([${place}], lambda p: list_concat(list_append(${acc}[1:p], ${element}), ${acc}[p + 1:]))[1]`;
+  };
+  return unlessNull([x], foldList(x, "[]", placed, type, arrayOf(type)));
 }
 
 /** A list in its elements' order: those with nulls inside of them stand beside their keys meanwhile. */

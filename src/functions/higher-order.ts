@@ -3,7 +3,6 @@ import { sameType } from "../plan/coercion.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
-import { sqlType } from "../types/duckdb-types.ts";
 import {
   type ArrayType,
   applied,
@@ -15,6 +14,7 @@ import {
   unlessNull,
 } from "./collection-types.ts";
 import { type FunctionDef, family } from "./define.ts";
+import { foldList, merging } from "./fold.ts";
 import { any, array, BOOLEAN, bodyOf, INT, lambda, map, opt } from "./params.ts";
 
 const fn = family("higher-order");
@@ -62,17 +62,6 @@ const mayBeNull = (name: string) => (args: readonly ArgumentType[]) => {
   const body = predicate(name, args, 1, [elementParam(args[0]!.type)]);
   return args[0]!.nullable || body.nullable || body.type.kind === "null";
 };
-
-/** Folds a list. DuckDB's accumulator has the type of the elements, so both are fields of one struct. */
-function fold(x: string, zero: string, merge: string, element: DataType, acc: DataType): string {
-  const [e, a] = [sqlType(element), sqlType(acc)];
-  const rows = `list_transform(${x}, lambda e: struct_pack(a := CAST(NULL AS ${a}), x := e))`;
-  const body = applied(merge, ["struct_extract(s, 'a')", "struct_extract(t, 'x')"]);
-  const step = `struct_pack(a := CAST(${body} AS ${a}), x := struct_extract(t, 'x'))`;
-  const start = `struct_pack(a := CAST(${zero} AS ${a}), x := CAST(NULL AS ${e}))`;
-  // Of an empty list DuckDB would give a step that names neither parameter.
-  return `CASE WHEN len(${x}) = 0 THEN CAST(${zero} AS ${a}) ELSE struct_extract(list_reduce(${rows}, lambda s, t: ${step}, ${start}), 'a') END`;
-}
 
 export const higherOrderFunctions: readonly FunctionDef[] = [
   fn(
@@ -132,7 +121,7 @@ export const higherOrderFunctions: readonly FunctionDef[] = [
     },
     ["aggregate(array(1, 2, 3), 0, (acc, x) -> acc + x, acc -> acc * 10)", 60],
     ([x, zero, merge, finish], { args: [t, acc] }) => {
-      const folded = fold(x!, zero!, merge!, (t as ArrayType).elementType, acc!);
+      const folded = foldList(x!, zero!, merging(merge!), (t as ArrayType).elementType, acc!);
       const result = finish === undefined ? folded : `list_transform([${folded}], ${finish})[1]`;
       return unlessNull([x!], result);
     },
