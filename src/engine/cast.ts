@@ -1,5 +1,6 @@
 import { structSql } from "../duckdb/literal.ts";
 import { MillraceError } from "../errors.ts";
+import { tried } from "../functions/define.ts";
 import { intervalToString } from "../functions/interval-text.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
@@ -210,7 +211,7 @@ function toStringSql(sql: string, from: DataType, timeZone: string): string {
   switch (from.kind) {
     case "binary":
       // Spark keeps the bytes as they are; DuckDB's strings are UTF-8, so other bytes become U+FFFD, as they would be shown.
-      return `coalesce(TRY(decode(${sql})), ${UTF8_REPAIR}(${sql}))`;
+      return `coalesce(${tried(sql, (x) => `decode(${x})`)}, ${UTF8_REPAIR}(${sql}))`;
     case "float":
     case "double":
       return floatText(sql);

@@ -25,7 +25,7 @@ const construct = nativeFunction("bitmap_construct_agg", (positions: readonly bi
 });
 const combine = (name: string, start: number, op: (a: number, b: number) => number) =>
   nativeFunction(name, (maps: readonly Uint8Array[]) => {
-    const out = new Uint8Array(SIZE).fill(maps.length === 0 ? 0 : start);
+    const out = new Uint8Array(SIZE).fill(start);
     for (const map of maps) for (let i = 0; i < SIZE; i++) out[i] = op(out[i]!, map[i] ?? 0);
     return out;
   });

@@ -1,7 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
-import { quoteIdentifier, sqlType } from "../types/duckdb-types.ts";
+import { quoteIdentifier, refuseSameNames, sqlType } from "../types/duckdb-types.ts";
 import {
   type ArrayType,
   arrayOf,
@@ -12,7 +12,8 @@ import {
   type MapType,
   unlessNull,
 } from "./collection-types.ts";
-import { type FunctionDef, family, raise } from "./define.ts";
+import { type Difference, type FunctionDef, family, raise } from "./define.ts";
+import { nullable, SAME_NAMES, sameNames } from "./from-json.ts";
 import {
   any,
   array,
@@ -55,6 +56,12 @@ function elementNullable([array, index]: readonly ArgumentType[], base: 0 | 1): 
   return parts.at(i < 0 ? i : i - base) ?? true;
 }
 
+const computedPosition: Difference = {
+  reason:
+    "With a position that is computed of constants the result may be null by its type, which Spark computes before.",
+  when: ([array, index]) => array?.elements !== undefined && index?.foldable === true && index.literal === undefined,
+};
+
 export const arrayFunctions: readonly FunctionDef[] = [
   fn(
     "array",
@@ -77,9 +84,19 @@ export const arrayFunctions: readonly FunctionDef[] = [
       fields: pairs(args).map(([k, v]) => ({ name: String(k.literal), type: v.type, nullable: v.nullable })),
     }),
     ["named_struct('a', 1, 'b', 2)", { a: 1, b: 2 }],
-    (args, { result }) =>
-      `struct_pack(${(result as Extract<DataType, { kind: "struct" }>).fields.map((f, i) => `${quoteIdentifier(f.name)} := ${args[2 * i + 1]}`).join(", ")})`,
-    { nullable: "never" },
+    (args, { result }) => {
+      refuseSameNames(result);
+      return `struct_pack(${(result as Extract<DataType, { kind: "struct" }>).fields.map((f, i) => `${quoteIdentifier(f.name)} := ${args[2 * i + 1]}`).join(", ")})`;
+    },
+    {
+      nullable: "never",
+      differences: [
+        {
+          reason: SAME_NAMES,
+          when: (args) => sameNames(args.filter((_, i) => i % 2 === 0).map((a) => String(a.literal))),
+        },
+      ],
+    },
   ),
   fn(
     "size",
@@ -102,6 +119,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
     {
       nullable: (args) => args[0]!.type.kind === "map" || elementNullable(args, 1),
       coerce: positionOrKey("element_at"),
+      differences: [computedPosition],
     },
   ),
   fn(
@@ -113,7 +131,11 @@ export const arrayFunctions: readonly FunctionDef[] = [
       t!.kind === "map"
         ? `map_extract_value(${x}, ${k})`
         : `CASE WHEN ${k} = 0 AND ${x} IS NOT NULL THEN ${zero} ELSE list_extract(${x}, ${k}) END`,
-    { nullable: "always", coerce: positionOrKey("try_element_at") },
+    {
+      nullable: (args) => args[0]!.type.kind === "map" || elementNullable(args, 1),
+      coerce: positionOrKey("try_element_at"),
+      differences: [computedPosition],
+    },
   ),
   fn(
     "array_item",
@@ -130,12 +152,12 @@ export const arrayFunctions: readonly FunctionDef[] = [
     element,
     ["get(array(1, 2, 3), 0)", 1],
     ([x, i]) => `CASE WHEN ${i} >= 0 THEN list_extract(${x}, CAST(${i} AS BIGINT) + 1) END`,
-    { nullable: (args) => elementNullable(args, 0) },
+    { nullable: (args) => elementNullable(args, 0), differences: [computedPosition] },
   ),
   fn(
     "array_append",
     [array, any],
-    ([a]) => arrayOf((a as ArrayType).elementType),
+    ([a]) => nullable(arrayOf((a as ArrayType).elementType)),
     ["array_append(array(1, 2), 3)", [1, 2, 3]],
     ([x, e]) => unlessNull([x!], `list_append(${x}, ${e})`),
     { coerce: elementOfFirst("array_append", true), nullable: ([x]) => x!.nullable },
@@ -143,7 +165,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
   fn(
     "array_prepend",
     [array, any],
-    ([a]) => arrayOf((a as ArrayType).elementType),
+    ([a]) => nullable(arrayOf((a as ArrayType).elementType)),
     ["array_prepend(array(1, 2), 0)", [0, 1, 2]],
     ([x, e]) => unlessNull([x!], `list_prepend(${e}, ${x})`),
     { coerce: elementOfFirst("array_prepend", true), nullable: ([x]) => x!.nullable },
@@ -151,7 +173,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
   fn(
     "array_insert",
     [array, int, any],
-    ([a]) => arrayOf((a as ArrayType).elementType),
+    ([a]) => nullable(arrayOf((a as ArrayType).elementType)),
     ["array_insert(array(1, 2, 3, 4), 5, 5)", [1, 2, 3, 4, 5]],
     ([x, i, e], { args: [t] }) => {
       const nulls = (n: string): string =>
@@ -242,12 +264,14 @@ export const arrayFunctions: readonly FunctionDef[] = [
     ],
     (args, { result }) => {
       if (args.length === 0) return `CAST([] AS ${sqlType(result)})`;
+      refuseSameNames(result);
       const { fields } = (result as ArrayType).elementType as Extract<DataType, { kind: "struct" }>;
       return unlessNull(
         args,
         `list_transform(range(1, greatest(${args.map((a) => `len(${a})`).join(", ")}) + 1), lambda i: struct_pack(${args.map((a, k) => `${quoteIdentifier(fields[k]!.name)} := ${a}[i]`).join(", ")}))`,
       );
     },
+    { differences: [{ reason: SAME_NAMES, when: (args) => sameNames(args.map((a, i) => a.name ?? String(i))) }] },
   ),
   fn(
     "shuffle",

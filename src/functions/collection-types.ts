@@ -1,5 +1,5 @@
 import { MillraceError } from "../errors.ts";
-import { commonType, isNumeric, isOrderable } from "../plan/coercion.ts";
+import { commonType, isNumeric, isOrderable, sameType } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import type { Options, Result } from "./define.ts";
@@ -68,6 +68,12 @@ const diff = "DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES";
 /** Functions that compare the element with others. */
 const COMPARES = new Set(["array_contains", "array_position", "array_remove"]);
 
+/** Decimals are not widened for a neighbour: the common type has to be that of one of the two. */
+function tight(a: DataType, b: DataType, common: DataType): boolean {
+  if (common.kind !== "decimal" || a.kind === "null" || b.kind === "null") return true;
+  return sameType(a, common) || sameType(b, common);
+}
+
 /** The second argument is an element of the first, an array. */
 export const elementOfFirst =
   (name: string, keepNull = false): NonNullable<Options["coerce"]> =>
@@ -78,9 +84,11 @@ export const elementOfFirst =
     if (!keepNull && (e!.kind === "null" || given[0]!.type.kind === "null"))
       throw mismatch("DATATYPE_MISMATCH.NULL_TYPE", name, [a!, e!]);
     const type = strictCommon(own, e!);
-    if (type === undefined) throw mismatch(diff, name, [a!, e!]);
+    if (type === undefined || (name !== "array_contains" && !tight(own, e!, type)))
+      throw mismatch(diff, name, [a!, e!]);
     if (!isOrderable(type) && COMPARES.has(name)) throw unordered(name, type);
-    return [arrayOf(type, (a as ArrayType).containsNull), type];
+    // What differs only in what may be null within is not cast.
+    return [sameType(own, type) ? a : arrayOf(type, (a as ArrayType).containsNull), sameType(e!, type) ? e : type];
   };
 
 /** Two arrays of one type. */
@@ -90,6 +98,7 @@ export const sameArrays =
     const type = a!.kind === "array" && b!.kind === "array" ? strictCommon(a!.elementType, b!.elementType) : undefined;
     if (type !== undefined && !isOrderable(type)) throw unordered(name, type);
     if (type === undefined) throw mismatch("DATATYPE_MISMATCH.BINARY_ARRAY_DIFF_TYPES", name, [a!, b!]);
+    if (name === "array_except" && sameType(a!, b!)) return [a, b];
     return [arrayOf(type, containsNull(a)), arrayOf(type, containsNull(b))];
   };
 

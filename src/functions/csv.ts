@@ -7,7 +7,7 @@ import { csvLine, csvSchema, csvToJson, inferCsv } from "./csv-native.ts";
 import { type FunctionDef, family } from "./define.ts";
 import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
 import { JsonWriter } from "./json.ts";
-import { any, BOOLEAN, opt, param, STRING } from "./params.ts";
+import { any, BOOLEAN, notConstant, opt, param, STRING } from "./params.ts";
 
 const fn = family("csv");
 
@@ -115,6 +115,7 @@ export const csvFunctions: readonly FunctionDef[] = [
       nullable: "never",
       constant: ([line]) => csvSchema(String(line)),
       coerce: (types, args) => {
+        if (!args[0]!.foldable) throw notConstant("schema_of_csv", "csv");
         if (args[0]!.type.kind !== "null") return types;
         throw new MillraceError(
           "DATATYPE_MISMATCH.UNEXPECTED_NULL",

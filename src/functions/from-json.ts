@@ -2,7 +2,7 @@ import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { parseDdl, parseType } from "../types/ddl.ts";
-import { quoteIdentifier, sqlString, sqlType } from "../types/duckdb-types.ts";
+import { quoteIdentifier, refuseSameNames, sqlString, sqlType } from "../types/duckdb-types.ts";
 import { fromSparkJson } from "../types/struct-json.ts";
 import { tried } from "./define.ts";
 
@@ -38,6 +38,21 @@ export function schemaLiteral(name: string, arg: ArgumentType | undefined): Data
     }
   }
 }
+
+/** Why structs of such fields are refused. */
+export const SAME_NAMES =
+  "A struct whose fields have one name, or names that differ in their case only, is refused: DuckDB knows them in any case.";
+
+/** Whether two fields of a struct have one name but for its case. */
+export function hasSameNames(type: DataType): boolean {
+  if (type.kind === "array") return hasSameNames(type.elementType);
+  if (type.kind === "map") return hasSameNames(type.valueType);
+  if (type.kind !== "struct") return false;
+  return sameNames(type.fields.map((f) => f.name)) || type.fields.some((f) => hasSameNames(f.type));
+}
+
+export const sameNames = (names: readonly string[]): boolean =>
+  new Set(names.map((name) => name.toLowerCase())).size < names.length;
 
 /** What is read from text may always be missing. */
 export function nullable(type: DataType): DataType {
@@ -169,6 +184,7 @@ export interface Source {
  * first. The values are put right inside a lambda, so that the text is parsed once.
  */
 export function fromJson(source: Source, type: DataType): string {
+  refuseSameNames(type);
   if (!hasTimestamp(type)) return parsed(source, type, true);
   // The setting is a constant of the connection: one branch is left when the query is planned.
   return `CASE WHEN current_setting('TimeZone') IN ('UTC', 'Etc/UTC') THEN ${parsed(source, type, true)} ELSE ${parsed(source, type, false)} END`;

@@ -15,11 +15,11 @@ import {
   tried,
   triedBoth,
 } from "./define.ts";
-import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
+import { fromJson, hasSameNames, OPTIONS, SAME_NAMES, schemaLiteral } from "./from-json.ts";
 import { intervalToString } from "./interval-text.ts";
 import { repairJson } from "./json-convert.ts";
 import { getJsonObject, inferJson, jsonSchema, pretty } from "./json-native.ts";
-import { any, INT, opt, param, rest, STRING, string } from "./params.ts";
+import { any, INT, notConstant, opt, param, rest, STRING, string } from "./params.ts";
 import { local } from "./zone.ts";
 
 const fn = family("json");
@@ -79,6 +79,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     {
       nullable: "always",
       differences: [
+        { reason: SAME_NAMES, when: (args) => hasSameNames(schemaLiteral("from_json", args[1])) },
         {
           reason:
             "Of a name that is there twice in an object the first value counts, in Spark the last: looking for such names would take longer than reading the record. RFC 8259 leaves the meaning open.",
@@ -179,6 +180,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
       nullable: "never",
       constant: ([text]) => jsonSchema(String(text)),
       coerce: (types, args) => {
+        if (!args[0]!.foldable) throw notConstant("schema_of_json", "json");
         if (args[0]!.type.kind === "null") throw noInput("schema_of_json");
         return types;
       },

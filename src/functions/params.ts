@@ -96,6 +96,15 @@ export function unordered(name: string, type: DataType): MillraceError {
   );
 }
 
+/** DATATYPE_MISMATCH.NON_FOLDABLE_INPUT: an argument has to be a constant. */
+export function notConstant(name: string, input: string): MillraceError {
+  return new MillraceError(
+    "DATATYPE_MISMATCH.NON_FOLDABLE_INPUT",
+    `Cannot resolve "${name}" due to data type mismatch: the input \`${input}\` must be a constant.`,
+    { parameters: { functionName: `\`${name}\``, inputName: `\`${input}\`` } },
+  );
+}
+
 export function differing(name: string, types: readonly DataType[]): MillraceError {
   const list = types.map((t) => `"${sqlName(t)}"`).join(", ");
   return new MillraceError(

@@ -239,7 +239,8 @@ export const stringFunctions: readonly FunctionDef[] = [
     [string, string, opt(string)],
     STRING,
     ["replace('ABCabc', 'abc', 'DEF')", "ABCDEF"],
-    ([s, a, b]) => `CASE WHEN ${a} = '' THEN ${s} ELSE replace(${s}, ${a}, ${b ?? "''"}) END`,
+    ([s, a, b]) =>
+      `CASE WHEN ${a} = ''${b === undefined ? "" : ` AND ${b} IS NOT NULL`} THEN ${s} ELSE replace(${s}, ${a}, ${b ?? "''"}) END`,
   ),
   fn("translate", [string, string, string], STRING, ["translate('AaBbCc', 'abc', '123')", "A1B2C3"]),
   fn(
@@ -412,6 +413,7 @@ function inside(name: string, own: string, example: readonly [string, unknown]):
       const args = [s!, p!].map((sql) => ({ sql, type: BINARY }));
       return call(native.containsBytes, args, BOOLEAN);
     },
-    { coerce: sameText },
+    // Of bytes it is a call that Spark knows nothing of.
+    { coerce: sameText, nullable: (args) => args.some((a) => a.nullable || isBinary(a.type)) },
   );
 }

@@ -201,7 +201,8 @@ export function castMayBeNull(from: DataType, to: DataType): boolean {
   if (to.kind === "string") return false;
   if (from.kind === "timestamp") return ["byte", "short", "integer", "decimal"].includes(to.kind);
   if (to.kind === "timestamp") return from.kind === "float" || from.kind === "double";
-  if (to.kind === "date") return true;
+  // A date has a wall clock, but Spark says that it may have none.
+  if (to.kind === "date" || (from.kind === "date" && to.kind === "timestamp_ntz")) return true;
   if (to.kind === "decimal") {
     if (from.kind === "boolean") return to.precision - to.scale < 1;
     const given = decimalOf(from);

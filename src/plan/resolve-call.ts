@@ -3,6 +3,7 @@ import type { DataType, StructField, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { canCast, castMayBeNull, castSuggestion, isIntegral, sameType, tryCastMayBeNull } from "./coercion.ts";
 import type { ArgumentType, Field, FunctionCatalog, FunctionSignature, ResolvedExpr } from "./resolved.ts";
+import { walkExpr } from "./walk.ts";
 
 export type CallArg =
   | { readonly expr: ResolvedExpr; readonly lambda?: undefined }
@@ -15,19 +16,7 @@ export type CallArg =
 export function resolveCall(signature: FunctionSignature, args: readonly CallArg[], distinct: boolean): ResolvedExpr {
   const bodies: (ResolvedExpr | undefined)[] = args.map(() => undefined);
   const types = args.map((a, i): ArgumentType => {
-    if (a.expr) {
-      const literal = a.expr.kind === "literal" ? a.expr.value : undefined;
-      const { expr } = a;
-      return {
-        type: expr.type,
-        nullable: expr.nullable,
-        ...(literal !== undefined && { literal }),
-        ...((expr.kind === "column" || expr.kind === "get_field" || expr.kind === "lambda_variable") && {
-          name: expr.name,
-        }),
-        ...(expr.kind === "call" && expr.name === "array" && { elements: expr.args.map((e) => e.nullable) }),
-      };
-    }
+    if (a.expr) return argumentOf(a.expr);
     return {
       type: { kind: "null" },
       nullable: true,
@@ -49,7 +38,33 @@ export function resolveCall(signature: FunctionSignature, args: readonly CallArg
     const cast = casts?.[i];
     return cast ? castExpr(a.expr, cast, "ansi", () => signature.name) : a.expr;
   });
-  return { kind: "call", name: signature.name, args: resolved, distinct, type, nullable };
+  const call: ResolvedExpr = { kind: "call", name: signature.name, args: resolved, distinct, type, nullable };
+  if (signature.nondeterministic || signature.kind !== "scalar") varying.add(call);
+  return call;
+}
+
+/** Calls that are no constants, whatever their arguments are. */
+const varying = new WeakSet<ResolvedExpr>();
+
+/** What a signature is told of an argument. */
+export function argumentOf(e: ResolvedExpr): ArgumentType {
+  const { type, nullable } = e;
+  const about = {
+    type,
+    nullable,
+    ...((e.kind === "column" || e.kind === "get_field" || e.kind === "lambda_variable") && { name: e.name }),
+    ...(e.kind === "call" && e.name === "array" && { elements: e.args.map((item) => item.nullable) }),
+  };
+  if (e.kind === "literal") return { ...about, literal: e.value, foldable: true };
+  return isConstant(e) ? { ...about, foldable: true } : about;
+}
+
+/** Whether an expression is made of constants only. */
+function isConstant(e: ResolvedExpr): boolean {
+  for (const part of walkExpr(e)) {
+    if (["column", "lambda_variable", "over", "subquery", "udf"].includes(part.kind) || varying.has(part)) return false;
+  }
+  return true;
 }
 
 /** A cast, left out where the type is right already and folded where that is exact. */
@@ -74,7 +89,9 @@ export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", 
 export function castAsWritten(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", text: () => string): ResolvedExpr {
   const made = castExpr(e, type, mode, text);
   const nested = type.kind === "array" || type.kind === "map" || type.kind === "struct";
-  return made === e && nested ? { kind: "cast", child: e, mode, type, nullable: e.nullable } : made;
+  // A condition that is cast is no literal to Spark.
+  const condition = made === e && e.kind === "literal" && type.kind === "boolean";
+  return (made === e && nested) || condition ? { kind: "cast", child: e, mode, type, nullable: e.nullable } : made;
 }
 
 function foldCast(value: Value, from: DataType, to: DataType): Value | undefined {

@@ -213,6 +213,8 @@ export interface ArgumentType {
   readonly nullable: boolean;
   /** The value, where the argument is a literal. */
   readonly literal?: Value;
+  /** It is made of constants only; a literal is. */
+  readonly foldable?: boolean;
   /** The name of a column or a field. */
   readonly name?: string;
   /** Of an array made in place, `array(a, b)`: whether each element may be null. */

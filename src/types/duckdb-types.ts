@@ -1,3 +1,4 @@
+import { MillraceError } from "../errors.ts";
 import type { DataType } from "./data-type.ts";
 
 /**
@@ -49,7 +50,29 @@ export function sqlType(type: DataType): string {
     case "struct":
       // DuckDB has no empty struct; a struct without fields can only say whether it is null.
       if (type.fields.length === 0) return `STRUCT(${quoteIdentifier(NO_FIELD)} BOOLEAN)`;
+      checkNames(type.fields);
       return `STRUCT(${type.fields.map((f) => `${quoteIdentifier(f.name)} ${sqlType(f.type)}`).join(", ")})`;
+  }
+}
+
+/** Refuses a struct, also within a list, that DuckDB cannot have. */
+export function refuseSameNames(type: DataType): void {
+  sqlType(type);
+}
+
+/** DuckDB's structs know their fields by names in any case. */
+function checkNames(fields: readonly { readonly name: string }[]): void {
+  const seen = new Map<string, string>();
+  for (const { name } of fields) {
+    const other = seen.get(name.toLowerCase());
+    if (other !== undefined) {
+      throw new MillraceError(
+        "UNSUPPORTED_FEATURE",
+        `A struct has the fields "${other}" and "${name}", whose names do not differ but for their case.`,
+        { hint: "Give each field a name of its own." },
+      );
+    }
+    seen.set(name.toLowerCase(), name);
   }
 }
 
