@@ -7,6 +7,7 @@ import { functions } from "../src/functions/index.ts";
 import { sparkSink } from "../src/spark/formats.ts";
 import type { ParityCase } from "../test/parity/case.ts";
 import { writtenCases } from "../test/parity/cases/index.ts";
+import { EVALUATION_ORDER, LEFT_OUT, NARROWED } from "../test/parity/random/special.ts";
 import {
   JOINS,
   type Line,
@@ -33,6 +34,7 @@ export async function conformancePage(): Promise<string> {
     "",
     ...functionSections(),
     ...knownSection(cases),
+    ...generatedSection(),
     ...lineTable("Relations", "relation", Object.values(RELATIONS)),
     `Join types, on both: ${Object.values(JOINS).map(code).join(", ")}.`,
     "",
@@ -109,6 +111,27 @@ function knownSection(cases: readonly ParityCase[]): string[] {
     lines.push(`| ${first.family} | ${codeText(label)}${more} | ${cell(reason)} |`);
   }
   return [...lines, ""];
+}
+
+/** What generated cases leave out. */
+function generatedSection(): string[] {
+  const rows = (list: typeof LEFT_OUT): string[] => [
+    "| functions | why |",
+    "|---|---|",
+    ...list.map(({ names, reason }) => `| ${names.map(code).join(" ")} | ${cell(reason)} |`),
+    "",
+  ];
+  return [
+    "## Generated cases",
+    "",
+    "A generated case is expected to differ for one reason only, and the suite makes sure of it case by case:",
+    `${EVALUATION_ORDER} Where that part is written as a null, both engines have to agree again, on the value that the one had already.`,
+    "",
+    "Not made, or made with chosen arguments (written cases may have them):",
+    "",
+    ...rows(LEFT_OUT),
+    ...rows(NARROWED),
+  ];
 }
 
 // ------------------------------------------------------------------------------------------------------------------- others

@@ -32,7 +32,7 @@ export function canonical(value: unknown, type: DataType): string {
         .toString("hex")
         .toUpperCase()}'`;
     case "date":
-      return (value as Date).toISOString().replace(/T.*$/, "");
+      return Number.isNaN((value as Date).getTime()) ? "beyond" : (value as Date).toISOString().replace(/T.*$/, "");
     case "timestamp":
       return `${timeText(value)}Z`;
     case "timestamp_ntz":

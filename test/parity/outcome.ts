@@ -43,12 +43,13 @@ export function rowsOutcome(schema: StructType, columns: readonly (readonly unkn
 const CRASHES = new Set(["INTERNAL", "ENGINE_FAILED", "SPARK_UNREACHABLE", "SPARK_SESSION_LOST"]);
 
 /** Run-time classes with a SQLSTATE of another class. */
-const RUNTIME = new Set(["USER_RAISED_EXCEPTION", "INVALID_PARAMETER_VALUE"]);
+const RUNTIME =
+  /^(?:USER_RAISED_EXCEPTION|INVALID_PARAMETER_VALUE|DUPLICATED_MAP_KEY|UNSUPPORTED_FEATURE\.AES\w*|_LEGACY_ERROR_TEMP_2\d{3})$/;
 
 export function failure(error: unknown): Failure {
   if (error instanceof MillraceError) {
     const code = error.code === ("SPARK_ERROR" as string) ? (error.parameters.errorClass ?? error.code) : error.code;
-    const runtime = error.sqlState?.startsWith("22") === true || RUNTIME.has(code);
+    const runtime = error.sqlState?.startsWith("22") === true || RUNTIME.test(code);
     return { ok: false, code, message: error.message, crash: CRASHES.has(code), runtime };
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -80,7 +81,7 @@ export function difference(spark: Outcome, other: Outcome, options: CompareOptio
     if (!spark.ok && !other.ok) {
       if (sameClass(spark.code, other.code)) return undefined;
       if (options.anyRuntimeError === true && spark.runtime && other.runtime) return undefined;
-      if (spark.code === UNCLASSED && other.runtime) return undefined;
+      if (spark.code === UNCLASSED && (other.runtime || other.code === "INVALID_ARGUMENT")) return undefined;
     }
     return { kind: spark.ok === other.ok ? "error" : "value", text: `${told(spark)} <> ${told(other)}` };
   }
@@ -155,6 +156,8 @@ function sameClass(spark: string, ours: string): boolean {
   return !ours.includes(".") && spark.split(".")[0] === ours;
 }
 
+/** What is this near to zero may be zero after other roundings. */
+const NOTHING = 1e-6;
 const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 
 function sameText(a: string, b: string, { tolerance, anyRuntimeError }: CompareOptions): boolean {
@@ -167,5 +170,5 @@ function sameText(a: string, b: string, { tolerance, anyRuntimeError }: CompareO
   if (tolerance === undefined || a.replace(NUMBER, "#") !== b.replace(NUMBER, "#")) return false;
   const x = a.match(NUMBER)!.map(Number);
   const y = b.match(NUMBER)!.map(Number);
-  return x.every((n, i) => Math.abs(n - y[i]!) <= tolerance * Math.max(Math.abs(n), Math.abs(y[i]!)));
+  return x.every((n, i) => Math.abs(n - y[i]!) <= tolerance * Math.max(Math.abs(n), Math.abs(y[i]!), NOTHING));
 }

@@ -2,7 +2,8 @@ import { catalog, functions } from "../../src/functions/index.ts";
 import { analyze } from "../../src/plan/analyze.ts";
 import { parseExpression } from "../../src/plan/parse.ts";
 import type { Relation } from "../../src/plan/relation.ts";
-import type { ArgumentType, FunctionSignature, ResolvedExpr, ResolvedRelation } from "../../src/plan/resolved.ts";
+import { argumentOf } from "../../src/plan/resolve-call.ts";
+import type { FunctionSignature, ResolvedExpr, ResolvedRelation } from "../../src/plan/resolved.ts";
 import { walkExpr, walkResolved } from "../../src/plan/walk.ts";
 import type { StructType } from "../../src/types/data-type.ts";
 
@@ -72,11 +73,6 @@ export function differencesOf(plan: ResolvedRelation): string[] {
     }
   }
   return [...reasons];
-}
-
-function argumentOf(e: ResolvedExpr): ArgumentType {
-  const { type, nullable } = e;
-  return e.kind === "literal" ? { type, nullable, literal: e.value } : { type, nullable };
 }
 
 function expressionsOf(node: ResolvedRelation): ResolvedExpr[] {

@@ -37,7 +37,7 @@ export async function evaluateOwn(lanes: Lanes, sql: string, on: TableName): Pro
  * Asks Spark, in as few queries as can be: an expression stands in a query both as text and as our encoder writes it, beside others of the
  * same table. One that fails on some rows is asked behind a condition for the rows that it has values for, and alone for the rest.
  */
-export async function evaluateAll(lanes: Lanes, list: readonly Own[]): Promise<Outcomes[]> {
+export async function evaluateAll(lanes: Lanes, list: readonly Own[], ask: Ask = together): Promise<Outcomes[]> {
   const found = list.map((own): Outcomes => new Map([["embedded", own.whole]]));
   const beside = new Map<string, Asked[]>();
   const alone: (() => Promise<void>)[] = [];
@@ -60,12 +60,22 @@ export async function evaluateAll(lanes: Lanes, list: readonly Own[]): Promise<O
   await Promise.all([
     ...[...beside.values()].flatMap((asked) => {
       const { on, keyed } = list.find((own) => beside.get(`${own.on} ${own.keyed}`) === asked)!;
-      return chunks(asked, BATCH).map((part) => together(lanes, { on, keyed }, part));
+      return chunks(asked, BATCH).map((part) => ask(lanes, { on, keyed }, part));
     }),
     ...alone.map((ask) => ask()),
   ]);
   return found;
 }
+
+/** The same for one expression, each lane in a query of its own. */
+export async function evaluateApart(lanes: Lanes, own: Own): Promise<Outcomes> {
+  const [outcomes] = await evaluateAll(lanes, [own], async (l, input, [asked]) =>
+    separately(l, input, asked!.sql, asked!.take),
+  );
+  return outcomes!;
+}
+
+type Ask = (lanes: Lanes, input: Input, list: readonly Asked[]) => Promise<void>;
 
 interface Asked {
   readonly sql: string;

@@ -1,6 +1,7 @@
 import type { StructType } from "../../../src/types/data-type.ts";
 import { columnsByType, keyOf, literalsOf, POOL } from "./pool.ts";
 import { type Production, productionsOf } from "./productions.ts";
+import { isStatistic, MODERATE } from "./special.ts";
 import type { Tape } from "./tape.ts";
 
 /** A generated expression as a tree, so that it can be made smaller. */
@@ -48,12 +49,18 @@ export class ExpressionMaker {
   /** A window function or an aggregate over a window, its rows in a definite order. */
   windowed(depth = 1): Tree {
     const list = this.#tape.chance(60) ? windows.byFunction : aggregates.byFunction;
-    const call = this.#apply(this.#tape.pick(this.#tape.pick(list)), depth);
+    const call = this.#overWindow(this.#tape.pick(this.#tape.pick(list)), depth);
     const by = this.#columns.get("BOOLEAN")?.[0];
     const partition = by !== undefined && this.#tape.chance(40) ? `PARTITION BY ${by} ` : "";
     const isFrame = list !== windows.byFunction && this.#tape.chance(40);
     const frame = isFrame ? " ROWS BETWEEN 1 PRECEDING AND CURRENT ROW" : "";
     return { type: call.type, parts: [call], render: ([c]) => `${c} OVER (${partition}ORDER BY id${frame})` };
+  }
+
+  #overWindow(p: Production, depth: number): Tree {
+    if (!isStatistic(p.fn.name)) return this.#apply(p, depth);
+    const parts = p.args.map(() => leaf("", this.#tape.pick(MODERATE)));
+    return { type: p.result, parts, render: (args) => callSql(p.fn.name, args) };
   }
 
   /** An expression of a type: a column, a literal, or a call. */

@@ -4,7 +4,7 @@ import { functions } from "../../../src/functions/index.ts";
 import type { ArgumentType } from "../../../src/plan/resolved.ts";
 import type { DataType } from "../../../src/types/data-type.ts";
 import { keyOf, POOL } from "./pool.ts";
-import { FIXED, MOST_ARGUMENTS, SKIPPED } from "./special.ts";
+import { FEW_DAYS, FEWEST_ARGUMENTS, FIRST_ARGUMENT, FIXED, MOST_ARGUMENTS, SKIPPED } from "./special.ts";
 
 /** A way to make a value: a function over arguments of certain types. */
 export interface Production {
@@ -20,6 +20,7 @@ export interface Productions {
   readonly byResult: ReadonlyMap<string, readonly Production[]>;
 }
 
+const DAYS = new Set(["+", "-", "try_add", "try_subtract"]);
 const TYPES = [...POOL.values()];
 
 /** Asks the function table; the same table gives the same productions. */
@@ -27,6 +28,10 @@ export function productionsOf(kind: FunctionDef["kind"]): Productions {
   const byFunction: Production[][] = [];
   const byResult = new Map<string, Production[]>();
   for (const fn of functions.values()) {
+    const narrow = (p: Production): Production =>
+      !DAYS.has(fn.name) || !p.args.includes("DATE")
+        ? p
+        : { ...p, args: p.args.map((a) => (["INT", "SMALLINT", "TINYINT"].includes(String(a)) ? FEW_DAYS : a)) };
     if (fn.kind !== kind || fn.nondeterministic || fn.internal || SKIPPED.has(fn.name)) continue;
     const found = new Map<string, Production>();
     let state = 1;
@@ -35,9 +40,9 @@ export function productionsOf(kind: FunctionDef["kind"]): Productions {
       return (state >> 8) % n;
     };
     for (let attempt = 0; attempt < 20; attempt++) {
-      for (let arity = 0; arity <= (MOST_ARGUMENTS[fn.name] ?? 4); arity++) {
+      for (let arity = FEWEST_ARGUMENTS[fn.name] ?? 0; arity <= (MOST_ARGUMENTS[fn.name] ?? 4); arity++) {
         const p = tryArity(fn, arity, random);
-        if (p) found.set(p.args.map(String).join(), p);
+        if (p) found.set(p.args.map(String).join(), narrow(p));
       }
     }
     if (found.size === 0) continue;
@@ -60,9 +65,7 @@ function tryArity(fn: FunctionDef, arity: number, random: (n: number) => number)
   for (let repair = 0; repair < 40; repair++) {
     const args = types.map((type, i): ArgumentType => {
       const values = fixed[i];
-      return values
-        ? { type: literalType(values[0]!), nullable: false, literal: literalValue(values[0]!) }
-        : { type, nullable: true };
+      return values ? fixedArgument(values[0]!) : { type, nullable: true };
     });
     try {
       const { type, casts } = fn.resolve(args);
@@ -74,6 +77,11 @@ function tryArity(fn: FunctionDef, arity: number, random: (n: number) => number)
         changed = true;
       }
       if (changed) continue;
+      const first = FIRST_ARGUMENT[fn.name];
+      if (first !== undefined && !first.includes(keyOf(types[0]!))) {
+        types[0] = POOL.get(first[random(first.length)]!)!;
+        continue;
+      }
       if ((fn.differences ?? []).some((d) => d.when === undefined || d.when(args))) return undefined;
       return { fn, args: types.map((t, i) => fixed[i] ?? keyOf(t)), result: keyOf(type) };
     } catch (error) {
@@ -84,6 +92,11 @@ function tryArity(fn: FunctionDef, arity: number, random: (n: number) => number)
     }
   }
   return undefined;
+}
+
+function fixedArgument(sql: string): ArgumentType {
+  if (sql === "id") return { type: { kind: "integer" }, nullable: true };
+  return { type: literalType(sql), nullable: false, literal: literalValue(sql) };
 }
 
 function literalType(sql: string): DataType {

@@ -2,8 +2,9 @@ import { inParallel, judge, type Verdict } from "../judge.ts";
 import type { Lanes } from "../lanes.ts";
 import { listedDifferences } from "../shape.ts";
 import { schemaOfTable, type TableName } from "../tables.ts";
-import { chunks, evaluateAll, evaluateOwn, type Own } from "./evaluate.ts";
+import { chunks, evaluateAll, evaluateApart, evaluateOwn, type Outcomes, type Own } from "./evaluate.ts";
 import { ExpressionMaker, smaller, sqlOf, type Tree } from "./expression.ts";
+import { evaluationOrder } from "./order.ts";
 import { type Tape, tapes } from "./tape.ts";
 
 /** Mostly the table that has a column of every type. */
@@ -96,13 +97,23 @@ async function judgeMade(lanes: Lanes, list: readonly Made[], seed: number): Pro
     lanes,
     list.map((m) => m.own),
   );
-  return list.map(({ own, index }, i) =>
+  const judged = ({ own, index }: Made, outcomes: Outcomes): Verdict =>
     judge(
       { family: "random", label: `${own.sql}  [${own.on}, seed ${seed}, case ${index}]` },
-      evaluated[i]!,
+      outcomes,
       RULES,
       () => [],
-    ),
+    );
+  return Promise.all(
+    list.map(async (made, i) => {
+      const first = judged(made, evaluated[i]!);
+      if (first.status !== "unexpected") return first;
+      // By itself: expressions of one query share parts in Spark.
+      const outcomes = await evaluateApart(lanes, made.own);
+      const verdict = judged(made, outcomes);
+      if (verdict.status !== "unexpected") return verdict;
+      return { ...verdict, ...(await evaluationOrder(lanes, made.tree, made.own, outcomes)) };
+    }),
   );
 }
 

@@ -1,0 +1,85 @@
+import type { Verdict } from "../judge.ts";
+import type { Lanes } from "../lanes.ts";
+import type { Outcome, Rows } from "../outcome.ts";
+import { evaluateAll, evaluateOwn, type Outcomes, type Own } from "./evaluate.ts";
+import { sqlOf, type Tree } from "./expression.ts";
+import { EVALUATION_ORDER } from "./special.ts";
+
+/** So many failing parts are tried. */
+const PARTS = 8;
+
+/**
+ * Whether an expression differs only in what is computed of it: one engine fails on some rows, where the other has values. That is so if a part
+ * of it fails by itself in both engines alike, and with a null in the place of that part both agree on the values that the one had.
+ */
+export async function evaluationOrder(
+  lanes: Lanes,
+  tree: Tree,
+  own: Own,
+  outcomes: Outcomes,
+): Promise<Partial<Verdict> | undefined> {
+  const wanted = valuesOfOne(outcomes.get("text"), outcomes.get("embedded"));
+  if (wanted === undefined) return undefined;
+  let tried = 0;
+  for (const { part, put } of parts(tree)) {
+    if (tried >= PARTS) return undefined;
+    const alone = await evaluateOwn(lanes, sqlOf(part), own.on);
+    if (alone.whole.ok || !alone.whole.runtime) continue;
+    tried++;
+    const without = await evaluateOwn(lanes, sqlOf(put(none(part.type))), own.on);
+    const [spark, changed] = await evaluateAll(lanes, [alone, without]);
+    if (!fails(spark!.get("text"))) continue;
+    const agreed = [changed!.get("text"), changed!.get("embedded")].every((o) => has(o, wanted));
+    if (agreed) return { status: "expected", reason: EVALUATION_ORDER };
+  }
+  return undefined;
+}
+
+const none = (type: string): Tree => ({ type, parts: [], render: () => `CAST(NULL AS ${type})` });
+
+const text = (row: readonly string[]): string => row.join(" | ");
+const isError = (row: readonly string[]): boolean => row.length === 2 && row[1]!.startsWith("!");
+
+/** The rows that only one of two outcomes has values for; undefined where they differ in another way. */
+function valuesOfOne(a: Outcome | undefined, b: Outcome | undefined): ReadonlySet<string> | undefined {
+  if (a === undefined || b === undefined || (!a.ok && !b.ok)) return undefined;
+  if (!a.ok) return a.runtime ? new Set((b as Rows).rows.map(text)) : undefined;
+  if (!b.ok) return b.runtime ? new Set(a.rows.map(text)) : undefined;
+  const [left, right] = [byId(a), byId(b)];
+  if (left.size !== a.rows.length || right.size !== b.rows.length) return undefined;
+  const found = new Set<string>();
+  for (const [id, row] of left) {
+    const other = right.get(id);
+    if (other === undefined) return undefined;
+    if (isError(row) === isError(other)) {
+      if (!isError(row) && text(row) !== text(other)) return undefined;
+    } else found.add(text(isError(row) ? other : row));
+  }
+  return found.size > 0 ? found : undefined;
+}
+
+const byId = (o: Rows): Map<string, readonly string[]> => new Map(o.rows.map((r) => [r[0]!, r]));
+
+const fails = (o: Outcome | undefined): boolean => o !== undefined && (o.ok ? o.rows.some(isError) : o.runtime);
+
+const has = (o: Outcome | undefined, wanted: ReadonlySet<string>): boolean => {
+  if (o === undefined || !o.ok) return false;
+  const rows = new Set(o.rows.map(text));
+  return [...wanted].every((w) => rows.has(w));
+};
+
+/** Parts of an expression without variables of a lambda around them, the smallest first, and the expression with another in their place. */
+function parts(tree: Tree): { readonly part: Tree; put(other: Tree): Tree }[] {
+  const found: { part: Tree; put(other: Tree): Tree }[] = [];
+  const visit = (node: Tree, put: (other: Tree) => Tree): void => {
+    for (const [i, part] of node.parts.entries()) {
+      const replace = (other: Tree): Tree => put({ ...node, parts: node.parts.map((p, k) => (k === i ? other : p)) });
+      if (part.type !== "" && part.parts.length > 0 && !/\b[sk]?x\d+\b/.test(sqlOf(part))) {
+        found.push({ part, put: replace });
+      }
+      visit(part, replace);
+    }
+  };
+  visit(tree, (t) => t);
+  return found.sort((a, b) => sqlOf(a.part).length - sqlOf(b.part).length);
+}
