@@ -42,9 +42,11 @@ export function build(out: string = join(root, "dist")): void {
   cpSync(join(root, "templates"), join(out, "templates"), { recursive: true });
   cpSync(dashboard(), join(out, "web"), { recursive: true, filter: (path) => !path.endsWith(".stamp") });
   writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
-  for (const name of ["README.md", "LICENSE", "CHANGELOG.md"]) {
+  for (const name of ["README.md", "LICENSE", "CHANGELOG.md", "llms.txt"]) {
     if (existsSync(join(root, name))) copyFileSync(join(root, name), join(out, name));
   }
+  // What can be read without the network: pages and their drawings, not the screenshots.
+  cpSync(join(root, "docs"), join(out, "docs"), { recursive: true, filter: (path) => !/\.(png|jpe?g)$/.test(path) });
   for (const target of Object.values<string>(manifest().bin)) chmodSync(join(out, target), 0o755);
   console.log(`${out}: ${files} files`);
 }

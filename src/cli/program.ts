@@ -69,7 +69,8 @@ function configure(command: Command, complain: (text: string, command: Command) 
   for (const sub of command.commands) configure(sub, complain);
 }
 
-function build(done: (code: number) => void): Command {
+/** The commands and their options: what `millrace` parses its arguments with. */
+export function build(done: (code: number) => void): Command {
   const program = new Command("millrace")
     .description("Real-time data pipelines in TypeScript: Kafka in, exactly once into a lake, a database and a cache.")
     .version(version(), "-V, --version", "Print the version.")

@@ -1,14 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import type { Connector, OptionSpec } from "../src/connectors/connector.ts";
-import { connectors } from "../src/connectors/index.ts";
+import type { Connector, OptionSpec } from "../../src/connectors/connector.ts";
+import { connectors } from "../../src/connectors/index.ts";
+import { cell } from "./markdown.ts";
 
 /**
  * Fills the tables of options in docs/connectors.md from the connectors themselves: what stands between `<!-- options NAME -->` and
- * `<!-- end -->`. A test checks that the page is up to date.
+ * `<!-- end -->`.
  */
-const page = fileURLToPath(new URL("../docs/connectors.md", import.meta.url));
-
 export function withOptionTables(text: string): string {
   return text.replace(
     /(<!-- options (\S+) -->\n)[\s\S]*?(<!-- end -->)/g,
@@ -38,12 +35,4 @@ function defaultOf(option: OptionSpec): string {
 
 function valuesOf(option: OptionSpec): string {
   return option.values === undefined ? "" : ` One of ${option.values.map((v) => `\`${v}\``).join(", ")}.`;
-}
-
-function cell(text: string): string {
-  return text.replaceAll("|", "\\|").replaceAll("\n", " ").replaceAll("<", "&lt;");
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(page, withOptionTables(readFileSync(page, "utf8")));
 }
