@@ -56,7 +56,11 @@ function running(q: QuerySummary, now: number): Answer {
     case "running":
       return { tone: "good", text: `Running ${since}`, more: q.lastBatchAt === null ? waiting(q) : last };
     case "idle":
-      return { tone: "good", text: `Running ${since}`, more: `nothing new to read, ${last}` };
+      return {
+        tone: "good",
+        text: `Running ${since}`,
+        more: q.lastBatchAt === null ? waiting(q) : `nothing new to read, ${last}`,
+      };
     case "restarting":
       return {
         tone: "warn",
@@ -135,8 +139,12 @@ function growing(q: QuerySummary, samples: readonly Sample[]): Answer {
   if (q.stateRows === null) {
     return { tone: "calm", text: q.batches === 0 ? "No batch yet" : "Keeps no state", more: "" };
   }
-  const size = q.stateBytes === null || q.stateBytes === 0 ? "" : `, ${f.bytes(q.stateBytes)}`;
-  return { tone: "calm", text: `State: ${f.plural(q.stateRows, "row")}${size}`, more: growth(samples) };
+  const size = q.stateBytes === null || q.stateBytes === 0 ? "" : f.bytes(q.stateBytes);
+  return {
+    tone: "calm",
+    text: `Keeps ${f.plural(q.stateRows, "row")}`,
+    more: [size, growth(samples)].filter(Boolean).join(", "),
+  };
 }
 
 /** How the state's rows moved over the last minutes. */
@@ -210,21 +218,18 @@ export function inOrder(phases: Iterable<string>): string[] {
   return [...new Set(phases)].sort((a, b) => at(a) - at(b) || (a < b ? -1 : 1));
 }
 
-/** Where the time of the last batches went, in a sentence, of a query that keeps up; null before there are two batches. */
+/** Where the time of the last batches went, in a sentence, of a query that keeps up; null before the first batch. */
 export function timeSpent(q: Pick<QuerySummary, "state">, batches: readonly BatchSummary[]): string | null {
   if (q.state === "idle") return "None: there is nothing new to read.";
   const last = batches.slice(-20);
-  const [first, end] = [last[0], last.at(-1)];
-  if (first === undefined || end === undefined || last.length < 2) return null;
-  const span = Date.parse(end.timestamp) + end.ms - Date.parse(first.timestamp);
   const total = last.reduce((sum, b) => sum + b.ms, 0);
   const phases = new Map<string, number>();
-  for (const b of last)
+  for (const b of last) {
     for (const [name, ms] of Object.entries(b.phases)) phases.set(name, (phases.get(name) ?? 0) + ms);
+  }
   const most = [...phases].sort((a, b) => b[1] - a[1])[0];
-  if (span <= 0 || total <= 0 || most === undefined) return null;
-  const busy = f.percent(Math.min(1, total / span));
-  return `None. Batches run ${busy} of the time; of a batch, ${f.percent(Math.min(1, most[1] / total))} is: ${phaseTitle(most[0])}.`;
+  if (total <= 0 || most === undefined) return null;
+  return `None, it keeps up. Of a batch, ${f.percent(Math.min(1, most[1] / total))} goes into: ${phaseTitle(most[0])}.`;
 }
 
 /** How fast the watermark moves: seconds of event time in a second; null when it cannot be told. */

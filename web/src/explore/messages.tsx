@@ -275,7 +275,7 @@ function SeekForm({ seek, partitions, apply }: { seek: Seek; partitions: number;
 
 function MessageTable(props: { messages: readonly TopicMessage[]; open: string | null; toggle: (id: string) => void }) {
   return (
-    <Scroll label="Messages">
+    <Scroll label="Messages" class="table-box tall">
       <table class="messages">
         <thead>
           <tr>

@@ -94,7 +94,7 @@ function unique(keys: readonly CacheKeySummary[]): CacheKeySummary[] {
 
 function KeyTable({ keys, match, chosen }: { keys: readonly CacheKeySummary[]; match: string; chosen: string | null }) {
   return (
-    <Scroll label="Keys">
+    <Scroll label="Keys" class="table-box tall">
       <table>
         <thead>
           <tr>

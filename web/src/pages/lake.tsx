@@ -3,11 +3,12 @@ import type { LakeTableDetail, LakeTableSummary, RowsPage } from "../../../src/o
 import { path, useApi } from "../api.ts";
 import { Stat, Term } from "../explain.tsx";
 import * as f from "../format.ts";
-import { processNow } from "../live/store.ts";
+import { processNow, queries } from "../live/store.ts";
 import { link } from "../router.ts";
 import { Empty, Loading, Panel, Snippet, Trouble } from "../ui/parts.tsx";
 import { Rows } from "../ui/rows.tsx";
 import { Scroll } from "../ui/scroll.tsx";
+import { titleOf } from "../words.ts";
 import { Columns } from "./columns.tsx";
 import { variable } from "./topic.tsx";
 
@@ -227,13 +228,30 @@ function History({ table }: { table: LakeTableDetail }) {
                 </td>
                 <td class="num">{f.count(h.filesAdded)}</td>
                 <td class="num">{f.count(h.filesRemoved)}</td>
-                <td>{h.writer ?? <span class="none">not known</span>}</td>
+                <td>
+                  <Writer text={h.writer} />
+                </td>
               </tr>
             ))}
           </tbody>
         </table>
       </Scroll>
     </Panel>
+  );
+}
+
+/** The query by its name where it is one of this process. */
+function Writer({ text }: { text: string | null }) {
+  if (text === null) return <span class="none">not known</span>;
+  const found = queries.value.find((q) => text.includes(q.id));
+  if (found === undefined) return <>{text}</>;
+  const [before, after] = text.split(found.id);
+  return (
+    <>
+      {before}
+      <a href={link("query", found.name ?? found.id)}>{titleOf(found)}</a>
+      {after}
+    </>
   );
 }
 

@@ -133,7 +133,17 @@ function Numbers({ q, now }: { q: QuerySummary; now: number }) {
           value={f.seconds(q.lagSeconds)}
           none={lag ?? (q.lagSeconds === null ? "nothing is read now" : undefined)}
         />
-        <Stat name="query.batchMs" label="Last batch" value={f.duration(q.batchMs)} none={none} />
+        <Stat
+          name="query.batchMs"
+          label="Last batch"
+          value={
+            <>
+              {f.duration(q.batchMs)}
+              {q.triggerMs !== null && q.triggerMs > 0 && <span class="more"> every {f.duration(q.triggerMs)}</span>}
+            </>
+          }
+          none={none}
+        />
         <Stat
           name="query.batchMsP95"
           label="Batch p50 / p95"
@@ -142,8 +152,8 @@ function Numbers({ q, now }: { q: QuerySummary; now: number }) {
         />
         <Stat
           name="query.watermark"
-          label="Watermark"
-          value={f.eventMinute(q.watermark)}
+          label="Watermark (UTC)"
+          value={f.eventMinute(q.watermark).replace(" UTC", "")}
           exact={q.watermark ?? undefined}
           none={q.watermark === null ? (none ?? "the query has none") : undefined}
         />

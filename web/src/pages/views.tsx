@@ -129,6 +129,7 @@ function View({ view }: { view: ViewInfo }) {
             <ObjectRows
               rows={rows.slice(0, SHOWN) as Readonly<Record<string, unknown>>[]}
               label={`Rows of the view ${view.name}`}
+              tall
             />
             {rows.length > SHOWN && (
               <p class="note page-end">

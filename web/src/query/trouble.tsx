@@ -36,6 +36,9 @@ function Failures({ detail }: { detail: QueryDetail }) {
                 {f.moment(failure.at)} ({f.ago(processNow.value - failure.at)}) <code>{failure.code}</code>
               </p>
               <p class="failure-text">{failure.message}</p>
+              {failure.cause !== null && failure.cause !== failure.message && (
+                <p class="failure-text note">{failure.cause}</p>
+              )}
               {failure.hint !== null && (
                 <p>
                   <strong>What to do:</strong> {failure.hint}
