@@ -131,13 +131,14 @@ function tell(
 function announce(stack: Stack | undefined, observer: Observer | undefined, ms: number, out: LiveOutput): void {
   const metrics = observer && `${observer.url}metrics`;
   const servers = stack && { directory: stack.directory, layers: stack.layers };
-  out.event("ready", { ms: Math.round(ms), ...servers, ...(metrics && { metrics }) });
+  out.event("ready", { ms: Math.round(ms), ...servers, ...(observer && { dashboard: observer.url }), ...(metrics && { metrics }) });
   const lines = (stack?.layers ?? []).map((l) => {
     const moved = l.wanted === undefined ? "" : onStderr("yellow", `  (${l.wanted} is taken)`);
     const whose = l.owner === "yours" ? onStderr("yellow", `  yours, from ${l.variable}`) : "";
-    return `  ${l.name.padEnd(9)}${onStderr("cyan", l.address)}${moved}${whose}`;
+    return `  ${l.name.padEnd(10)}${onStderr("cyan", l.address)}${moved}${whose}`;
   });
-  if (metrics !== undefined) lines.push(`  ${"metrics".padEnd(9)}${onStderr("cyan", metrics)}`);
+  if (observer !== undefined) lines.push(`  ${"dashboard".padEnd(10)}${onStderr("cyan", observer.url)}`);
+  if (metrics !== undefined) lines.push(`  ${"metrics".padEnd(10)}${onStderr("cyan", metrics)}`);
   out.line(`${onStderr("bold", "millrace")} ready in ${Math.round(ms)} ms\n${lines.join("\n")}`);
 }
 
