@@ -131,7 +131,12 @@ function tell(
 function announce(stack: Stack | undefined, observer: Observer | undefined, ms: number, out: LiveOutput): void {
   const metrics = observer && `${observer.url}metrics`;
   const servers = stack && { directory: stack.directory, layers: stack.layers };
-  out.event("ready", { ms: Math.round(ms), ...servers, ...(observer && { dashboard: observer.url }), ...(metrics && { metrics }) });
+  out.event("ready", {
+    ms: Math.round(ms),
+    ...servers,
+    ...(observer && { dashboard: observer.url }),
+    ...(metrics && { metrics }),
+  });
   const lines = (stack?.layers ?? []).map((l) => {
     const moved = l.wanted === undefined ? "" : onStderr("yellow", `  (${l.wanted} is taken)`);
     const whose = l.owner === "yours" ? onStderr("yellow", `  yours, from ${l.variable}`) : "";
