@@ -91,6 +91,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "reload",
     "config.ts",
     "process-id.ts",
+    "plan/site.ts",
     "planning",
     "connectors",
     "observe",

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { relative } from "node:path";
 import { MillraceError } from "../errors.ts";
+import { faultStack } from "../plan/site.ts";
 import { type Place, placeOfName, placeOfStack, placeOfUnread } from "./modules/place.ts";
 import { SourceError } from "./modules/source-error.ts";
 import { UsageError } from "./usage-error.ts";
@@ -67,20 +68,17 @@ function placeOfError(error: Error): Place | undefined {
   if (error instanceof SourceError) {
     return error.line === undefined ? undefined : { file: error.file, line: error.line, column: error.column };
   }
-  return placeOfUnread(error.stack) ?? placeOfStack(error.stack);
+  return placeOfUnread(error.stack) ?? placeOfStack(faultStack(error)) ?? placeOfStack(error.stack);
 }
 
 /** The name that is wrong, where it stands near the call. */
 function refined(place: Place, error: Error): Place {
   if (!(error instanceof MillraceError)) return place;
-  const { objectName, option, given } = error.parameters as Record<string, string | undefined>;
-  for (const name of [objectName, option, given]) {
-    if (name === undefined) continue;
-    const last = name.replaceAll("`", "");
-    const found = placeOfName(place.file, place.line, last);
-    if (found !== undefined) return found;
-  }
-  return place;
+  const { objectName, option } = error.parameters as Record<string, string | undefined>;
+  // An option may be given far from where it is read.
+  if (option !== undefined) return placeOfName(place.file, place.line, option, Number.POSITIVE_INFINITY) ?? place;
+  const name = objectName?.replaceAll("`", "");
+  return (name && placeOfName(place.file, place.line, name)) || place;
 }
 
 /** `pipeline.ts:12:5`, which terminals open at a click. */

@@ -42,6 +42,7 @@ export class Reloader {
 
   async #reload(forced: boolean): Promise<void> {
     this.#queued = false;
+    await this.#loader.written();
     const files = this.#loader.changed().map((path) => relative(process.cwd(), path));
     if (files.length === 0 && !forced) return;
     const startedAt = performance.now();

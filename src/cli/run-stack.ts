@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type Observer, startObserver } from "../observe/server.ts";
+import { noteSites } from "../plan/site.ts";
 import { Program } from "../reload/program.ts";
 import { type Stack, startStack } from "../stack.ts";
 import { type LiveOutput, liveOutput } from "./live-output.ts";
@@ -27,6 +28,9 @@ export interface StackMode {
 /** Servers, a pipeline, and the way down again; shared by `dev` and `run`. Resolves to the exit code. */
 export async function runStack(file: string | undefined, options: StackOptions, mode: StackMode): Promise<number> {
   const startedAt = performance.now();
+  noteSites();
+  // An analysis goes deep before it fails, and the user's frame stands at the bottom.
+  Error.stackTraceLimit = 50;
   const settings = await settle(file, options);
   const entry = settings.pipeline === undefined ? undefined : findPipeline(settings.pipeline);
   if (entry === undefined && !mode.stay) {

@@ -1,7 +1,7 @@
 import type { FSWatcher } from "chokidar";
 
-/** Editors write a file in several steps, and several files at once. */
-const SETTLE_MS = 30;
+/** Editors write several files at once. */
+const SETTLE_MS = 20;
 
 /** Calls `changed` when one of the files was written, made or removed; which they are may be set anew. */
 export class FileWatch {

@@ -1,6 +1,7 @@
 import type { Expr } from "../plan/expr.ts";
 import { parseExpression } from "../plan/parse.ts";
 import type { Relation, RelationNode } from "../plan/relation.ts";
+import { noteSite } from "../plan/site.ts";
 import type { StructType } from "../types/data-type.ts";
 import { type Infer, type SchemaLike, structOf } from "../types/schema.ts";
 import { DataFrameActions } from "./actions.ts";
@@ -52,6 +53,7 @@ export class DataFrame<R = any> extends DataFrameActions<R> {
     super();
     this.session = session;
     this.plan = Object.freeze({ ...node, planId: nextPlanId() });
+    noteSite(this.plan);
   }
 
   #next<S>(node: RelationNode): DataFrame<S> {

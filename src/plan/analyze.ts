@@ -19,6 +19,7 @@ import type { Relation } from "./relation.ts";
 import { columnOf } from "./resolve-expr.ts";
 import type { Field, FunctionCatalog, NamedExpr, ResolvedRelation, SortKey } from "./resolved.ts";
 import { matches, type Node, unresolved } from "./scope.ts";
+import { blame } from "./site.ts";
 
 export interface AnalyzeEnv {
   readonly catalog: FunctionCatalog;
@@ -56,7 +57,13 @@ class Analyzer extends Builder {
   readonly #sources = new Map<unknown, number>();
 
   analyze(r: Relation): Node {
-    const node = this.#analyze(r);
+    let node: Node;
+    try {
+      node = this.#analyze(r);
+    } catch (error) {
+      blame(error, r);
+      throw error;
+    }
     if (r.planId === undefined) return node;
     return { ...node, plans: new Map([...node.plans, [r.planId, node.rel.fields]]) };
   }

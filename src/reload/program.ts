@@ -86,6 +86,7 @@ export class Program {
       this.#again = again;
       version.takeOver();
       await old?.retire();
+      for (const session of aside.sessions) await session.stop();
       this.#watch(version, evaluated.settled);
       return { kind: "loaded", queries };
     } catch (error) {
@@ -93,6 +94,7 @@ export class Program {
       await giveUp(version);
       for (const query of version.queries) await query.stop().catch(() => {});
       await version.retire();
+      for (const session of setSessionsAside().sessions) await session.stop();
       aside.restore();
       if (old !== undefined) this.#direct(old);
       if (gaveUp && this.#again !== undefined) await this.#restore(old);
@@ -158,10 +160,12 @@ export class Program {
       this.#live = version;
       version.takeOver();
       await old.retire();
+      for (const session of aside.sessions) await session.stop();
       this.#watch(version, settled);
       return;
     }
     await version.retire();
+    for (const session of setSessionsAside().sessions) await session.stop();
     aside.restore();
     this.#direct(old);
     this.#tell(error.reason);
@@ -222,20 +226,15 @@ async function takeOver(old: Version, now: Version): Promise<QueryChanges> {
 
   const gone = [...removed, ...[...restarted, ...changed].map((query) => follows.get(query)!)];
   const wereActive = gone.filter((query) => query.isActive);
-  const startedNow: StartedQuery[] = [];
+  const starting = now.queries.filter((query) => !same.includes(query));
   try {
-    const stops = await Promise.allSettled(wereActive.map((query) => query.stop()));
-    for (const stop of stops) if (stop.status === "rejected") throw stop.reason;
-    for (const query of now.queries) {
-      if (same.includes(query)) continue;
-      await query.start().catch((error: unknown) => {
-        throw atSite(error, query);
-      });
-      startedNow.push(query);
-    }
+    rejected(await Promise.allSettled(wereActive.map((query) => query.stop())));
+    rejected(
+      await Promise.allSettled(starting.map((query) => query.start().catch((e) => Promise.reject(atSite(e, query))))),
+    );
   } catch (error) {
-    for (const query of startedNow) await query.stop();
-    for (const query of wereActive) if (!query.isActive) await query.start();
+    await Promise.allSettled(starting.map((query) => query.stop()));
+    rejected(await Promise.allSettled(wereActive.map((query) => (query.isActive ? undefined : query.start()))));
     throw error;
   }
   for (const query of same) query.adopt(follows.get(query)!);
@@ -248,6 +247,11 @@ async function takeOver(old: Version, now: Version): Promise<QueryChanges> {
     removed: names(removed),
     anew: names([...changed, ...restarted].filter((query) => !goOn(query))),
   };
+}
+
+/** Throws the first failure, when all have come to an end. */
+function rejected(results: readonly PromiseSettledResult<unknown>[]): void {
+  for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
 async function refuseMisfit(query: StartedQuery, before: StartedQuery): Promise<void> {

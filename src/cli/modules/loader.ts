@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { type LoadHookSync, type ResolveHookSync, registerHooks } from "node:module";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Compiled, checkSyntax, compile, needsCompiling } from "./compile.ts";
 import { SourceError } from "./source-error.ts";
@@ -10,6 +11,9 @@ import { TsconfigPaths } from "./tsconfig-paths.ts";
 /** Where our own modules lie: they are never loaded again. */
 const OURS = new URL("../../", import.meta.url).href;
 const VERSION = "millrace-version";
+/** How long an empty file may be one that is being written, and how often it is looked at. */
+const WRITTEN_MS = 400;
+const STEP_MS = 20;
 
 interface ProgramFile {
   text: string;
@@ -62,6 +66,18 @@ export class ProgramLoader {
   /** The files that hold something else than when they were loaded; one that is gone has changed. */
   changed(): string[] {
     return [...this.#files].filter(([path, { text }]) => textOf(path) !== text).map(([path]) => path);
+  }
+
+  /** Waits until nobody writes the files that changed: some editors empty a file before they write it. */
+  async written(): Promise<void> {
+    const texts = (): string[] => this.changed().map((path) => `${path}\0${textOf(path) ?? ""}`);
+    let before = texts();
+    for (let waited = 0; waited < WRITTEN_MS; waited += STEP_MS) {
+      await setTimeout(STEP_MS);
+      const now = texts();
+      if (now.join() === before.join() && !now.some((text) => text.endsWith("\0"))) return;
+      before = now;
+    }
   }
 
   /** Reads the files that changed as modules. Throws SourceError. */
