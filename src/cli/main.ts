@@ -10,5 +10,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   throw error;
 });
+const code = await main(process.argv.slice(2));
+// What was written may still be on its way to a slow reader.
+await new Promise<void>((written) => process.stdout.write("", () => written()));
 // A pipeline may leave timers and sockets behind; the command is over all the same.
-process.exit(await main(process.argv.slice(2)));
+process.exit(code);

@@ -56,7 +56,8 @@ export function progressText({ label, unit, total }: ProgressOptions, done: numb
     parts.push(onStderr("cyan", "█".repeat(full) + "░".repeat(WIDTH - full)), `${Math.floor(share * 100)} %`);
   }
   parts.push(amount(done, unit), onStderr("dim", `${amount(speed, unit === "bytes" ? unit : undefined)}/s`));
-  if (total !== undefined && total > done && speed > 0) parts.push(onStderr("dim", `${duration((total - done) / speed)} left`));
+  if (total !== undefined && total > done && speed > 0)
+    parts.push(onStderr("dim", `${duration((total - done) / speed)} left`));
   return parts.join(" ");
 }
 
@@ -69,5 +70,7 @@ function amount(n: number, unit: ProgressOptions["unit"] | undefined): string {
 function duration(seconds: number): string {
   const s = Math.ceil(seconds);
   if (s < 60) return `${s} s`;
-  return s < 3600 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return s < 3600
+    ? `${Math.floor(s / 60)} min ${s % 60} s`
+    : `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
 }

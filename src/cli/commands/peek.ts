@@ -9,6 +9,10 @@ import {
 } from "../../kafka/client/index.ts";
 import { type DecodedRecord, decodeBatch } from "../../kafka/wire/record-batch.ts";
 import { EXIT, onStdout, print, UsageError } from "../output.ts";
+import { readable } from "../records/bytes.ts";
+import { formatter } from "../records/format.ts";
+import { timeText, toJsonLine } from "../records/record.ts";
+import { parseTime } from "../records/time.ts";
 import { aborted, onStop } from "../signals.ts";
 import { type TopicOptions, withKafka } from "./topics.ts";
 
@@ -18,14 +22,18 @@ export interface PeekOptions extends TopicOptions {
   offset: string;
   partition?: number;
   follow?: boolean;
+  format?: string;
+  since?: string;
+  until?: string;
+  grep?: string;
 }
 
 /** `millrace peek TOPIC`. */
 export function peek(topic: string, options: PeekOptions): Promise<number> {
-  const start = parseOffset(options.offset);
-  return withKafka(options.kafka, async (client) => {
+  const wish = wishOf(topic, options);
+  return withKafka(options, async (client) => {
     const stop = onStop(() => {});
-    const reading = read(client, topic, start, options, stop.signal);
+    const reading = read(client, topic, wish, options, stop.signal);
     // A long poll may be under way; nobody needs its answer after Ctrl-C.
     await Promise.race([reading, aborted(stop.signal)]);
     reading.catch(() => {});
@@ -33,19 +41,57 @@ export function peek(topic: string, options: PeekOptions): Promise<number> {
   });
 }
 
-type Start = { at: "earliest" | "latest" } | { offset: number } | { last: number };
+type Start = { at: "earliest" | "latest" } | { offset: number } | { last: number } | { since: number };
+
+/** What is to be shown, and how. */
+interface Wish {
+  readonly start: Start;
+  /** Milliseconds since 1970; the first record from here on is the first not shown. */
+  readonly until: number | undefined;
+  readonly matches: (shown: Shown) => boolean;
+  readonly show: (shown: Shown) => void;
+}
+
+function wishOf(topic: string, options: PeekOptions): Wish {
+  const { format, grep } = options;
+  const now = Date.now();
+  const since = options.since === undefined ? undefined : parseTime("--since", options.since, now);
+  const until = options.until === undefined ? undefined : parseTime("--until", options.until, now);
+  if (since !== undefined && options.offset !== "earliest") {
+    throw new UsageError("--since and --offset both say where to start.", "Give one of them.");
+  }
+  const formatted = format === undefined ? undefined : formatter(format);
+  const needle = grep === undefined ? undefined : Buffer.from(grep);
+  return {
+    start: since === undefined ? parseOffset(options.offset) : { since },
+    until,
+    matches: ({ record }) =>
+      needle === undefined ||
+      (record !== undefined &&
+        [record.key, record.value].some((bytes) => bytes !== null && Buffer.from(bytes).includes(needle))),
+    show: (shown) => {
+      const { record, partition, offset, timestamp } = shown;
+      if (formatted !== undefined && record !== undefined) {
+        process.stdout.write(formatted({ ...record, topic, partition, offset, timestamp }));
+      } else print(options.json ? asJson(shown) : asText(shown));
+    },
+  };
+}
 
 function parseOffset(text: string): Start {
   if (text === "earliest" || text === "latest") return { at: text };
   if (/^\d+$/.test(text)) return { offset: Number(text) };
   if (/^-\d+$/.test(text)) return { last: -Number(text) };
-  throw new UsageError(`--offset cannot be "${text}".`, "Give earliest, latest, an offset, or -N for the last N.");
+  throw new UsageError(
+    `--offset cannot be "${text}".`,
+    "Give earliest, latest, an offset, or -N for the last N; a time goes with --since.",
+  );
 }
 
 async function read(
   client: KafkaClient,
   topic: string,
-  start: Start,
+  wish: Wish,
   options: PeekOptions,
   signal: AbortSignal,
 ): Promise<void> {
@@ -61,7 +107,20 @@ async function read(
   const [earliest, latest] = await Promise.all([client.listOffsets(all, EARLIEST), client.listOffsets(all, LATEST)]);
   const next = new Map<number, number>();
   const end = new Map(latest.map((o) => [o.partition, o.offset]));
-  for (const o of earliest) next.set(o.partition, startOf(start, o, end.get(o.partition)!));
+  for (const o of earliest) next.set(o.partition, startOf(wish.start, o, end.get(o.partition)!));
+  const { start, until } = wish;
+  if ("since" in start) {
+    for (const o of await client.listOffsets(all, start.since)) {
+      // No record is that young.
+      next.set(o.partition, o.offset < 0 ? end.get(o.partition)! : o.offset);
+    }
+  }
+  if (until !== undefined) {
+    // Those after it are not read; a younger one before it is skipped below.
+    for (const o of await client.listOffsets(all, until)) {
+      if (o.offset >= 0 && options.follow !== true) end.set(o.partition, o.offset);
+    }
+  }
   const leaders = new Map(chosen.map((p) => [p.partition, p.leader]));
   let left = options.follow && !options.countGiven ? Number.POSITIVE_INFINITY : options.count;
   while (left > 0 && !signal.aborted) {
@@ -72,12 +131,20 @@ async function read(
     for (const answer of answers) found.push(...decode(answer, next));
     // Within one answer the order of time, as a reader of several partitions expects it.
     found.sort((a, b) => a.timestamp - b.timestamp || a.partition - b.partition || a.offset - b.offset);
-    for (const record of found.slice(0, left)) print(options.json ? asJson(record) : asText(record));
-    left -= found.length;
+    for (const record of found) {
+      if (left <= 0) break;
+      if (options.follow !== true && record.offset >= end.get(record.partition)!) continue;
+      if ("since" in start && record.record !== undefined && record.timestamp < start.since) continue;
+      if (until !== undefined && record.timestamp >= until) continue;
+      if (!wish.matches(record)) continue;
+      wish.show(record);
+      left--;
+    }
   }
 }
 
 function startOf(start: Start, earliest: PartitionOffset, latest: number): number {
+  if ("since" in start) return earliest.offset;
   if ("at" in start) return start.at === "earliest" ? earliest.offset : latest;
   const wanted = "last" in start ? latest - start.last : start.offset;
   return Math.min(Math.max(wanted, earliest.offset), latest);
@@ -155,6 +222,12 @@ function decode(answer: FetchedPartition, next: Map<number, number>): Shown[] {
   return found;
 }
 
+function asJson(shown: Shown): string {
+  const { partition, offset, timestamp, record, fault } = shown;
+  if (record !== undefined) return toJsonLine({ ...record, partition, offset, timestamp });
+  return JSON.stringify({ partition, offset, error: fault!.reason, hex: fault!.bytes.toString("hex") });
+}
+
 /** Longest part of a value that is shown to people. */
 const SHOWN = 2000;
 
@@ -166,7 +239,7 @@ function asText(shown: Shown): string {
   }
   const { key, value, headers } = shown.record;
   const extra = headers.map((h) => onStdout("dim", ` ${h.key}=${plain(h.value)}`)).join("");
-  return `${place} ${onStdout("dim", time(shown.timestamp) ?? "-")} ${onStdout("cyan", plain(key))} ${plain(value)}${extra}`;
+  return `${place} ${onStdout("dim", timeText(shown.timestamp) ?? "-")} ${onStdout("cyan", plain(key))} ${plain(value)}${extra}`;
 }
 
 function plain(bytes: Uint8Array | null): string {

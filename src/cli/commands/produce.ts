@@ -34,42 +34,46 @@ export function produce(topic: string, options: ProduceOptions): Promise<number>
     "allow.auto.create.topics": "false",
     "linger.ms": "5",
   };
-  return withKafka(options, async (client) => {
-    const producer = new KafkaProducer(client);
-    if (options.create) await client.createTopics([{ name: topic }], { ifNotExists: true });
-    const partitions = await producer.partitions(topic);
-    const stop = onStop(() => {});
-    const sent = new Delivery(topic, producer, partitions, options, headers);
-    if (process.stdin.isTTY) note(onStderr("dim", "One record a line; Ctrl-D ends."));
-    const fileSize = options.count === undefined ? inputBytes() : undefined;
-    const total = options.count ?? fileSize;
-    const progress = startProgress({
-      label: `produce ${topic}`,
-      unit: fileSize === undefined ? "records" : "bytes",
-      ...(total !== undefined && { total }),
-    });
-    let wrong: unknown;
-    try {
-      await sendAll(read, sent, options, stop.signal, (records, bytes) =>
-        progress.update(fileSize === undefined ? records : bytes),
-      );
-    } catch (error) {
-      wrong = error;
-    }
-    // What was read before stays sent.
-    await producer.close();
-    progress.stop();
-    stop.release();
-    const result = sent.result();
-    if (options.json) print(JSON.stringify(result));
-    else {
-      const failed = result.failed > 0 ? onStderr("red", `, ${count(result.failed)} not delivered`) : "";
-      note(`sent ${count(result.sent)} to ${topic}${failed} in ${result.seconds} s`);
-    }
-    if (wrong !== undefined) throw wrong;
-    if (sent.firstFailure !== undefined) throw sent.firstFailure;
-    return stop.signal.aborted ? stop.code() : EXIT.ok;
-  }, settings);
+  return withKafka(
+    options,
+    async (client) => {
+      const producer = new KafkaProducer(client);
+      if (options.create) await client.createTopics([{ name: topic }], { ifNotExists: true });
+      const partitions = await producer.partitions(topic);
+      const stop = onStop(() => {});
+      const sent = new Delivery(topic, producer, partitions, options, headers);
+      if (process.stdin.isTTY) note(onStderr("dim", "One record a line; Ctrl-D ends."));
+      const fileSize = options.count === undefined ? inputBytes() : undefined;
+      const total = options.count ?? fileSize;
+      const progress = startProgress({
+        label: `produce ${topic}`,
+        unit: fileSize === undefined ? "records" : "bytes",
+        ...(total !== undefined && { total }),
+      });
+      let wrong: unknown;
+      try {
+        await sendAll(read, sent, options, stop.signal, (records, bytes) =>
+          progress.update(fileSize === undefined ? records : bytes),
+        );
+      } catch (error) {
+        wrong = error;
+      }
+      // What was read before stays sent.
+      await producer.close();
+      progress.stop();
+      stop.release();
+      const result = sent.result();
+      if (options.json) print(JSON.stringify(result));
+      else {
+        const failed = result.failed > 0 ? onStderr("red", `, ${count(result.failed)} not delivered`) : "";
+        note(`sent ${count(result.sent)} to ${topic}${failed} in ${result.seconds} s`);
+      }
+      if (wrong !== undefined) throw wrong;
+      if (sent.firstFailure !== undefined) throw sent.firstFailure;
+      return stop.signal.aborted ? stop.code() : EXIT.ok;
+    },
+    settings,
+  );
 }
 
 const count = (n: number): string => `${n.toLocaleString("en-US")} ${n === 1 ? "record" : "records"}`;

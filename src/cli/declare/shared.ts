@@ -37,7 +37,21 @@ export function metricsPort(): Option {
 }
 
 export function kafka(): Option {
-  return new Option("--kafka <host:port>", "Address of Kafka.").env("MILLRACE_KAFKA").default("127.0.0.1:9092");
+  return new Option(
+    "--kafka <host:port>",
+    "Address of Kafka; default: MILLRACE_KAFKA, else what runs in this folder, else 127.0.0.1:9092.",
+  );
+}
+
+export function kafkaConfig(): Option {
+  return new Option("-X, --kafka-config <name=value>", "A setting of the Kafka client; may be given again.")
+    .argParser(setting)
+    .default({}, "none");
+}
+
+/** Collects what may be given again. */
+export function repeated(text: string, before: readonly string[]): string[] {
+  return [...before, text];
 }
 
 export function wholeNumber(from: number, to: number = Number.MAX_SAFE_INTEGER): (text: string) => number {

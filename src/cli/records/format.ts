@@ -12,7 +12,17 @@ type Part =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "field"; readonly name: FieldName; readonly coding: Coding };
 type Coding = "plain" | "hex" | "base64";
-type FieldName = "key" | "value" | "headers" | "partition" | "offset" | "millis" | "time" | "topic" | "keySize" | "valueSize";
+type FieldName =
+  | "key"
+  | "value"
+  | "headers"
+  | "partition"
+  | "offset"
+  | "millis"
+  | "time"
+  | "topic"
+  | "keySize"
+  | "valueSize";
 
 const LETTERS: Readonly<Record<string, FieldName>> = {
   k: "key",
@@ -42,10 +52,10 @@ function parse(format: string): Part[] {
   };
   for (let at = 0; at < format.length; ) {
     const rest = format.slice(at);
-    const [, escape] = /^\\(x[0-9a-fA-F]{2}|.)/s.exec(rest) ?? [];
-    if (escape !== undefined) {
-      text(unescaped(escape));
-      at += escape.length + 1;
+    const [, escaped] = /^\\(x[0-9a-fA-F]{2}|.)/s.exec(rest) ?? [];
+    if (escaped !== undefined) {
+      text(unescaped(escaped));
+      at += escaped.length + 1;
       continue;
     }
     if (rest[0] !== "%") {
@@ -60,7 +70,8 @@ function parse(format: string): Part[] {
       continue;
     }
     const name = letter === undefined ? undefined : LETTERS[letter];
-    if (all === undefined || name === undefined) throw new UsageError(`--format has ${rest.slice(0, 2)}.`, FORMAT_LETTERS);
+    if (all === undefined || name === undefined)
+      throw new UsageError(`--format has ${rest.slice(0, 2)}.`, FORMAT_LETTERS);
     const coded = name === "key" || name === "value";
     if (coding !== undefined && (!coded || (coding !== "hex" && coding !== "base64"))) {
       throw new UsageError(`--format has ${all}.`, "{hex} and {base64} stand after %k and %v.");
@@ -71,10 +82,12 @@ function parse(format: string): Part[] {
   return parts;
 }
 
-function unescaped(escape: string): string {
+function unescaped(letter: string): string {
   const known: Record<string, string> = { n: "\n", t: "\t", r: "\r", "0": "\0", "\\": "\\" };
-  const found = known[escape] ?? (escape.length === 3 ? String.fromCharCode(Number.parseInt(escape.slice(1), 16)) : undefined);
-  if (found === undefined) throw new UsageError(`--format has \\${escape}.`, "There are \\n, \\t, \\r, \\0, \\\\ and \\xHH.");
+  const found =
+    known[letter] ?? (letter.length === 3 ? String.fromCharCode(Number.parseInt(letter.slice(1), 16)) : undefined);
+  if (found === undefined)
+    throw new UsageError(`--format has \\${letter}.`, "There are \\n, \\t, \\r, \\0, \\\\ and \\xHH.");
   return found;
 }
 
@@ -136,16 +149,22 @@ export function recordParser(format: string, options: { readonly nullEmpty?: boo
   for (const [i, part] of parts.entries()) {
     if (part.kind !== "field") continue;
     if (part.name === "offset" || part.name === "topic" || part.name === "keySize" || part.name === "valueSize") {
-      throw new UsageError("--format names what cannot be chosen: offset, topic or a size.", "Read %k, %v, %h, %p, %T or %d.");
+      throw new UsageError(
+        "--format names what cannot be chosen: offset, topic or a size.",
+        "Read %k, %v, %h, %p, %T or %d.",
+      );
     }
     if (parts[i + 1]?.kind === "field") {
-      throw new UsageError("--format has two fields without anything between them.", "Put a separator there: '%k\\t%v\\n'.");
+      throw new UsageError(
+        "--format has two fields without anything between them.",
+        "Put a separator there: '%k\\t%v\\n'.",
+      );
     }
   }
   if (!parts.some((part) => part.kind === "field")) throw new UsageError("--format names no field.", FORMAT_LETTERS);
   if (parts.at(-1)!.kind === "field") parts.push({ kind: "text", text: "\n" });
   const texts = parts.map((part) => (part.kind === "text" ? Buffer.from(part.text) : undefined));
-  let pending = Buffer.alloc(0);
+  let pending: Buffer = Buffer.alloc(0);
   let number = 0;
 
   /** The record at `from` and where it ends; undefined when it is not whole. `last`: nothing has to follow the last field. */
@@ -158,7 +177,10 @@ export function recordParser(format: string, options: { readonly nullEmpty?: boo
         if (pending.subarray(at, at + text.length).equals(text)) at += text.length;
         else if (last && at === pending.length && i === parts.length - 1) break;
         else if (!last && pending.length - at < text.length) return undefined;
-        else throw new UsageError(`Record ${number + 1} does not fit the format: ${JSON.stringify(part.text)} is missing.`);
+        else
+          throw new UsageError(
+            `Record ${number + 1} does not fit the format: ${JSON.stringify(part.text)} is missing.`,
+          );
         continue;
       }
       const found = pending.indexOf(texts[i + 1]!, at);
@@ -202,7 +224,8 @@ function decoded(bytes: Buffer, coding: "hex" | "base64", number: number): Buffe
   const text = bytes.toString("latin1").trim();
   const found = Buffer.from(text, coding);
   const again = found.toString(coding);
-  if (coding === "hex" ? again === text.toLowerCase() : again.replace(/=+$/, "") === text.replace(/=+$/, "")) return found;
+  if (coding === "hex" ? again === text.toLowerCase() : again.replace(/=+$/, "") === text.replace(/=+$/, ""))
+    return found;
   throw new UsageError(`Record ${number} has ${JSON.stringify(text.slice(0, 40))}, which is no ${coding}.`);
 }
 

@@ -56,11 +56,15 @@ export function fromJsonLine(line: string): TopicRecord {
     throw new UsageError(`It is no JSON: ${(error as Error).message}.`);
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw new UsageError("It is no JSON object.", 'A record is {"key":...,"value":...}; for plain lines leave --json out.');
+    throw new UsageError(
+      "It is no JSON object.",
+      'A record is {"key":...,"value":...}; for plain lines leave --json out.',
+    );
   }
   const raw = rawMembers(line);
   for (const name of raw.keys()) {
-    if (!MEMBERS.has(name)) throw new UsageError(`A record has no ${JSON.stringify(name)}.`, `It has ${[...MEMBERS].join(", ")}.`);
+    if (!MEMBERS.has(name))
+      throw new UsageError(`A record has no ${JSON.stringify(name)}.`, `It has ${[...MEMBERS].join(", ")}.`);
   }
   const { partition, timestamp, headers } = parsed as Record<string, unknown>;
   if (partition !== undefined && partition !== null && !(Number.isInteger(partition) && (partition as number) >= 0)) {
@@ -104,5 +108,8 @@ function timeOf(given: unknown): number {
   if (given === null) return -1;
   const ms = typeof given === "number" ? given : typeof given === "string" ? Date.parse(given) : Number.NaN;
   if (Number.isFinite(ms)) return ms;
-  throw new UsageError(`timestamp is ${JSON.stringify(given)}, not a time.`, "Write 2026-01-31T10:00:00Z, or milliseconds.");
+  throw new UsageError(
+    `timestamp is ${JSON.stringify(given)}, not a time.`,
+    "Write 2026-01-31T10:00:00Z, or milliseconds.",
+  );
 }
