@@ -12,6 +12,8 @@ export interface FlightsOptions {
   readonly verify: boolean;
   /** With --once: the servers stay up after the summary. */
   readonly keep: boolean;
+  /** Where dashboard and map listen; 0 takes any free port. Undefined: the usual one, and none at all with --once --json. */
+  readonly dashboardPort: number | undefined;
   readonly help: boolean;
 }
 
@@ -30,6 +32,9 @@ Usage: npm start -- [options]
   --verify     compare the results with an oracle computed from the Parquet file (with --once)
   --keep       keep the servers running after the summary, until Ctrl-C (with --once; on a terminal this is the default)
   --json       print the summary as one line of JSON
+  --dashboard-port N
+               where the dashboard and the map listen (default: 4040, the next free one when it is taken; 0: any;
+               with --once --json: no dashboard unless this is given)
   --help       show this text
 
 Examples:
@@ -47,6 +52,7 @@ const KNOWN = {
   json: { type: "boolean" },
   keep: { type: "boolean" },
   verify: { type: "boolean" },
+  "dashboard-port": { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -86,6 +92,7 @@ export function parseOptions(args: readonly string[], total: number): FlightsOpt
     verify: values.verify === true,
     keep:
       once && !values.json && (values.keep === true || (process.stdin.isTTY === true && process.stdout.isTTY === true)),
+    dashboardPort: port(values["dashboard-port"]),
     help: values.help === true,
   };
 }
@@ -95,5 +102,13 @@ function number(name: string, given: string | boolean | undefined, otherwise: nu
   const value = Number(given);
   if (given === "" || !(value > 0))
     throw new UsageError(`Option '--${name}' takes a number greater than 0, got '${given}'.`);
+  return value;
+}
+
+function port(given: string | boolean | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const value = Number(given);
+  if (given === "" || !Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new UsageError(`Option '--dashboard-port' takes a port from 0 to 65535, got '${given}'.`);
   return value;
 }

@@ -5,9 +5,11 @@ import type { StreamingQueryProgress } from "../../src/backend.ts";
 import { lockDirectory } from "../../src/dir-lock.ts";
 import { MillraceError } from "../../src/errors.ts";
 import { subscribe } from "../../src/events.ts";
+import { QueryLog } from "../../src/observe/query-log.ts";
 import { startStatusLine } from "../../src/observe/status-line.ts";
 import { startStack } from "../../src/stack.ts";
 import { loadFlights } from "./dataset.ts";
+import { startLooking } from "./look.ts";
 import type { FlightsOptions } from "./options.ts";
 import { startQueries } from "./pipeline.ts";
 import { createTopics, replay } from "./replay.ts";
@@ -15,6 +17,7 @@ import { addressesFrom, commandsText, countResults, type Summary, summaryText } 
 import { verify } from "./verify.ts";
 
 const FIRST_FLIGHTS = 50_000;
+const LOOK_AFTER_MS = 2_000;
 
 /** Runs the example; resolves to the exit code. */
 export async function run(options: FlightsOptions): Promise<number> {
@@ -43,6 +46,8 @@ export async function run(options: FlightsOptions): Promise<number> {
     if (!options.once) say(`Look at it while it runs; Ctrl-C ends.\n${commandsText(addresses)}`);
 
     const watched = watchProgress();
+    const log = new QueryLog();
+    closing.push(() => log.close());
     const spark = SparkSession.builder().appName("flights").getOrCreate();
     closing.push(() => spark.stop());
     const queries = Object.values(
@@ -50,6 +55,22 @@ export async function run(options: FlightsOptions): Promise<number> {
     );
     const failure = Promise.all(queries.map((query) => query.awaitTermination()));
     failure.catch(() => end.abort());
+    if (!(options.once && options.json) || options.dashboardPort !== undefined) {
+      const wanted = Promise.withResolvers<boolean>();
+      const looking = wanted.promise.then((yes) =>
+        yes ? startLooking({ port: options.dashboardPort, log, stack, say }) : undefined,
+      );
+      // Whoever looks must not disturb the pipeline.
+      looking.catch((error) => say(`The dashboard has failed: ${error.message}`));
+      // The first result goes first; a run that has none waits for this long.
+      const late = setTimeout(() => wanted.resolve(true), LOOK_AFTER_MS);
+      watched.first.then(() => wanted.resolve(true));
+      closing.push(async () => {
+        clearTimeout(late);
+        wanted.resolve(false);
+        await (await looking.catch(() => undefined))?.close();
+      });
+    }
 
     const speed = Number.isFinite(options.speed)
       ? `${options.speed.toLocaleString("en-US")} times as fast as it was`
@@ -127,12 +148,15 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** Counts late rows and notes when the first hours were delivered. */
-function watchProgress(): { lateRows: number; firstResultMs: number | null } {
-  const watched: { lateRows: number; firstResultMs: number | null } = { lateRows: 0, firstResultMs: null };
+function watchProgress() {
+  const first = Promise.withResolvers<void>();
+  const watched = { lateRows: 0, firstResultMs: null as number | null, first: first.promise };
   subscribe("query.progress", ({ name, progress }) => {
     const { stateOperators, sink } = progress as StreamingQueryProgress;
     for (const operator of stateOperators) watched.lateRows += operator.numRowsDroppedByWatermark;
-    if (name === "delays" && sink.numOutputRows > 0) watched.firstResultMs ??= Math.round(performance.now());
+    if (name !== "delays" || sink.numOutputRows <= 0) return;
+    watched.firstResultMs ??= Math.round(performance.now());
+    first.resolve();
   });
   return watched;
 }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { findChromium } from "../../services/chromium.ts";
@@ -12,14 +13,28 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/
 /** What the tests of pages need; undefined where there is no Chromium. */
 export const chromiumPath = given(await findChromium());
 
+/** The same letters in every picture: what the machine calls its usual font is Inter, which comes with Debian's Chromium. */
+const FONTS = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
+  <match><test name="family"><string>system-ui</string></test><edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
+  <match><test name="family"><string>sans-serif</string></test><edit name="family" mode="prepend" binding="strong"><string>Inter</string></edit></match>
+</fontconfig>`;
+
 /** A Chromium that finds no name of the internet, whatever a page asks for. */
 export async function startBrowser(): Promise<Browser> {
-  return await chromium.launch({
+  const fonts = join(mkdtempSync(join(tmpdir(), "millrace-fonts-")), "fonts.conf");
+  writeFileSync(fonts, FONTS);
+  const browser = await chromium.launch({
     executablePath: chromiumPath!,
+    env: { ...(process.env as Record<string, string>), FONTCONFIG_FILE: fonts },
     args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-gpu", "--hide-scrollbars"],
     // Root in a container cannot have the sandbox; what is opened here is ours.
     chromiumSandbox: false,
   });
+  browser.on("disconnected", () => rmSync(dirname(fonts), { recursive: true, force: true }));
+  return browser;
 }
 
 export type Look = "light" | "dark" | "phone";

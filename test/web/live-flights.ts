@@ -48,3 +48,15 @@ export async function startLiveFlights(args: readonly string[]): Promise<LiveFli
     },
   };
 }
+
+/** Sends and processes flights at full speed, to the end. */
+export async function runFlightsOnce(args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [main, "--once", "--json", ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  leash(child);
+  let output = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  const [code] = await once(child, "exit");
+  if (code !== 0) throw new Error(`npm start -- --once ended with ${code}:\n${output}`);
+}

@@ -1,5 +1,6 @@
 import { batch, effect, signal } from "@preact/signals";
 import { client, type LiveStatus, type LiveView } from "millrace/client";
+import type { Views } from "../views.ts";
 import { type Alert, Alerts } from "./model/alerts.ts";
 import { History, type HourRow } from "./model/history.ts";
 import { advance, type Extent, type Playback, seek, toggle } from "./model/playback.ts";
@@ -57,13 +58,14 @@ function frame(now: number): void {
   drawnAt = now;
   const { first, last } = history;
   if (first === null || last === null) return;
-  const until = { first, last: last + 1 };
+  // A time shows the hours before it: the first one has passed an hour after its beginning.
+  const until = { first: first + 1, last: last + 1 };
   const before = playback.peek();
   const next = before.at === 0 ? { mode: "live" as const, at: until.last } : advance(before, seconds, until);
   batch(() => {
     playback.value = next;
-    if (extent.peek()?.first !== first || extent.peek()?.last !== until.last) extent.value = until;
-    const hour = Math.max(Math.ceil(next.at) - 1, first);
+    if (extent.peek()?.first !== until.first || extent.peek()?.last !== until.last) extent.value = until;
+    const hour = Math.ceil(next.at) - 1;
     if (shownHour.peek() !== hour || alertsChanged) {
       shownHour.value = hour;
       alertsChanged = false;
@@ -110,13 +112,13 @@ export function show(alert: Alert): void {
 
 /** Follows the views of the process that served the page. */
 export function connect(): void {
-  const source = client(location.origin);
+  const source = client<Views>();
   const delays = source.view("delays");
   const airports = source.view("airports");
   const unusual = source.view("alerts");
   delays.subscribe((_, change) => {
     if (change.kind === "state") return;
-    const rows = change.upserted.flatMap((row) => hourRow(row as never) ?? []);
+    const rows = change.upserted.flatMap((row) => hourRow(row) ?? []);
     // The program was started over: it sends a time that the page has passed already.
     if (change.kind === "rows" && rows.length > 0 && history.last !== null) {
       const newest = rows.reduce((hour, row) => Math.max(hour, row.hour), 0);
@@ -128,14 +130,14 @@ export function connect(): void {
   airports.subscribe((_, change) => {
     if (change.kind === "rows") latest.clear();
     for (const row of change.upserted) {
-      const hour = hourRow(row as never);
+      const hour = hourRow(row);
       if (hour !== undefined) latest.set(hour.origin, hour);
     }
   });
   let known = false;
   unusual.subscribe((_, change) => {
     if (change.kind === "state") return;
-    const fresh = alerts.add(change.upserted.flatMap((row) => alertRow(row as never) ?? []));
+    const fresh = alerts.add(change.upserted.flatMap((row) => alertRow(row) ?? []));
     // What was there when the page was opened is no news.
     if (known) unseen.push(...fresh);
     known = true;

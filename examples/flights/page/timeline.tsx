@@ -29,7 +29,7 @@ export function Timeline() {
     if (input.max !== String(until.last)) input.max = String(until.last);
     if (input.value === String(hour)) return;
     input.value = String(hour);
-    input.setAttribute("aria-valuetext", `${dayText(hour)}, ${clockText(hour)}`);
+    input.setAttribute("aria-valuetext", `${dayText(hour - 1)}, ${clockText(hour - 1)}`);
   });
   return (
     <section class="timeline" aria-label="Time">
@@ -54,7 +54,7 @@ export function Timeline() {
           }}
         />
         <div class="ends" aria-hidden="true">
-          <span>{extent.value === null ? "" : shortDayText(extent.value.first)}</span>
+          <span>{extent.value === null ? "" : shortDayText(extent.value.first - 1)}</span>
           <span>{extent.value === null ? "" : hourText(extent.value.last - 1)}</span>
         </div>
       </div>
@@ -88,7 +88,7 @@ function Strip() {
   const buckets = telling(totals(history, MOST_BARS));
   const scale = 40 / (niceCeil(highest(buckets, 20)) + 5);
   const stops = colors.value;
-  const first = extent.value?.first ?? 0;
+  const first = (extent.value?.first ?? 1) - 1;
   const span = (extent.value?.last ?? 1) - first;
   return (
     <svg class="strip" viewBox="0 0 1000 40" preserveAspectRatio="none" aria-hidden="true">
