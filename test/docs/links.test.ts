@@ -22,7 +22,10 @@ function anchors(page: string): Set<string> {
 }
 
 describe.each(pages)("%s", (page) => {
-  const links = [...prose(page).matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g)].map((match) => match[1]!);
+  const links = [
+    ...prose(page).matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g),
+    ...prose(page).matchAll(/\b(?:src|srcset|href)="(?!https?:)([^"]+)"/g),
+  ].map((match) => match[1]!);
 
   test("its links lead to files and headings that exist", () => {
     const broken = links.filter((link) => {
