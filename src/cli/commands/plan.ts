@@ -1,13 +1,22 @@
 import { accepted, nothingPlanned, planProgram } from "../../planning/plan-program.ts";
 import type { EngineName, ProgramReport, QueryReport } from "../../planning/report.ts";
 import { toDdl } from "../../types/ddl.ts";
-import { type CommonOptions, EXIT, note, onStderr, onStdout, print, report } from "../output.ts";
+import { applyEnv, findConfig } from "../config.ts";
+import { type CommonOptions, EXIT, note, onStderr, onStdout, print, report, UsageError } from "../output.ts";
 import { findPipeline, loadPipeline } from "../pipeline.ts";
 
-/** `millrace plan FILE`: 0 when the engine that the program would run on takes every query, else 1. */
-export async function plan(file: string, options: CommonOptions): Promise<number> {
+/** `millrace plan [FILE]`: 0 when the engine that the program would run on takes every query, else 1. */
+export async function plan(given: string | undefined, options: CommonOptions): Promise<number> {
   try {
+    const config = (await findConfig())?.config;
+    applyEnv(config);
+    const file = given ?? config?.pipeline;
+    if (file === undefined) {
+      throw new UsageError("Which pipeline?", "Name its file, or set `pipeline` in millrace.config.ts.");
+    }
     const module = findPipeline(file);
+    // Producers of the program send nothing.
+    process.env.MILLRACE_PLANNING = "1";
     const assumed = assumeAddresses(process.env);
     const found = await planProgram(() => loadPipeline(module));
     if (found.queries.length === 0) throw nothingPlanned();

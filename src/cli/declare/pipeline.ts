@@ -39,7 +39,7 @@ export function declarePipeline(program: Command, done: Done): void {
     });
 
   common(program.command("plan"))
-    .argument("<file>", "The pipeline, a TypeScript or JavaScript module.")
+    .argument("[file]", "The pipeline, a TypeScript or JavaScript module; default: that of millrace.config.ts.")
     .description("Check a pipeline without data: its queries, what each engine runs of them, and what it would refuse.")
     .addHelpText(
       "after",
@@ -48,7 +48,7 @@ export function declarePipeline(program: Command, done: Done): void {
         ["millrace plan pipeline.ts --json | jq .queries[].engines.spark.refusals", "what Spark would refuse"],
       ),
     )
-    .action(async (file: string, options) => {
+    .action(async (file: string | undefined, options) => {
       const { plan } = await import("../commands/plan.ts");
       done(await plan(file, options));
     });
