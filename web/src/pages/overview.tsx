@@ -3,34 +3,23 @@ import type { QueryDetail, QuerySummary } from "../../../src/observe/api.ts";
 import { ask } from "../api.ts";
 import { Stat, Term } from "../explain.tsx";
 import * as f from "../format.ts";
-import { generation, learn, live, processNow, queries, status } from "../live/store.ts";
+import { connection, generation, learn, live, processNow, queries, status } from "../live/store.ts";
 import { link } from "../router.ts";
 import { Badge, Empty, Mark } from "../ui/parts.tsx";
 import { Sparkline, window } from "../ui/sparkline.tsx";
-import { type Answer, answersOf, headline, isOver, titleOf, toneOf } from "../words.ts";
+import { type Answer, answersOf, headline, isOver, type Tone, titleOf, toneOf } from "../words.ts";
 
 /** The first screen: is everything running, keeping up, fresh, correct, and does anything grow? */
 export function Overview() {
   const all = queries.value;
-  const now = processNow.value;
   const open = all.filter((q) => !isOver(q));
   const over = all.filter(isOver);
-  const first = headline(all, now);
+  const first = firstSentence();
   return (
     <>
       <div class="headline">
         <h1>
-          {live.value.process === null ? (
-            status.value.kind === "live" || status.value.kind === "connecting" ? (
-              "Connecting …"
-            ) : (
-              "The process does not answer."
-            )
-          ) : (
-            <>
-              <Mark tone={first.tone} /> {first.text}
-            </>
-          )}
+          <Mark tone={first.tone} /> {first.text}
         </h1>
         {live.value.process !== null && <Totals open={open} />}
       </div>
@@ -51,6 +40,17 @@ export function Overview() {
       <Servers />
     </>
   );
+}
+
+/** What the page says first; of a process that does not answer, only that. */
+function firstSentence(): { readonly tone: Tone; readonly text: string } {
+  const { kind } = status.value;
+  const { lastMessageAt } = connection.value;
+  if (kind === "stale") return { tone: "bad", text: `No word from the process since ${f.clock(lastMessageAt)}.` };
+  if (live.value.process !== null) return headline(queries.value, processNow.value);
+  return kind === "reconnecting"
+    ? { tone: "bad", text: "The process does not answer." }
+    : { tone: "calm", text: "Connecting …" };
 }
 
 function Totals({ open }: { open: readonly QuerySummary[] }) {

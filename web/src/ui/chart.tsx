@@ -39,6 +39,8 @@ const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digi
  */
 export function Chart(props: ChartProps) {
   const { title, explain, unit, at, series, format, stacked = false, none } = props;
+  // Rows that nobody looks at are not made anew ten times a second.
+  const [listed, setListed] = useState(false);
   const table = useId();
   const caption = useId();
   return (
@@ -50,11 +52,11 @@ export function Chart(props: ChartProps) {
         <span class="unit">{unit}</span>
       </figcaption>
       {at.length < 2 ? <Empty title={none} /> : <Canvas {...props} stacked={stacked} />}
-      <details id={table}>
+      <details id={table} onToggle={(event) => setListed(event.currentTarget.open)}>
         <summary>
           As a table<span class="sr">: {title}</span>
         </summary>
-        <PointTable at={at} series={series} format={format} title={title} />
+        {listed && <PointTable at={at} series={series} format={format} title={title} />}
       </details>
     </figure>
   );
