@@ -10,6 +10,7 @@ const PACKAGES = {
   kcat: ["kcat"],
   psql: ["postgresql-client"],
   "redis-cli": ["redis-tools"],
+  promtool: ["prometheus"],
   chromium: ["chromium", "fonts-inter", "fonts-dejavu-core"],
 } as const;
 
@@ -41,7 +42,9 @@ export async function debianProgram(name: DebianProgram): Promise<string | { una
 async function install(names: readonly string[]): Promise<void> {
   // Two test files may ask at the same time: apt waits for its own lock.
   const options = ["-o", "DPkg::Lock::Timeout=300", "-q", "-y"];
-  const settings = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, timeout: 300_000 };
+  // At runlevel 1 a package that brings a server does not start it.
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
+  const settings = { env, timeout: 300_000 };
   const packages = ["install", ...options, "--no-install-recommends", ...names];
   try {
     await exec("apt-get", packages, settings);
