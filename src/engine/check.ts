@@ -1,4 +1,4 @@
-import type { BatchTarget, StreamTarget } from "../backend.ts";
+import type { BatchTarget, Conf, StreamTarget } from "../backend.ts";
 import { connectorFor, resolveOptions } from "../connectors/index.ts";
 import { MillraceError } from "../errors.ts";
 import { catalog } from "../functions/index.ts";
@@ -6,7 +6,9 @@ import { schemaOf } from "../plan/analyze.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { checkBatch, checkStreaming } from "../plan/streaming-rules.ts";
 import { walkResolved } from "../plan/walk.ts";
-import { checkOutput, checkSinkNames, resolveSink } from "../streaming/sinks.ts";
+import { durableSink, needsCheckpoint } from "../streaming/checkpoint.ts";
+import { streamConf } from "../streaming/conf.ts";
+import { checkOutput, checkSinkNames, type ResolvedSink, resolveSink } from "../streaming/sinks.ts";
 
 /** What the embedded engine would say to a query. */
 export interface EmbeddedCheck {
@@ -16,7 +18,7 @@ export interface EmbeddedCheck {
 }
 
 /** Every check that `stream` makes before it opens anything, each on its own, so that all faults are told at once. Pure. */
-export function checkStream(plan: ResolvedRelation, target: StreamTarget): EmbeddedCheck {
+export function checkStream(plan: ResolvedRelation, target: StreamTarget, conf: Conf): EmbeddedCheck {
   const refusals: unknown[] = [];
   const guarantees: Record<string, string> = {};
   const attempt = (f: () => void): void => {
@@ -31,11 +33,19 @@ export function checkStream(plan: ResolvedRelation, target: StreamTarget): Embed
   const schema = schemaOf(plan);
   attempt(() => checkSinkNames(target.sinks));
   attempt(() => checkOutput(schema));
+  const sinks: ResolvedSink[] = [];
   for (const sink of target.sinks) {
     attempt(() => {
-      guarantees[sink.name] = resolveSink(sink, target.outputMode, schema, connectorFor).guarantee;
+      const resolved = resolveSink(sink, target.outputMode, schema, connectorFor);
+      sinks.push(resolved);
+      guarantees[sink.name] = resolved.guarantee;
     });
   }
+  attempt(() => {
+    const durable = durableSink(sinks);
+    const checkpoint = target.checkpointLocation ?? streamConf(conf).checkpointRoot;
+    if (checkpoint === undefined && durable !== undefined) throw needsCheckpoint(durable);
+  });
   return { refusals, guarantees };
 }
 

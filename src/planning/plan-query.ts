@@ -1,4 +1,4 @@
-import type { BatchTarget, SinkTarget, Trigger } from "../backend.ts";
+import type { BatchTarget, Conf, SinkTarget, StreamTarget, Trigger } from "../backend.ts";
 import type { EmbeddedEngine } from "../engine/backend.ts";
 import { checkStream, checkWrite } from "../engine/check.ts";
 import { MillraceError } from "../errors.ts";
@@ -21,7 +21,7 @@ export async function planQuery(query: RecordedQuery, engine: EmbeddedEngine, in
     kind: query.kind,
     outputMode,
     trigger: query.kind === "stream" ? triggerText(query.target.trigger) : "",
-    checkpointLocation: query.kind === "stream" ? (query.target.checkpointLocation ?? null) : null,
+    checkpointLocation: query.kind === "stream" ? checkpointOf(query.target, query.conf) : null,
     sinks: sinks.map(sinkReport),
   };
   let resolved: ResolvedRelation;
@@ -33,7 +33,9 @@ export async function planQuery(query: RecordedQuery, engine: EmbeddedEngine, in
     return { ...about, schema: null, steps: [], engines: { embedded: refused, spark: refused } };
   }
   const embedded =
-    query.kind === "stream" ? checkStream(resolved, query.target) : checkWrite(resolved, target as BatchTarget);
+    query.kind === "stream"
+      ? checkStream(resolved, query.target, query.conf)
+      : checkWrite(resolved, target as BatchTarget);
   const steps = outline(resolved, outputMode);
   const spark = await checkOnSpark(query.plan, query.kind === "stream" ? query.target : undefined, query.conf);
   // The rules of streaming are Spark's own: what they refuse, Spark refuses as well, except for what only the embedded engine lacks.
@@ -50,6 +52,13 @@ export async function planQuery(query: RecordedQuery, engine: EmbeddedEngine, in
       spark: { ...spark, refusals: dedupe([...shared.map(refusal), ...spark.refusals.map(refusal)]) },
     },
   };
+}
+
+/** As the engines choose it; a query without a name has another folder at each start. */
+function checkpointOf(target: StreamTarget, conf: Conf): string | null {
+  if (target.checkpointLocation !== undefined) return target.checkpointLocation;
+  const root = conf["spark.sql.streaming.checkpointLocation"];
+  return root === undefined ? null : `${root.replace(/\/+$/, "")}/${target.queryName ?? "<new at each start>"}`;
 }
 
 function writeSink(target: BatchTarget): SinkTarget {

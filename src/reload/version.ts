@@ -136,6 +136,6 @@ async function check(engine: SharedEngine, plan: Relation, target: StreamTarget,
   const resolved = await engine.embedded.analyze(plan, conf);
   // Where a table of the catalog lies is found when the query starts.
   const sinks = target.sinks.filter((sink) => sink.table === undefined);
-  const { refusals } = checkStream(resolved, { ...target, sinks });
+  const { refusals } = checkStream(resolved, { ...target, sinks }, conf);
   if (refusals.length > 0) throw refusals[0];
 }

@@ -45,6 +45,23 @@ const events = spark.readStream.format("kafka").option("subscribe", "clicks").lo
   .select(from_json(col("value").cast("string"), schema({ ts: t.timestamp, page: t.string })).as("e")).select("e.*");
 `;
 
+test("where a query keeps its checkpoint, and that it needs one", async () => {
+  const named = await plan(
+    `${STREAM}
+spark.conf.set("spark.sql.streaming.checkpointLocation", "checkpoints/");
+await events.writeStream.queryName("named").format("delta").start("a");
+await events.writeStream.format("delta").start("b");`,
+    ["--json"],
+  );
+  const { queries }: ProgramReport = JSON.parse(named.stdout);
+  expect(queries.map((q) => q.checkpointLocation)).toEqual(["checkpoints/named", "checkpoints/<new at each start>"]);
+  expect(named.code).toBe(0);
+
+  const without = await plan(`${STREAM}\nawait events.writeStream.format("delta").start("a");`);
+  expect(without.code).toBe(1);
+  expect(without.stdout).toMatch(/refused.*\n.*sink delta needs a checkpointLocation/);
+});
+
 test("columns, steps, state and sinks of each query, as both engines would have them", async () => {
   const { code, stdout, stderr } = await plan(
     `${STREAM}
