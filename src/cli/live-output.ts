@@ -1,6 +1,8 @@
+import { stripVTControlCharacters } from "node:util";
 import { subscribe } from "../events.ts";
 import { type StatusLine, startStatusLine } from "../observe/status-line.ts";
 import { type CommonOptions, onStderr, print, problemJson, problemText } from "./output.ts";
+import type { StackOptions } from "./settings.ts";
 
 /** What a command that stays tells while it runs: lines above the status for people, an object a line for scripts. */
 export interface LiveOutput {
@@ -16,6 +18,32 @@ export interface LiveOutput {
 
 export function liveOutput(options: CommonOptions): LiveOutput {
   return options.json ? forScripts() : forPeople(options);
+}
+
+/** With `--log-format json`: everything is a line of the log, on stderr; the events for scripts, where they are asked for, stay on stdout. */
+export async function logOutput(options: StackOptions, version: string): Promise<LiveOutput> {
+  const { startLogs } = await import("../observe/logs.ts");
+  const logs = await startLogs({ version, ...(options.logLevel !== undefined && { level: options.logLevel }) });
+  const scripts = options.json ? forScripts() : undefined;
+  return {
+    line(text) {
+      const plain = stripVTControlCharacters(text);
+      // what has several lines is a picture, whose facts come as an event
+      if (!plain.includes("\n")) logs.log("info", plain);
+    },
+    event(name, data) {
+      scripts?.event(name, data);
+      logs.log("info", name, { event: name, ...data });
+    },
+    problem(error) {
+      scripts?.problem(error);
+      logs.failed("the pipeline failed", error, { event: "error" });
+    },
+    stop() {
+      scripts?.stop();
+      logs.close();
+    },
+  };
 }
 
 /** The time of day that stands before a line. */

@@ -94,7 +94,7 @@ function stackOf(error: Error): string {
   return causes.join("\n");
 }
 
-function exitCode(error: unknown): number {
+export function exitCode(error: unknown): number {
   for (let e = error; e instanceof Error; e = e.cause) {
     if (e instanceof UsageError) return EXIT.usage;
     if (e instanceof MillraceError && e.code.endsWith("_UNREACHABLE")) return EXIT.unreachable;

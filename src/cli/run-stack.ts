@@ -1,12 +1,16 @@
 import { resolve } from "node:path";
+import { MillraceError } from "../errors.ts";
+import { publish } from "../events.ts";
+import type { Telemetry } from "../observe/otel/telemetry.ts";
 import { type Observer, startObserver } from "../observe/server.ts";
 import { noteSites } from "../plan/site.ts";
 import { Program } from "../reload/program.ts";
 import { type Stack, startStack } from "../stack.ts";
-import { type LiveOutput, liveOutput } from "./live-output.ts";
+import { type LiveOutput, liveOutput, logOutput } from "./live-output.ts";
 import { ProgramLoader } from "./modules/loader.ts";
-import { EXIT, onStderr, report } from "./output.ts";
+import { EXIT, exitCode, onStderr, report } from "./output.ts";
 import { findPipeline } from "./pipeline.ts";
+import { portHolder } from "./port-holder.ts";
 import { Reloader } from "./reload.ts";
 import { writeRunFile } from "./run-file.ts";
 import { type Settings, type StackOptions, settle } from "./settings.ts";
@@ -14,6 +18,9 @@ import { aborted, onStop } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
 import { FileWatch } from "./watch-files.ts";
+
+/** As of Spark's own page. */
+const DASHBOARD_PORT = 4040;
 
 export interface StackMode {
   readonly command: "dev" | "run";
@@ -36,7 +43,13 @@ export async function runStack(file: string | undefined, options: StackOptions, 
   if (entry === undefined && !mode.stay) {
     throw new UsageError("No pipeline was given.", "Name its file, or set `pipeline` in millrace.config.ts.");
   }
-  const out = liveOutput(options);
+  const isLog = options.logFormat === "json";
+  const out = isLog ? await logOutput(options, version()) : liveOutput(options);
+  const failed = (error: unknown): number => {
+    if (!isLog) return report(error, options);
+    out.problem(error);
+    return exitCode(error);
+  };
   const stop = onStop(() => out.line(onStderr("dim", "stopping (again to end at once)")));
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => {});
@@ -53,6 +66,7 @@ export async function runStack(file: string | undefined, options: StackOptions, 
   const unexpected = onUnexpected((error) => (entry === undefined ? failure.reject(error) : program.fail(error)));
   let stack: Stack | undefined;
   let observer: Observer | undefined;
+  let telemetry: Telemetry | undefined;
   let files: FileWatch | undefined;
   let removeRunFile = (): void => {};
   let code: number = EXIT.ok;
@@ -70,9 +84,11 @@ export async function runStack(file: string | undefined, options: StackOptions, 
         pages: settings.pages,
       });
     }
+    if (options.otlp) telemetry = await sendTelemetry(options.otlp, observer);
     if (stack !== undefined || observer !== undefined) removeRunFile = await tell(mode, settings, stack, observer);
     if (stack !== undefined || observer !== undefined) {
-      announce(stack, observer, performance.now() - startedAt, out);
+      const wanted = settings.ports.dashboard ?? DASHBOARD_PORT;
+      await announce(stack, observer, wanted, performance.now() - startedAt, out);
     }
     const over = Promise.race([aborted(stop.signal), failure.promise]);
     if (entry !== undefined && !stop.signal.aborted) {
@@ -96,15 +112,16 @@ export async function runStack(file: string | undefined, options: StackOptions, 
     if (mode.stay) await over;
     code = stop.signal.aborted ? stop.code() : EXIT.ok;
   } catch (error) {
-    code = report(error, options);
+    code = failed(error);
   }
   try {
     await files?.close();
     await program.stop();
+    await telemetry?.close();
     await observer?.close();
     await stack?.stop();
   } catch (error) {
-    code = report(error, options);
+    code = failed(error);
   } finally {
     removeRunFile();
     loader.release();
@@ -113,6 +130,22 @@ export async function runStack(file: string | undefined, options: StackOptions, 
     unexpected.release();
   }
   return code;
+}
+
+/** Throws DEPENDENCY_MISSING for an address that was asked for here; one that the environment has for all programs is only warned of. */
+async function sendTelemetry(endpoint: string, observer: Observer | undefined): Promise<Telemetry | undefined> {
+  const { startTelemetry } = await import("../observe/otel/telemetry.ts");
+  try {
+    return await startTelemetry({ endpoint, version: version(), log: observer?.log });
+  } catch (error) {
+    const isEverybodys = endpoint === process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+    if (!isEverybodys || !(error instanceof MillraceError)) throw error;
+    publish("warning", {
+      code: error.code,
+      message: `No telemetry is sent: ${error.reason} ${error.hint ?? ""}`.trim(),
+    });
+    return undefined;
+  }
 }
 
 /** For `millrace status` and `stop`. */
@@ -132,23 +165,38 @@ function tell(
   });
 }
 
-function announce(stack: Stack | undefined, observer: Observer | undefined, ms: number, out: LiveOutput): void {
-  const metrics = observer && `${observer.url}metrics`;
+async function announce(
+  stack: Stack | undefined,
+  observer: Observer | undefined,
+  dashboardWanted: number | undefined,
+  ms: number,
+  out: LiveOutput,
+): Promise<void> {
+  const { url } = observer ?? {};
   const servers = stack && { directory: stack.directory, layers: stack.layers };
-  out.event("ready", {
-    ms: Math.round(ms),
-    ...servers,
-    ...(observer && { dashboard: observer.url }),
-    ...(metrics && { metrics }),
-  });
+  out.event("ready", { ms: Math.round(ms), ...servers, ...(url && { dashboard: url, metrics: metricsOf(url) }) });
+  const line = async (name: string, address: string, wanted: number | undefined, whose = ""): Promise<string> => {
+    const holder = wanted === undefined ? undefined : await portHolder(wanted);
+    const by = holder === undefined ? "" : ` by ${holder}`;
+    const moved = wanted === undefined ? "" : onStderr("yellow", `  (${wanted} is taken${by})`);
+    return `  ${name.padEnd(10)}${onStderr("cyan", address)}${moved}${whose}`;
+  };
   const lines = (stack?.layers ?? []).map((l) => {
-    const moved = l.wanted === undefined ? "" : onStderr("yellow", `  (${l.wanted} is taken)`);
     const whose = l.owner === "yours" ? onStderr("yellow", `  yours, from ${l.variable}`) : "";
-    return `  ${l.name.padEnd(10)}${onStderr("cyan", l.address)}${moved}${whose}`;
+    return line(l.name, l.address, l.wanted, whose);
   });
-  if (observer !== undefined) lines.push(`  ${"dashboard".padEnd(10)}${onStderr("cyan", observer.url)}`);
-  if (metrics !== undefined) lines.push(`  ${"metrics".padEnd(10)}${onStderr("cyan", metrics)}`);
-  out.line(`${onStderr("bold", "millrace")} ready in ${Math.round(ms)} ms\n${lines.join("\n")}`);
+  if (observer !== undefined) {
+    const moved = dashboardWanted !== 0 && observer.port !== dashboardWanted;
+    lines.push(line("dashboard", observer.url, moved ? dashboardWanted : undefined));
+  }
+  out.line(`${onStderr("bold", "millrace")} ready in ${Math.round(ms)} ms\n${(await Promise.all(lines)).join("\n")}`);
+}
+
+/** Prometheus' page, with the token of the dashboard where it has one. */
+function metricsOf(dashboard: string): string {
+  const url = new URL(dashboard);
+  url.pathname = "/metrics";
+  return url.href;
 }
 
 /** What a pipeline forgot to catch. */

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { MillraceConfig } from "../config.ts";
+import type { LogLevel } from "../observe/logs.ts";
 import { applyEnv, findConfig } from "./config.ts";
 import type { CommonOptions } from "./output.ts";
 
@@ -11,6 +12,9 @@ export interface StackOptions extends CommonOptions {
   postgresPort?: number;
   redisPort?: number;
   metricsPort?: number;
+  otlp?: string;
+  logFormat?: "text" | "json";
+  logLevel?: LogLevel;
 }
 
 /** What options, config file and defaults come to, in this order. */

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { LogLevel } from "../../observe/logs.ts";
 
 /** Takes the exit code of a command. */
 export type Done = (code: number) => void;
@@ -19,8 +20,28 @@ export function servers(command: Command): Command {
     .addOption(port("kafka", 9092))
     .addOption(port("postgres", 5432))
     .addOption(port("redis", 6379))
-    .addOption(metricsPort());
+    .addOption(metricsPort())
+    .addOption(
+      new Option("--otlp <url>", "Send traces and metrics to this OpenTelemetry collector, by OTLP over HTTP.").env(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+      ),
+    )
+    .addOption(
+      new Option("--log-format <format>", "What goes to stderr: text for people, or JSON, one object a line.")
+        .choices(["text", "json"])
+        .env("MILLRACE_LOG_FORMAT")
+        .default("text"),
+    )
+    .addOption(
+      new Option("--log-level <level>", "The least that JSON logs hold; debug has a line for each batch.")
+        .choices(LOG_LEVELS)
+        .env("MILLRACE_LOG_LEVEL")
+        .default("info"),
+    );
 }
+
+/** As in observe/logs.ts, which is not loaded to show a help. */
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] satisfies LogLevel[];
 
 export function port(name: string, usual: number): Option {
   return new Option(
