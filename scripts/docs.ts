@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { monitoringFiles } from "./monitoring.ts";
 import { commandsPage } from "./reference/commands.ts";
 import { withOptionTables } from "./reference/connectors.ts";
 import { errorsPage } from "./reference/errors.ts";
@@ -16,6 +17,7 @@ export const PAGES: Readonly<Record<string, (text: string) => string>> = {
   "docs/commands.md": commandsPage,
   "docs/errors.md": errorsPage,
   "docs/settings.md": settingsPage,
+  ...Object.fromEntries(Object.entries(monitoringFiles()).map(([file, text]) => [file, () => text])),
   "llms.txt": llmsText,
 };
 

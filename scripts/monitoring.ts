@@ -61,8 +61,8 @@ ${ALERTS.map((a) => `| \`${a.name}\` (${a.severity}) | ${a.for} | ${a.action} |`
 
 With \`OTEL_EXPORTER_OTLP_ENDPOINT\` set (or \`--otlp http://host:4318\` on \`dev\` and \`run\`) traces and metrics go to a collector by OTLP over HTTP. The packages are installed beside Millrace:
 
-\`\`\`sh
-npm install @opentelemetry/api @opentelemetry/resources @opentelemetry/sdk-trace-base @opentelemetry/sdk-metrics @opentelemetry/exporter-trace-otlp-http @opentelemetry/exporter-metrics-otlp-http
+\`\`\`sh no-run: the packages of other projects are not installed by a test
+$ npm install @opentelemetry/api @opentelemetry/resources @opentelemetry/sdk-trace-base @opentelemetry/sdk-metrics @opentelemetry/exporter-trace-otlp-http @opentelemetry/exporter-metrics-otlp-http
 \`\`\`
 
 - A batch is one span, \`batch NAME\`, with its number, rows, lateness and state; its phases are below it: \`latestOffset\`, \`walCommit\`, \`poll TOPIC\`, \`compute\`, one \`write SINK\` for

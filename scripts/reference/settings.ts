@@ -140,6 +140,12 @@ const VARIABLES: readonly (readonly [name: string, doc: string])[] = [
   ["MILLRACE_REDIS", "Address of the cache, `redis://user:password@host:6379/0`."],
   ["MILLRACE_LAKE", "Folder, or on Spark a URL, below which relative paths of `delta` lie."],
   ["MILLRACE_PLANNING", "Set by `millrace plan` while it looks at a program, which then does nothing."],
+  ["MILLRACE_LOG_FORMAT", "`json`: one JSON object a line on standard error; as `--log-format`."],
+  ["MILLRACE_LOG_LEVEL", "From which level on; as `--log-level`."],
+  [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "Where traces and metrics go, `http://collector:4318`; the other `OTEL_...` variables are told under [Metrics](metrics.md#opentelemetry).",
+  ],
   ["SPARK_REMOTE", "Address of a Spark Connect server, `sc://host:15002`; the program then runs there."],
   ["NO_COLOR, FORCE_COLOR", "No colours, or colours also where the output is no terminal."],
 ];
@@ -156,6 +162,23 @@ export function namesInSources(): string[] {
     for (const [, name] of text.matchAll(/\bconf\w*(?:\[|\(conf,\s*)"((?:spark|millrace)\.[\w.]+)"/g)) names.add(name!);
   }
   return [...names].sort();
+}
+
+/** The variables of the environment with our name that the sources read. */
+export function variablesInSources(): string[] {
+  const src = fileURLToPath(new URL("../../src", import.meta.url));
+  const names = new Set<string>();
+  for (const file of readdirSync(src, { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
+    for (const [name] of readFileSync(join(src, file), "utf8").matchAll(/\bMILLRACE_[A-Z_]*[A-Z]\b/g)) names.add(name);
+  }
+  return [...names].sort();
+}
+
+export function variablesInTable(): string[] {
+  return VARIABLES.map(([name]) => name)
+    .filter((name) => name.startsWith("MILLRACE_"))
+    .sort();
 }
 
 export function namesInTable(): string[] {

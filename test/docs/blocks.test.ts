@@ -13,10 +13,10 @@ import { fillTables, fillTopics } from "./sample.ts";
 const exec = promisify(execFile);
 
 /** Blocks of TypeScript that are compiled and not run, and other code that nothing looks at. Neither may grow. */
-const MOST = { compiledOnly: 2, unchecked: 12 };
+const MOST = { compiledOnly: 2, unchecked: 8 };
 
 const all = pages.flatMap(fencesOf);
-const isCode = (f: Fence) => !["", "text", "json", "mermaid"].includes(f.language) || f.marks.has("output");
+const isCode = (f: Fence) => !["", "text", "json", "mermaid"].includes(f.language);
 const ts = all.filter((f) => f.language === "ts" || f.language === "tsx");
 const runnable = ts.filter((f) => !f.marks.has("no-run") && !f.marks.has("file") && !f.marks.has("part"));
 const place = (f: Fence) => `${f.page}:${f.line}`;
