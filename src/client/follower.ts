@@ -179,7 +179,7 @@ export class Follower {
     this.#unknown = new Set([...this.#views.keys()].filter((name) => !there.includes(name)));
     for (const name of this.#unknown) {
       this.#views.get(name)?.fail({
-        code: "VIEW_NOT_FOUND",
+        code: "NOT_FOUND",
         message: `There is no view ${name}.`,
         hint: there.length === 0 ? "The pipeline declares none yet." : `There are: ${there.join(", ")}.`,
       });

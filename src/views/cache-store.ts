@@ -35,7 +35,8 @@ interface RawEntry {
 /** Turns a key and what lies under it into a row. */
 interface Reading {
   readonly shape: ViewShape;
-  readonly row: (raw: RawEntry) => Row | undefined;
+  /** Undefined: the row does not belong to the view. Null: a part of its key is not what the schema says. */
+  readonly row: (raw: RawEntry) => Row | undefined | null;
 }
 
 export async function openCacheStore(definition: ViewDefinition): Promise<ViewStore> {
@@ -116,8 +117,8 @@ class CacheStore implements ViewStore {
       if (entry === undefined) continue;
       const expiresAt = write.ttlMs === undefined ? undefined : now + write.ttlMs;
       const row = this.#reading.row({ parts, entry, isText, expiresAt });
-      if (row !== undefined) changes.push({ row });
-      else changes.push({ gone: this.#idOf(parts) });
+      if (row === undefined) changes.push({ gone: this.#idOf(parts) });
+      else if (row !== null) changes.push({ row });
     }
     return { changes };
   }
@@ -178,7 +179,7 @@ class CacheStore implements ViewStore {
     const { name, place } = this.#definition;
     publish("warning", {
       code: "VIEW_KEY_NOT_SHOWN",
-      message: `The view ${name} of ${place} leaves out keys such as ${key}, which are neither a hash nor a JSON object.`,
+      message: `The view ${name} of ${place} leaves out keys such as ${key}, which hold neither a hash nor a JSON object, or whose parts are not of the schema's types.`,
       detail: { view: name, key },
     });
   }
@@ -186,7 +187,8 @@ class CacheStore implements ViewStore {
   #rows(raw: readonly RawEntry[], into: Map<string, Row>): void {
     for (const entry of raw) {
       const row = this.#reading.row(entry);
-      if (row !== undefined) into.set(row.id, row);
+      if (row === null) this.#sayOther(keyOf(this.#definition.template!, entry.parts));
+      else if (row !== undefined) into.set(row.id, row);
     }
   }
 
@@ -278,9 +280,15 @@ function readingOf(definition: ViewDefinition, schema: StructType | undefined, s
         if (value === undefined || value === null) return null;
         return isText ? text(value as string) : nested(value);
       });
+      if (readers.some(({ part }, i) => part >= 0 && values[i] === null)) return null;
       return where === undefined || holds(definition, where, typed(values)) ? make(values, expiresAt) : undefined;
     },
   };
+}
+
+/** The key that its parts were taken from. */
+function keyOf(template: readonly string[], parts: readonly string[]): string {
+  return template.map((part, i) => (i % 2 === 0 ? part : parts[(i - 1) / 2])).join("");
 }
 
 function holds(definition: ViewDefinition, where: (row: unknown) => boolean, row: unknown): boolean {

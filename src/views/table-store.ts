@@ -60,14 +60,27 @@ export async function openTableStore(definition: ViewDefinition): Promise<ViewSt
 
 interface TableColumn {
   readonly field: StructField;
-  /** The table's own type is text of PostgreSQL, whose order a collation decides. */
   readonly oid: number;
+  /** Never null: then an index on the column serves in both directions. */
+  readonly isNotNull: boolean;
 }
 
 async function columnsOf(client: pg.ClientBase, table: TableName): Promise<Map<string, TableColumn>> {
   const { fields } = await client.query(`SELECT * FROM ${table.sql} LIMIT 0`);
+  const { rows } = await client.query({
+    text: "SELECT attname AS name FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND attnotnull",
+    values: [table.sql],
+  });
+  const notNull = new Set(rows.map((row) => row.name as string));
   return new Map(
-    fields.map((f) => [f.name, { field: { name: f.name, type: typeOf(f), nullable: true }, oid: f.dataTypeID }]),
+    fields.map((f) => [
+      f.name,
+      {
+        field: { name: f.name, type: typeOf(f), nullable: true },
+        oid: f.dataTypeID,
+        isNotNull: notNull.has(f.name),
+      },
+    ]),
   );
 }
 
@@ -158,9 +171,10 @@ class TableStore implements ViewStore {
     const order = shape.order.map(({ column, descending }) => {
       const name = quoteIdentifier(column);
       const isText = fields.find((f) => f.name === column)!.type.kind === "string";
-      const isOwnText = [25, 1043].includes(found.get(column)!.oid);
+      const { oid, isNotNull } = found.get(column)!;
+      const isOwnText = [25, 1043].includes(oid);
       const sql = isText ? `${isOwnText ? name : `${name}::text`} COLLATE "C"` : name;
-      return `${sql} ${descending ? "DESC" : "ASC"} NULLS LAST`;
+      return `${sql} ${descending ? "DESC" : "ASC"}${isNotNull ? "" : " NULLS LAST"}`;
     });
     this.#select = `SELECT json_build_array(true, ${values})::text FROM ${table.sql} ${
       where === undefined ? "" : `WHERE (${where})`

@@ -47,7 +47,7 @@ describe("live views of what a query writes", () => {
       { hour: at(1), origin: "ATL", flights: 4n, delay: 2 },
     );
     await query.processAllAvailable();
-    await expect.poll(() => delays.rows.length).toBe(2);
+    await expect.poll(() => delays.rows.length, { timeout: 10_000 }).toBe(2);
     expect(changes).toMatchObject([{ kind: "rows" }, { kind: "changes", upserted: [{}, {}], removed: [] }]);
     expect(delays.rows).toEqual([
       { hour: at(2), origin: "LAX", flights: 2n ** 60n, delay: null },
@@ -57,7 +57,7 @@ describe("live views of what a query writes", () => {
     // An older hour is not written to the cache, so it does not show.
     source.addData({ hour: at(0), origin: "ATL", flights: 1n, delay: 9 });
     await query.processAllAvailable();
-    await expect.poll(() => delays.rows.length).toBe(3);
+    await expect.poll(() => delays.rows.length, { timeout: 10_000 }).toBe(3);
     expect(airports.get("ATL")?.flights).toBe(4n);
     c.close();
     await query.stop();

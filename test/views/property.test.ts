@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ClientOptions, client, type LiveView } from "../../src/client/index.ts";
 import { openTargets, wroteBeside } from "../../src/connectors/written.ts";
 import { MemoryStream } from "../../src/testing/memory-stream.ts";
-import { schema, t } from "../../src/types/schema.ts";
+import { type Infer, schema, t } from "../../src/types/schema.ts";
 import { startWorld, type World } from "./setup.ts";
 
 /** Every batch writes pairs: two rows of the same number with the same value. A reader that sees them differ, saw half of a batch. */
@@ -45,7 +45,7 @@ function unsteady(): { fetch: NonNullable<ClientOptions["fetch"]>; cut(): void; 
   };
 }
 
-type HalfRow = { pair: number; side: string; value: bigint; version: number };
+type HalfRow = Infer<typeof Half>;
 
 function watchPairs(view: LiveView<HalfRow>, faults: string[]): void {
   view.subscribe(() => {

@@ -13,7 +13,7 @@ export interface World extends AsyncDisposable {
   readonly observer: Observer;
   readonly database: pg.Client;
   readonly cache: Redis;
-  readonly stack: Stack;
+  readonly stack: Stack<"postgres" | "redis">;
   readonly folder: string;
   /** A new checkpoint folder. */
   checkpoint(): string;
