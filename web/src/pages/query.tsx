@@ -3,6 +3,7 @@ import type { PartitionLag, QueryDetail, QuerySummary } from "../../../src/obser
 import { useApi } from "../api.ts";
 import { Stat, Term } from "../explain.tsx";
 import * as f from "../format.ts";
+import type { Sample } from "../live/reducer.ts";
 import { learn, live, processNow, queries, status } from "../live/store.ts";
 import { Batches } from "../query/batches.tsx";
 import { Charts } from "../query/charts.tsx";
@@ -46,11 +47,13 @@ export function Query({ name }: { name: string }) {
   );
 }
 
+const NONE: readonly Sample[] = [];
+
 function QueryView({ detail }: { detail: QueryDetail }) {
   const now = processNow.value;
   const title = titleOf(detail);
   const batches = live.value.batches[detail.id] ?? detail.history;
-  const samples = live.value.samples[detail.id] ?? [];
+  const samples = live.value.samples[detail.id] ?? NONE;
   const answers = answersOf(detail, samples, now);
   const slow = isOver(detail) ? null : (detail.bottleneck ?? timeSpent(detail, batches));
   return (

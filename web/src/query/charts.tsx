@@ -3,6 +3,7 @@ import type { BatchSummary } from "../../../src/observe/api.ts";
 import * as f from "../format.ts";
 import type { Sample } from "../live/reducer.ts";
 import { Chart, type Series } from "../ui/chart.tsx";
+import { useThrottled } from "../ui/throttled.ts";
 import { inOrder, phaseTitle, replaySpeed } from "../words.ts";
 
 const DAY_S = 86_400;
@@ -24,8 +25,17 @@ export function phaseColor(phase: string): string {
   return PHASE_COLORS[phase] ?? "--phase-7";
 }
 
+/** Six canvases are not drawn ten times a second: nobody sees the difference, and processors do. */
+const DRAW_MS = 400;
+
 /** How the query went over its last batches. */
-export function Charts({ batches, samples }: { batches: readonly BatchSummary[]; samples: readonly Sample[] }) {
+export function Charts(props: { batches: readonly BatchSummary[]; samples: readonly Sample[] }) {
+  const batches = useThrottled(props.batches, DRAW_MS);
+  const samples = useThrottled(props.samples, DRAW_MS);
+  return useMemo(() => <Drawn batches={batches} samples={samples} />, [batches, samples]);
+}
+
+function Drawn({ batches, samples }: { batches: readonly BatchSummary[]; samples: readonly Sample[] }) {
   const at = useMemo(() => batches.map((b) => Date.parse(b.timestamp)), [batches]);
   const none = "No batch yet";
   const rates = useMemo(() => ratesOf(batches, at), [batches, at]);
