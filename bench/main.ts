@@ -14,6 +14,7 @@ const BENCHMARKS: Record<string, string> = {
   window: "Kafka JSON -> hourly window by origin, durable state, broker in the same process",
   lake: "Kafka JSON -> Delta",
   latency: "produce -> visible in PostgreSQL",
+  live: "10,000 events/s with and without 200 open pages",
   startup: "process start -> first result of a small query",
   ingest: "Kafka record batches -> DuckDB columns",
 };
