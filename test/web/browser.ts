@@ -61,12 +61,14 @@ export interface WatchedPage {
   serverIsDown: boolean;
 }
 
+export interface OpenOptions {
+  /** Default light. */
+  readonly look?: Look;
+  readonly reducedMotion?: "reduce" | "no-preference";
+}
+
 /** Opens an address as somebody with that look would, and waits until the page is loaded. */
-export async function open(
-  browser: Browser,
-  url: string,
-  options: { look?: Look; reducedMotion?: "reduce" | "no-preference" } = {},
-): Promise<WatchedPage> {
+export async function open(browser: Browser, url: string, options: OpenOptions = {}): Promise<WatchedPage> {
   const { look = "light", reducedMotion = "no-preference" } = options;
   const context = await browser.newContext({ ...LOOKS[look], reducedMotion, locale: "en-US", timezoneId: "UTC" });
   const page = await context.newPage();

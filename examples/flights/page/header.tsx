@@ -12,7 +12,7 @@ export function Header() {
     return {
       flights: countText(history.total(until, 24).flights),
       delay: delayText(delay),
-      alerts: countText(alerts.between(until - 48, until).length),
+      alerts: countText(alerts.between(until - 168, until).length),
     };
   });
   return (
@@ -34,7 +34,7 @@ export function Header() {
           <dd>{facts.value.delay}</dd>
         </div>
         <div>
-          <dt>Alerts in two days</dt>
+          <dt>Alerts in a week</dt>
           <dd>{facts.value.alerts}</dd>
         </div>
       </dl>
