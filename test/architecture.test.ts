@@ -85,9 +85,12 @@ const ALLOWED: Record<string, readonly string[]> = {
   "config.ts": [],
   reload: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts", "stop-signal.ts"],
   planning: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts"],
+  query: ["types", "plan", "engine", "dataframe", "connectors", "kafka/client", "observe", "session.ts"],
   cli: [
     "stack.ts",
     "session.ts",
+    "query",
+    "dataframe",
     "reload",
     "config.ts",
     "process-id.ts",

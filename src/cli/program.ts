@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { nearest } from "../errors.ts";
 import { declarePipeline } from "./declare/pipeline.ts";
 import { declareProject } from "./declare/project.ts";
+import { declareQuery } from "./declare/query.ts";
 import { examples } from "./declare/shared.ts";
 import { declareTopics } from "./declare/topics.ts";
 import { type CommonOptions, EXIT, report, UsageError } from "./output.ts";
@@ -90,5 +91,6 @@ export function build(done: (code: number) => void): Command {
   declareProject(program, done);
   declarePipeline(program, done);
   declareTopics(program, done);
+  declareQuery(program, done);
   return program;
 }
