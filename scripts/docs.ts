@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { monitoringFiles } from "./monitoring.ts";
+import { apiPage } from "./reference/api.ts";
 import { commandsPage } from "./reference/commands.ts";
 import { withOptionTables } from "./reference/connectors.ts";
 import { errorsPage } from "./reference/errors.ts";
@@ -15,6 +16,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 export const PAGES: Readonly<Record<string, (text: string) => string>> = {
   "docs/connectors.md": withOptionTables,
   "docs/commands.md": commandsPage,
+  "docs/api.md": apiPage,
   "docs/errors.md": errorsPage,
   "docs/settings.md": settingsPage,
   ...Object.fromEntries(Object.entries(monitoringFiles()).map(([file, text]) => [file, () => text])),
