@@ -99,26 +99,33 @@ function typeOf(at: string): { doc: string; members: Member[] } {
   const [file, name] = at.split(" ") as [string, string];
   const text = readFileSync(join(src, file), "utf8");
   const head = new RegExp(
-    `(?:/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\n)?(?:export )?(?:abstract )?(?:class|interface) ${name}\\b`,
+    `(?:/\\*\\*((?:(?!\\*/)[\\s\\S])*)\\*/\\n)?(?:export )?(?:abstract )?(class|interface) ${name}\\b`,
   ).exec(text);
   if (head === null) throw new Error(`there is no ${name} in src/${file}`);
   const from = text.indexOf("{\n", head.index + head[0].length) + 2;
   const body = text.slice(from, text.indexOf("\n}", from));
-  return { doc: firstSentence(head[1]), members: membersOf(body) };
+  return { doc: firstSentence(head[1]), members: membersOf(body, head[2] === "interface") };
 }
 
+const NO_NAMES = new Set(
+  "constructor declare protected private abstract return readonly async static override".split(" "),
+);
+
 /** Methods and properties of a class or interface: what stands two spaces from the left. */
-function membersOf(body: string): Member[] {
+function membersOf(body: string, isInterface: boolean): Member[] {
   const members = new Map<string, Member>();
   const pattern =
     /(?:^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^ {2}((?:static |async |get |readonly |override |\*)*)([A-Za-z]\w*)(\??)(?=[<(:?\s])/gm;
   for (const match of body.matchAll(pattern)) {
     const [whole, comment, , name] = match as unknown as [string, string | undefined, string, string];
-    if (["constructor", "declare", "protected", "private", "return", "set"].includes(name) || members.has(name))
-      continue;
     const rest = body.slice(match.index + whole.length);
+    // Words before a private name, and setters.
+    if (NO_NAMES.has(name) || (/^(?:get|set)$/.test(name) && rest.startsWith(" ")) || members.has(name)) continue;
     const call = /^(?:<|\()/.test(rest) && !whole.includes(" get ") ? `${name}(${parametersOf(rest)})` : name;
-    members.set(name, { name, call, doc: firstSentence(comment) });
+    const doc = firstSentence(comment);
+    // A field of a class that nobody explains is there for other files.
+    if (doc === "" && call === name && !isInterface) continue;
+    members.set(name, { name, call, doc });
   }
   return [...members.values()];
 }
@@ -150,7 +157,7 @@ function parametersOf(text: string): string {
   names.push(current);
   return names
     .map((n) => /^\s*(\.{3})?(\w+)(\?)?(?=\s*[:=]|\s*\?|\s*$)/.exec(n))
-    .flatMap((m) => (m === null ? [] : [`${m[1] ?? ""}${m[2]}${m[3] ?? ""}`]))
+    .flatMap((m) => (m === null ? [] : [`${m[1] ?? ""}${m[2]!.replace(/^_/, "")}${m[3] ?? ""}`]))
     .join(", ");
 }
 
