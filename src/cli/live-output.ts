@@ -52,7 +52,7 @@ export function clock(): string {
 }
 
 function forPeople(options: CommonOptions): LiveOutput {
-  const status: StatusLine = startStatusLine();
+  const status: StatusLine = startStatusLine({ reasons: false });
   const off = [
     subscribe("warning", (e) => {
       if (e.code !== "PORT_TAKEN") status.log(`${onStderr("yellow", "warning")} ${e.message}`);

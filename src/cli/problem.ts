@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { relative } from "node:path";
-import { MillraceError } from "../errors.ts";
+import { fileURLToPath } from "node:url";
+import { MillraceError, nearest } from "../errors.ts";
 import { faultStack } from "../plan/site.ts";
 import { type Place, placeOfName, placeOfStack, placeOfUnread } from "./modules/place.ts";
 import { SourceError } from "./modules/source-error.ts";
@@ -31,14 +32,25 @@ function toldBy(error: unknown): Omit<Problem, "place"> {
   const { code } = error as NodeJS.ErrnoException;
   const missing = /^The requested module '([^']+)' does not provide an export named '([^']+)'$/.exec(error.message);
   if (missing !== null) {
+    const near = nearest(missing[2]!, exportsOf(missing[1]!));
     return {
       code: "EXPORT_NOT_FOUND",
       message: `${missing[1]} exports no ${missing[2]}.`,
-      hint: "A type is imported with `import type`, or `type` before its name.",
+      hint:
+        near === undefined
+          ? "A type is imported with `import type`, or `type` before its name."
+          : `Did you mean ${near}?`,
     };
   }
   const message = error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
   return { code: code ?? (error.name === "SyntaxError" ? "SYNTAX_ERROR" : "ERROR"), message, hint: undefined };
+}
+
+/** The names that this package exports. */
+function exportsOf(specifier: string): string[] {
+  if (!/^millrace(\/|$)/.test(specifier)) return [];
+  // It was loaded before its names were looked for, so it is at hand.
+  return Object.keys(createRequire(import.meta.url)(fileURLToPath(import.meta.resolve(specifier))) as object);
 }
 
 /** A query that failed says why by its cause. */

@@ -1,6 +1,7 @@
 import type { ExplainMode } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import type { Relation } from "../plan/relation.ts";
+import { blame, noteSite } from "../plan/site.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { Column } from "./column.ts";
 import type { SessionContext } from "./context.ts";
@@ -36,8 +37,15 @@ export abstract class DataFrameActions<R> {
   }
 
   async *#chunks(plan: Relation): AsyncGenerator<readonly R[]> {
-    const rows = (await this.session.backend()).run(forScript(plan, this.session.views), this.session.confValues());
-    yield* rows as AsyncIterable<readonly R[]>;
+    const call = {};
+    noteSite(call);
+    try {
+      const rows = (await this.session.backend()).run(forScript(plan, this.session.views), this.session.confValues());
+      yield* rows as AsyncIterable<readonly R[]>;
+    } catch (error) {
+      blame(error, call);
+      throw error;
+    }
   }
   async #rows(plan: Relation): Promise<R[]> {
     const all: R[] = [];

@@ -2,6 +2,7 @@ import type { SinkTarget, StreamingQueryHandle, Trigger as TriggerSpec } from ".
 import type { OutputMode } from "../connectors/connector.ts";
 import { MillraceError } from "../errors.ts";
 import { parseIntervalMicros } from "../plan/interval.ts";
+import { fromCall } from "../plan/site.ts";
 import type { DataFrame } from "./dataframe.ts";
 import { type OptionValue, SinkOptions } from "./options.ts";
 import { isStreaming } from "./relations.ts";
@@ -103,11 +104,11 @@ export class DataStreamWriter<R> extends SinkOptions<keyof R & string> {
 
   /** Starts the query; resolves when it runs. */
   async start(path?: string): Promise<StreamingQueryHandle> {
-    return this.#start(path);
+    return fromCall(() => this.#start(path));
   }
   /** Starts the query into a table, which is made where it is not there: `format("delta").toTable("flights")`. */
   async toTable(name: string): Promise<StreamingQueryHandle> {
-    return this.#start(undefined, name);
+    return fromCall(() => this.#start(undefined, name));
   }
 
   async #start(path: string | undefined, table?: string): Promise<StreamingQueryHandle> {

@@ -1,5 +1,6 @@
 import type { BatchTarget, TableTarget } from "../backend.ts";
 import { MillraceError, nearest } from "../errors.ts";
+import { fromCall } from "../plan/site.ts";
 import type { DataFrame } from "./dataframe.ts";
 import { SinkOptions } from "./options.ts";
 import { isStreaming } from "./relations.ts";
@@ -48,7 +49,8 @@ export class DataFrameWriter<R> extends SinkOptions<keyof R & string> {
       mode: this.#mode,
       partitionBy: this.partitions,
     };
-    await (await this.#df.session.backend()).write(this.#df.plan, target, this.#df.session.confValues());
+    const { session, plan } = this.#df;
+    await fromCall(async () => (await session.backend()).write(plan, target, session.confValues()));
   }
   /**
    * Computes the rows and writes them as a table, matched by name where it is there already (append). Its format is the one given, or
@@ -67,11 +69,8 @@ export class DataFrameWriter<R> extends SinkOptions<keyof R & string> {
     refuseStream(this.#df);
     const { path, ...options } = this.given;
     const { session, plan } = this.#df;
-    await (await session.backend()).catalog.writeTable(
-      plan,
-      { name, method, mode, format: this.formatName, path, options, partitionBy: this.partitions },
-      session.confValues(),
-    );
+    const table = { name, method, mode, format: this.formatName, path, options, partitionBy: this.partitions };
+    await fromCall(async () => (await session.backend()).catalog.writeTable(plan, table, session.confValues()));
   }
 
   /** As `format("parquet").save(path)`. */

@@ -8,6 +8,8 @@ export interface StatusLineOptions {
   stream?: NodeJS.WriteStream;
   /** Time between two lines per query where there is no terminal, in milliseconds; default 10,000. */
   plainEveryMs?: number;
+  /** Whether a query that fails is told with its reason; default true. False for who tells it more fully. */
+  reasons?: boolean;
   /** The clock in milliseconds, for tests. */
   now?: () => number;
 }
@@ -118,8 +120,8 @@ export function startStatusLine(options: StatusLineOptions = {}): StatusLine {
     subscribe("query.terminated", (e) => {
       const q = of(e.id, e.name);
       q.state = e.error === null ? "ended" : "failed";
-      q.detail = e.error === null ? "" : firstLine(e.error.message);
-      changed(q, true);
+      q.detail = e.error === null || options.reasons === false ? "" : firstLine(e.error.message);
+      if (e.error === null || options.reasons !== false) changed(q, true);
     }),
   ];
   const timer = isTerminal ? setInterval(() => draw(), 200) : undefined;
@@ -150,7 +152,7 @@ function take(q: QueryState, p: StreamingQueryProgress, now: number): void {
 function describe(q: QueryState, now: number): string {
   const parts = [q.name.padEnd(10)];
   if (q.state === "failed" || q.state === "restarting") {
-    parts.push(`${q.state} ${q.detail}`);
+    parts.push(q.detail === "" ? q.state : `${q.state} ${q.detail}`);
     return parts.join(" ");
   }
   const facts: string[] = [];

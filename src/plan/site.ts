@@ -30,3 +30,15 @@ export function blame(error: unknown, relation: object): void {
 export function faultStack(error: object): string | undefined {
   return faults.get(error)?.stack;
 }
+
+/** Does what the user called for: an error that comes of it later still points to the call. */
+export async function fromCall<T>(run: () => Promise<T>): Promise<T> {
+  const call = {};
+  noteSite(call);
+  try {
+    return await run();
+  } catch (error) {
+    blame(error, call);
+    throw error;
+  }
+}
