@@ -87,6 +87,11 @@ export function clock(ms: number | null | undefined): string {
   return known(ms) ? new Date(ms).toLocaleTimeString("en-GB") : UNKNOWN;
 }
 
+/** Time of day, with the date where it is not of the last hours. */
+export function shortMoment(ms: number, now: number): string {
+  return Math.abs(now - ms) < 20 * 3_600_000 ? clock(ms) : moment(ms);
+}
+
 /** Date and time in the reader's own zone, `2026-11-23 12:04:05`. */
 export function moment(ms: number | null | undefined): string {
   if (!known(ms)) return UNKNOWN;

@@ -134,7 +134,7 @@ test("where the time went", () => {
   expect(timeSpent({ state: "running" }, [batch(1), batch(2)])).toBe(
     "None, it keeps up. Of a batch, 80 % goes into: compute and deliver.",
   );
-  expect(timeSpent({ state: "idle" }, [batch(1)])).toBe("None: there is nothing new to read.");
+  expect(timeSpent({ state: "idle" }, [batch(1)])).toBe("None; there is nothing new to read.");
   expect(timeSpent({ state: "running" }, [])).toBeNull();
   expect(inOrder(["zebra", "commitOffsets", "addBatch", "latestOffset", "addBatch"])).toEqual([
     "latestOffset",

@@ -220,7 +220,7 @@ export function inOrder(phases: Iterable<string>): string[] {
 
 /** Where the time of the last batches went, in a sentence, of a query that keeps up; null before the first batch. */
 export function timeSpent(q: Pick<QuerySummary, "state">, batches: readonly BatchSummary[]): string | null {
-  if (q.state === "idle") return "None: there is nothing new to read.";
+  if (q.state === "idle") return "None; there is nothing new to read.";
   const last = batches.slice(-20);
   const total = last.reduce((sum, b) => sum + b.ms, 0);
   const phases = new Map<string, number>();

@@ -3,7 +3,7 @@ import type { MessagePage, RecordText, TopicMessage } from "../../../src/observe
 import { ask, Failure, path } from "../api.ts";
 import { Term } from "../explain.tsx";
 import * as f from "../format.ts";
-import { generation } from "../live/store.ts";
+import { generation, processNow } from "../live/store.ts";
 import { Badge, Empty, Loading, Panel, Trouble } from "../ui/parts.tsx";
 import { Scroll, Text } from "../ui/scroll.tsx";
 import {
@@ -75,7 +75,15 @@ export function Messages({ topic, partitions }: { topic: string; partitions: num
             : `${f.plural(shown.scanned, "message")} looked through${shown.end ? ", all there are" : ""}.`}
         </Empty>
       ) : (
-        <MessageTable messages={shown.messages} open={open} toggle={(id) => setOpen(open === id ? null : id)} />
+        <MessageTable
+          messages={shown.messages}
+          open={open}
+          toggle={(id) => {
+            setOpen(open === id ? null : id);
+            // What is read must not be carried away by what comes in.
+            if (open !== id) setPaused(true);
+          }}
+        />
       )}
       {shown !== undefined && !isTail && (
         <p class="page-end">
@@ -202,9 +210,10 @@ function SeekForm({ seek, partitions, apply }: { seek: Seek; partitions: number;
         apply(form);
       }}
     >
-      <label class="field">
-        From
+      <div class="field">
+        <label for="from">From</label>
         <select
+          id="from"
           value={form.from}
           onChange={(event) => {
             const next = set({ from: event.currentTarget.value as Seek["from"], at: "" });
@@ -216,7 +225,7 @@ function SeekForm({ seek, partitions, apply }: { seek: Seek; partitions: number;
           <option value="offset">an offset</option>
           <option value="time">a time</option>
         </select>
-      </label>
+      </div>
       {form.from === "offset" && (
         <label class="field">
           Offset
@@ -239,9 +248,13 @@ function SeekForm({ seek, partitions, apply }: { seek: Seek; partitions: number;
           />
         </label>
       )}
-      <label class="field">
-        Partition
-        <select value={form.partition} onChange={(event) => apply(set({ partition: event.currentTarget.value }))}>
+      <div class="field">
+        <label for="partition">Partition</label>
+        <select
+          id="partition"
+          value={form.partition}
+          onChange={(event) => apply(set({ partition: event.currentTarget.value }))}
+        >
           <option value="">all</option>
           {Array.from({ length: partitions }, (_, i) => (
             <option key={i} value={String(i)}>
@@ -249,7 +262,7 @@ function SeekForm({ seek, partitions, apply }: { seek: Seek; partitions: number;
             </option>
           ))}
         </select>
-      </label>
+      </div>
       <label class="field search">
         Search in key and value
         <input type="search" value={form.search} onInput={(event) => set({ search: event.currentTarget.value })} />
@@ -317,7 +330,7 @@ function MessageRow({ message: m, open, toggle }: { message: TopicMessage; open:
             title={f.moment(m.timestamp)}
             onClick={toggle}
           >
-            {f.clock(m.timestamp)}
+            {f.shortMoment(m.timestamp, processNow.value)}
             <span class="sr">
               , message {m.offset} of partition {m.partition}
             </span>

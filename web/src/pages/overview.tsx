@@ -5,7 +5,8 @@ import { Stat, Term } from "../explain.tsx";
 import * as f from "../format.ts";
 import { connection, generation, learn, live, processNow, queries, status } from "../live/store.ts";
 import { link } from "../router.ts";
-import { Badge, Empty, Mark } from "../ui/parts.tsx";
+import { Badge, Empty, Mark, Panel } from "../ui/parts.tsx";
+import { Scroll } from "../ui/scroll.tsx";
 import { Sparkline, window } from "../ui/sparkline.tsx";
 import { type Answer, answersOf, headline, isOver, type Tone, titleOf, toneOf } from "../words.ts";
 
@@ -13,7 +14,8 @@ import { type Answer, answersOf, headline, isOver, type Tone, titleOf, toneOf } 
 export function Overview() {
   const all = queries.value;
   const open = all.filter((q) => !isOver(q));
-  const over = all.filter(isOver);
+  const failed = all.filter((q) => q.state === "failed");
+  const ended = all.filter((q) => q.state === "ended");
   const first = firstSentence();
   return (
     <>
@@ -31,14 +33,65 @@ export function Overview() {
         </Empty>
       )}
       <ul class="cards" aria-label="Queries">
-        {[...open, ...over].map((query) => (
+        {[...open, ...failed].map((query) => (
           <li key={query.id}>
             <QueryCard query={query} />
           </li>
         ))}
       </ul>
+      {ended.length > 0 && <Ended queries={ended} />}
       <Servers />
     </>
+  );
+}
+
+/** Queries that are done need no card each. */
+function Ended({ queries }: { queries: readonly QuerySummary[] }) {
+  return (
+    <Panel title="Ended">
+      <Scroll label="Queries that have ended">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Query</th>
+              <th scope="col">
+                <Term name="query.lastBatchAt">Last batch</Term>
+              </th>
+              <th scope="col" class="num">
+                <Term name="query.batches">Batches</Term>
+              </th>
+              <th scope="col" class="num">
+                <Term name="query.inputRows">Rows read</Term>
+              </th>
+              <th scope="col" class="num">
+                <Term name="query.outputRows">Rows delivered</Term>
+              </th>
+              <th scope="col" class="num">
+                <Term name="query.lateRows">Late rows</Term>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {queries.map((q) => (
+              <tr key={q.id}>
+                <th scope="row">
+                  <a href={link("query", q.name ?? q.id)}>{titleOf(q)}</a>
+                </th>
+                <td>{q.lastBatchAt === null ? <span class="none">no batch</span> : f.moment(q.lastBatchAt)}</td>
+                <td class="num">{f.count(q.batches)}</td>
+                <td class="num" title={f.exact(q.inputRows)}>
+                  {f.count(q.inputRows)}
+                </td>
+                <td class="num" title={f.exact(q.outputRows)}>
+                  {f.count(q.outputRows)}
+                </td>
+                <td class="num">{f.count(q.lateRows)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </Panel>
   );
 }
 

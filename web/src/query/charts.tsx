@@ -49,6 +49,7 @@ function Drawn({ batches, samples }: { batches: readonly BatchSummary[]; samples
       <Chart
         title="Input against processing"
         explain="page.inputRate"
+        whole
         unit="rows/s, by batch"
         at={at}
         series={rates}
@@ -70,6 +71,7 @@ function Drawn({ batches, samples }: { batches: readonly BatchSummary[]; samples
         <Chart
           title="Rows that wait"
           explain="query.lagRows"
+          whole
           unit="rows"
           at={sampled}
           series={[{ label: "waiting", values: samples.map((s) => s.lagRows), color: "--accent" }]}
@@ -81,6 +83,7 @@ function Drawn({ batches, samples }: { batches: readonly BatchSummary[]; samples
         <Chart
           title="State"
           explain="query.stateRows"
+          whole
           unit="rows"
           at={sampled}
           series={[{ label: "rows", values: samples.map((s) => s.stateRows), color: "--kind-state" }]}

@@ -102,15 +102,10 @@ function Edge({ edge, flow, most, live }: { edge: GraphEdge; flow: number | null
 function Flow({ edge, flow }: { edge: GraphEdge; flow: number | null }) {
   if (flow === null || edge.points.length < 2) return null;
   const [x, y] = middle(edge.points);
-  const text = f.rate(flow, "").replace(" /s", "/s");
-  const width = text.length * 6.6 + 12;
   return (
-    <g class="flow" transform={`translate(${x} ${y})`}>
-      <rect x={-width / 2} y={-9} width={width} height={18} rx={9} />
-      <text text-anchor="middle" dominant-baseline="central">
-        {text}
-      </text>
-    </g>
+    <text class="flow" x={x} y={y - 6} text-anchor="middle">
+      {f.rate(flow, "").replace(" /s", "/s")}
+    </text>
   );
 }
 

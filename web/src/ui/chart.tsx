@@ -25,6 +25,8 @@ export interface ChartProps {
   readonly stacked?: boolean;
   /** The axis need not begin at zero. */
   readonly free?: boolean;
+  /** Things that are counted: the axis has no halves of them. */
+  readonly whole?: boolean;
   readonly height?: number;
   /** What to say while there are fewer than two points. */
   readonly none: string;
@@ -199,7 +201,7 @@ function optionsOf(
   const options: uPlot.Options = {
     width,
     height,
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false, setScale: false } },
     legend: { live: true },
     scales: { y: { range: (_, min, max) => rangeOf(min, max, free) } },
@@ -213,6 +215,7 @@ function optionsOf(
       },
       {
         ...axis,
+        ...(shown.current.whole === true && { incrs: WHOLE }),
         size: (_, values) => widthOf(values ?? []),
         values: (_, splits) => splits.map((v) => shown.current.format(v)),
       },
@@ -239,6 +242,8 @@ function optionsOf(
   colors.remove();
   return options;
 }
+
+const WHOLE = Array.from({ length: 15 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
 
 /** Room for the longest label of the axis. */
 function widthOf(values: readonly string[]): number {

@@ -62,6 +62,8 @@ export function Trouble({
   failure: Pick<Failure, "code" | "message" | "hint">;
   retry?: () => void;
 }) {
+  // A pipeline without a lake lacks nothing.
+  if (failure.code === "NOT_CONFIGURED") return <Empty title={failure.message}>{failure.hint}</Empty>;
   return (
     <div class="trouble" role="alert">
       <p>
