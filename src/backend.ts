@@ -123,12 +123,19 @@ export interface StreamTarget {
 
 /** Spark's StreamingQuery. https://spark.apache.org/docs/latest/api/scala/org/apache/spark/sql/streaming/StreamingQuery.html */
 export interface StreamingQueryHandle {
+  /** Stays with the checkpoint. */
   readonly id: string;
+  /** Another one at each start. */
   readonly runId: string;
+  /** What `queryName` gave it. */
   readonly name: string | null;
+  /** Whether it has not ended. */
   readonly isActive: boolean;
+  /** What it is doing at the moment. */
   readonly status: StreamingQueryStatus;
+  /** The record of the newest batch, or null before the first. */
   readonly lastProgress: StreamingQueryProgress | null;
+  /** The records of the newest batches, the oldest first (`spark.sql.streaming.numRecentProgressUpdates`). */
   readonly recentProgress: readonly StreamingQueryProgress[];
   /** The failure that ended the query (STREAM_FAILED with its cause), or null. */
   readonly exception: Error | null;
@@ -156,14 +163,23 @@ export interface StreamingQueryProgress {
   readonly name: string | null;
   /** Start of the trigger, ISO in UTC with milliseconds. */
   readonly timestamp: string;
+  /** The number of the batch; that of the next one while nothing is new. */
   readonly batchId: number;
+  /** Milliseconds from the trigger to the commit. */
   readonly batchDuration: number;
+  /** Rows read from all sources. */
   readonly numInputRows: number;
+  /** Rows that came in each second since the batch before. */
   readonly inputRowsPerSecond?: number;
+  /** Rows for each second that the batch took. */
   readonly processedRowsPerSecond?: number;
+  /** Milliseconds by phase: `latestOffset`, `walCommit`, `getBatch`, `addBatch`, `commitOffsets`, and all of it as `triggerExecution`. */
   readonly durationMs: Readonly<Record<string, number>>;
+  /** `min`, `max` and `avg` of the event times in the batch, and the `watermark` that it ran with; ISO in UTC. */
   readonly eventTime?: Readonly<Record<string, string>>;
+  /** The steps that keep state. */
   readonly stateOperators: readonly StateOperatorProgress[];
+  /** Offsets, rows and rates of each source. */
   readonly sources: readonly SourceProgress[];
   /** Spark has one sink; with several, `sink` is the first and `sinks` lists all. */
   readonly sink: SinkProgress;

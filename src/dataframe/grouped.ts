@@ -67,6 +67,7 @@ export class GroupedData<R, K> {
     }
     return this.#aggregate(columns.map((c): Expr => ({ kind: "call", name, args: [named(c)] })));
   }
+  /** The sum of each column. */
   sum<const C extends Numeric<R>>(
     ...columns: C[]
   ): DataFrame<
@@ -82,11 +83,13 @@ export class GroupedData<R, K> {
   mean<const C extends Numeric<R>>(...columns: C[]): DataFrame<Flat<K & { [P in C as `avg(${P})`]: number | null }>> {
     return this.avg(...columns);
   }
+  /** The greatest value of each column. */
   max<const C extends keyof R & string>(
     ...columns: C[]
   ): DataFrame<Flat<K & { [P in C as `max(${P})`]: R[P] | null }>> {
     return this.#each("max", columns);
   }
+  /** The least value of each column. */
   min<const C extends keyof R & string>(
     ...columns: C[]
   ): DataFrame<Flat<K & { [P in C as `min(${P})`]: R[P] | null }>> {
