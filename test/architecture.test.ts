@@ -91,6 +91,8 @@ const ALLOWED: Record<string, readonly string[]> = {
     "session.ts",
     "query",
     "dataframe",
+    "duckdb",
+    "dir-lock.ts",
     "reload",
     "config.ts",
     "process-id.ts",

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { common, type Done, examples } from "./shared.ts";
 
-/** The commands about a project and the machine: init. */
+/** The commands about a project and the machine: init, doctor. */
 export function declareProject(program: Command, done: Done): void {
   common(program.command("init"))
     .argument("[name]", "The folder of the new project; it must not exist or be empty.")
@@ -22,5 +22,21 @@ export function declareProject(program: Command, done: Done): void {
     .action(async (name: string | undefined, options) => {
       const { init } = await import("../commands/init.ts");
       done(await init(name, options));
+    });
+
+  common(program.command("doctor"))
+    .description("Check what pipelines need: Node, disk, memory, ports, the directory, the servers of set addresses.")
+    .option("-d, --dir <directory>", "Where embedded servers keep their data. (default: .millrace)")
+    .addHelpText(
+      "after",
+      examples(
+        ["millrace doctor", ""],
+        ["MILLRACE_KAFKA=broker:9092 millrace doctor", "asks that broker too"],
+        ["millrace doctor --json | jq '.checks[] | select(.state != \"ok\")'", ""],
+      ),
+    )
+    .action(async (options) => {
+      const { doctor } = await import("../commands/doctor.ts");
+      done(await doctor(options));
     });
 }
