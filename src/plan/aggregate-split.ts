@@ -79,6 +79,15 @@ function missingAggregation(name: string): MillraceError {
   );
 }
 
+/** The same where GROUP BY ALL finds no item that is the column. */
+export function notAllGrouped(name: string): MillraceError {
+  return new MillraceError(
+    "UNRESOLVED_ALL_IN_GROUP_BY",
+    `GROUP BY ALL cannot tell what to group by: "${name}" stands beside an aggregate in one item of the SELECT.`,
+    { hint: `Select "${name}" as an item of its own, or name the grouping columns.` },
+  );
+}
+
 /** The same where nothing is grouped at all. */
 export function missingGroupBy(name: string): MillraceError {
   return new MillraceError(

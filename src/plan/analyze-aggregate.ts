@@ -9,6 +9,7 @@ import {
   type LateGenerator,
   lateGenerator,
   nestedGenerator,
+  refuseSeveral,
   withoutAliases,
 } from "./analyze-generator.ts";
 import { Scope } from "./analyze-scope.ts";
@@ -71,6 +72,7 @@ export function resolveAggregate(
       });
     }
   }
+  refuseSeveral(aggregates.filter((a) => isGenerator(b, a)));
   const sets = groupingSets(group, keys.length);
   return aggregateOver(b, scope.withHidden(), keys, named, { sets, withKeys: true, once: scope.once });
 }

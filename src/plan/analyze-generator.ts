@@ -6,6 +6,7 @@ import type { Expr } from "./expr.ts";
 import { columnOf } from "./resolve-call.ts";
 import type { Field, FunctionSignature, ResolvedExpr } from "./resolved.ts";
 import type { Node } from "./scope.ts";
+import { exprText } from "./sql-text.ts";
 
 /** The columns of a generator that stands in a select, undefined for any other expression. */
 export function generatorOutputs(
@@ -111,6 +112,20 @@ export function withoutAliases(e: Expr): Expr {
 export function isGenerator(b: Builder, item: Expr): boolean {
   const e = withoutAliases(item);
   return e.kind === "call" && b.env.catalog.lookup(e.name)?.kind === "generator";
+}
+
+/** Over an aggregation there is one generator at most. */
+export function refuseSeveral(generators: readonly Expr[]): void {
+  if (generators.length < 2) return;
+  const texts = generators.map((g) => `"${exprText(withoutAliases(g))}"`).join(", ");
+  throw new MillraceError(
+    "UNSUPPORTED_GENERATOR.MULTI_GENERATOR",
+    `Only one generator is allowed beside aggregates, but there are ${generators.length}: ${texts}.`,
+    {
+      hint: "Aggregate in a query of its own, and generate above it.",
+      parameters: { num: String(generators.length), generators: texts },
+    },
+  );
 }
 
 export function nestedGenerator(signature: FunctionSignature): MillraceError {

@@ -1,6 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import type { DataType } from "../types/data-type.ts";
-import { AggregateSplit, missingGroupBy } from "./aggregate-split.ts";
+import { AggregateSplit, missingGroupBy, notAllGrouped } from "./aggregate-split.ts";
 import { groupingKey } from "./analyze-aggregate.ts";
 import type { Builder } from "./analyze-base.ts";
 import {
@@ -12,6 +12,7 @@ import {
   type LateGenerator,
   lateGenerator,
   nestedGenerator,
+  refuseSeveral,
   withoutAliases,
 } from "./analyze-generator.ts";
 import { Scope } from "./analyze-scope.ts";
@@ -112,6 +113,10 @@ class SelectBlock {
     for (const g of r.group?.keys ?? [])
       if (g.kind === "call" && g.name.toLowerCase() === "window") this.#scope.exprs.resolve(g);
     for (const item of r.items) this.#item(item);
+    if (r.group !== undefined && this.#generators > 0 && !this.#late) {
+      return new SelectBlock(this.#b, this.#input, r, true).resolve();
+    }
+    if (this.#late) refuseSeveral(r.items.filter((item) => isGenerator(this.#b, item)));
     this.#clause = "group";
     const sets = r.group?.sets;
     const keys = this.#keys();
@@ -133,6 +138,7 @@ class SelectBlock {
     const split = new AggregateSplit(this.#b, keys, once);
     const inAggregate = split.missing;
     if (r.group === undefined) split.missing = missingGroupBy;
+    else if (r.group.all) split.missing = notAllGrouped;
     if (sets === undefined) refuseGrouping([...all, ...(having ? [having] : [])]);
     const items = this.#items.map((item): Item => ({ ...item, expr: split.split(item.expr, item.name) }));
     const apart = once.map((c): NamedExpr => ({ ...c, expr: split.split(c.expr, c.field.name) }));
@@ -209,9 +215,15 @@ class SelectBlock {
     const { group } = this.#r;
     if (group === undefined) return [];
     if (group.all) {
-      const plain = this.#items.filter((i) => !this.#b.hasAggregate(i.expr));
-      if (plain.some((i) => i.generator)) throw groupByGenerator("GROUP BY ALL");
-      return plain.map((i) => groupingKey(this.#b, this.#scope, i.expr, i.name, false));
+      // A generator's rows are made of the groups, so what it takes is grouped by.
+      const plain = this.#items.flatMap(({ expr, name, generator }) =>
+        generator && expr.kind === "call"
+          ? expr.args.map((arg, i) => ({ expr: arg, name: `_gen_input_${i}` }))
+          : { expr, name },
+      );
+      return plain
+        .filter((i) => !this.#b.hasAggregate(i.expr))
+        .map((i) => groupingKey(this.#b, this.#scope, i.expr, i.name, false));
     }
     const sets = group.sets !== undefined;
     return group.keys.map((g): NamedExpr => {

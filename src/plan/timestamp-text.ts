@@ -4,9 +4,12 @@ import { fixedOffset, instantOf, isZone, offsetAt } from "../types/time-zone.ts"
 const DATE_TIME =
   /^([+-]?\d{4,7})(?:-(\d{1,2})(?:-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{0,9}))?)?\s*([A-Za-z+-].*)?)?)?)?$/;
 
+/** The one word that is a constant. */
+const EPOCH = { date: "1970-01-01", timestamp: "1970-01-01 00:00:00Z", timestamp_ntz: "1970-01-01 00:00:00" };
+
 /** The literal of a date or timestamp as Spark prints it: in the session's time zone, no zeros at the end. Undefined: no such value. */
 export function timestampText(text: string, type: DataType, timeZone: string): string | undefined {
-  const m = DATE_TIME.exec(text);
+  const m = DATE_TIME.exec(/^epoch$/i.test(text) ? EPOCH[type.kind as keyof typeof EPOCH] : text);
   if (m === null) return undefined;
   const [year, month = "1", day = "1", hour = "0", minute = "0", second = "0", fraction = "", zone] = m.slice(1);
   const wall = new Date(0);
