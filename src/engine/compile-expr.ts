@@ -6,6 +6,7 @@ import type { FrameBound, UserFunction, WindowFrame } from "../plan/expr.ts";
 import type { ResolvedExpr, ResolvedRelation, SortKey } from "../plan/resolved.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
+import { groupKey } from "../types/group-key.ts";
 import { orderKey } from "../types/order-key.ts";
 import { castSql } from "./cast.ts";
 import { compileSubquery } from "./compile-subquery.ts";
@@ -245,7 +246,8 @@ export function orderBy(keys: readonly SortKey[], ctx: CompileContext): string {
 
 /** A struct is sorted by its fields: within it a null comes before all else, where DuckDB puts it behind. */
 function orderItems(sql: string, type: DataType, direction: SortKey["direction"], nulls: SortKey["nulls"]): string[] {
-  if (type.kind !== "struct") return [`${orderKey(sql, type)} ${direction.toUpperCase()} NULLS ${nulls.toUpperCase()}`];
+  if (type.kind !== "struct")
+    return [`${orderKey(groupKey(sql, type), type)} ${direction.toUpperCase()} NULLS ${nulls.toUpperCase()}`];
   const within = direction === "asc" ? "first" : "last";
   return [
     `(${sql} IS NULL) ${nulls === "first" ? "DESC" : "ASC"}`,
@@ -260,7 +262,7 @@ type Over = Extract<ResolvedExpr, { kind: "over" }>;
 function overClause(expr: Over, ctx: CompileContext): string {
   const parts: string[] = [];
   if (expr.partitionBy.length > 0) {
-    parts.push(`PARTITION BY ${expr.partitionBy.map((e) => compileExpr(e, ctx)).join(", ")}`);
+    parts.push(`PARTITION BY ${expr.partitionBy.map((e) => groupKey(compileExpr(e, ctx), e.type)).join(", ")}`);
   }
   if (expr.orderBy.length > 0) parts.push(`ORDER BY ${orderBy(expr.orderBy, ctx)}`);
   if (expr.frame !== undefined && !isRanking(expr.child)) {

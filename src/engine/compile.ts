@@ -3,6 +3,7 @@ import { MillraceError } from "../errors.ts";
 import type { Field, NamedExpr, ResolvedExpr, ResolvedRelation } from "../plan/resolved.ts";
 import { walkExpr } from "../plan/walk.ts";
 import { quoteIdentifier } from "../types/duckdb-types.ts";
+import { groupKey, hasFloats } from "../types/group-key.ts";
 import {
   bracket,
   type Call,
@@ -127,6 +128,12 @@ function computedOnce(sql: string): string {
   return `CASE WHEN random() < 2 THEN ${sql} END`;
 }
 
+/** Columns as they are grouped by. */
+function keyed(fields: readonly Field[]): string {
+  if (!fields.some((f) => hasFloats(f.type))) return list(fields);
+  return fields.map((f) => `${groupKey(columnName(f.id), f.type)} AS ${columnName(f.id)}`).join(", ");
+}
+
 /** The input's columns by position under other ids. */
 function aligned(input: ResolvedRelation, fields: readonly Field[]): string {
   return fields.length === 0
@@ -161,7 +168,7 @@ function compileAggregateNode(plan: Node<"aggregate">, ctx: CompileContext): str
   }
   const keys = plan.keys.map(({ field, expr }) => ({
     field,
-    sql: compileExpr(expr, ctx),
+    sql: groupKey(compileExpr(expr, ctx), expr.type),
     window: windowOf(expr, plan.input),
   }));
   if (plan.sets === undefined) {
@@ -361,9 +368,14 @@ function compileJoin(plan: Node<"join">, ctx: CompileContext): string {
 
 function compileDeduplicate(plan: Node<"deduplicate">, ctx: CompileContext): string {
   const input = sub(plan.input, ctx);
-  if (plan.fields.every((f) => plan.keys.includes(f.id))) return `SELECT DISTINCT ${list(plan.fields)} FROM ${input}`;
+  if (plan.fields.every((f) => plan.keys.includes(f.id))) return `SELECT DISTINCT ${keyed(plan.fields)} FROM ${input}`;
   if (plan.keys.length === 0) return `SELECT ${list(plan.fields)} FROM ${input} LIMIT 1`;
-  return `SELECT DISTINCT ON (${plan.keys.map(columnName).join(", ")}) ${list(plan.fields)} FROM ${input}`;
+  const keys = plan.fields.filter((f) => plan.keys.includes(f.id));
+  const rest = plan.fields.filter((f) => !plan.keys.includes(f.id));
+  const all = keys.some((f) => hasFloats(f.type))
+    ? `(SELECT ${[keyed(keys), list(rest)].join(", ")} FROM ${input})`
+    : input;
+  return `SELECT DISTINCT ON (${plan.keys.map(columnName).join(", ")}) ${list(plan.fields)} FROM ${all}`;
 }
 
 function compileSample(plan: Node<"sample">, ctx: CompileContext): string {

@@ -6,6 +6,7 @@ import { columnOf } from "../../plan/resolve-expr.ts";
 import type { Field, ResolvedExpr, ResolvedRelation } from "../../plan/resolved.ts";
 import type { AnyRow } from "../../types/data-type.ts";
 import { quoteIdentifier, sqlType } from "../../types/duckdb-types.ts";
+import { groupKey } from "../../types/group-key.ts";
 import { callTypes, columnName, compileExpr, functionOf, windowOf, windowStruct } from "../compile.ts";
 import {
   atOrBefore,
@@ -193,7 +194,7 @@ export class StreamingAggregate implements StatefulOperator {
   /** The groups of the batch merged with their state; `rid` is the state row that each replaces, `late` marks what must not count. */
   #mergeSql({ context, input, lateMs }: OperatorBatch): string {
     const keys = this.#keys.map((key) => {
-      const sql = compileExpr(key.expr, context);
+      const sql = groupKey(compileExpr(key.expr, context), key.expr.type);
       return `${key.durationMicros === undefined ? sql : `struct_extract(${sql}, 'start')`} AS ${key.name}`;
     });
     const partials = this.#aggregates.flatMap(({ def, call, types, columns }) => {
