@@ -1,6 +1,6 @@
 import { structSql } from "../duckdb/literal.ts";
 import { MillraceError } from "../errors.ts";
-import { tried } from "../functions/define.ts";
+import { narrowed, tried } from "../functions/define.ts";
 import { intervalToString } from "../functions/interval-text.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
@@ -24,6 +24,7 @@ export type CastMode = "ansi" | "try";
 const UTF8_REPAIR = "millrace_utf8";
 
 const INTEGRAL = new Set(["byte", "short", "integer", "long"]);
+const WIDTH: Readonly<Record<string, number>> = { byte: 1, short: 2, integer: 4, long: 8 };
 const FRACTIONAL = new Set(["float", "double"]);
 const NUMERIC = new Set([...INTEGRAL, ...FRACTIONAL, "decimal"]);
 
@@ -85,7 +86,8 @@ export function castSql(
           mode,
         );
       }
-      if (from.kind === "boolean" || INTEGRAL.has(from.kind)) return plain(sql);
+      if (from.kind === "boolean") return plain(sql);
+      if (INTEGRAL.has(from.kind)) return WIDTH[from.kind]! > WIDTH[to.kind]! ? narrowed(plain(sql)) : plain(sql);
       // DuckDB rounds, Spark cuts off.
       if (NUMERIC.has(from.kind)) return plain(`trunc(${sql})`);
       if (from.kind === "timestamp")

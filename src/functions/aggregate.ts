@@ -7,7 +7,7 @@ import { bitmapFunctions } from "./aggregate-bitmap.ts";
 import { extremeFunctions } from "./aggregate-extreme.ts";
 import { percentileFunctions } from "./aggregate-percentile.ts";
 import { beyond, orNaN, statisticsFunctions, within } from "./aggregate-statistics.ts";
-import { type AggregateDef, type FunctionDef, family } from "./define.ts";
+import { type AggregateDef, type FunctionDef, family, narrowed } from "./define.ts";
 import { overflow } from "./math-round.ts";
 import {
   any,
@@ -269,7 +269,7 @@ export const aggregateFunctions: readonly FunctionDef[] = [
     ([x], { result }) =>
       result.kind === "interval_day_time"
         ? `to_microseconds(TRY_CAST(sum(epoch_us(${x})) AS BIGINT))`
-        : `TRY_CAST(sum(${x}) AS ${sqlType(result)})`,
+        : narrowed(`TRY_CAST(sum(${x}) AS ${sqlType(result)})`),
   ),
   average("avg", ["mean"]),
   average("try_avg", []),

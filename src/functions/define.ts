@@ -253,6 +253,12 @@ export function triedBoth(x: string, y: string, use: (x: string, y: string) => s
   return `list_transform([struct_pack(x := ${x}, y := ${y})], lambda tried: TRY(${use("tried.x", "tried.y")}))[1]`;
 }
 
+/**
+ * A cast of a whole number to a narrower type, as a value of its own. DuckDB compares `CAST(x AS INTEGER) > 5` as `x > 5` (1.5), so that what is
+ * too large would be neither null nor a failure.
+ */
+export const narrowed = (cast: string): string => `greatest(${cast})`;
+
 /** DuckDB SQL that stops the query with a Spark error class. */
 export function raise(code: string, message: string): string {
   return `error('[${code}] ${message.replaceAll("'", "''")}')`;

@@ -1,6 +1,6 @@
 import { isIntegral } from "../plan/coercion.ts";
 import { sqlType } from "../types/duckdb-types.ts";
-import { type FunctionDef, type NativeCall, nativeFunction, type SqlTypes } from "./define.ts";
+import { type FunctionDef, type NativeCall, narrowed, nativeFunction, type SqlTypes } from "./define.ts";
 import { temporalRule } from "./interval-arithmetic.ts";
 import { operators } from "./operator.ts";
 import { INT, STRING } from "./params.ts";
@@ -41,7 +41,7 @@ function tried(operator: string, args: string[], types: SqlTypes, native: Native
   const plain = { "+": "+", "-": "-", "*": "*", "/": "/", "%": "%" }[operator]!;
   if (isIntegral(r)) {
     const wide = (x: string): string => `CAST(${x} AS HUGEINT)`;
-    const sql = `TRY_CAST(${wide(a)} ${plain} ${wide(b)} AS ${sqlType(r)})`;
+    const sql = narrowed(`TRY_CAST(${wide(a)} ${plain} ${wide(b)} AS ${sqlType(r)})`);
     return operator === "%" ? `CASE WHEN ${b} <> 0 THEN ${sql} END` : sql;
   }
   if (r.kind === "double" || r.kind === "float") {
