@@ -193,7 +193,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
       differences: [
         {
           reason: "Of several values that are the most frequent the smallest is taken; Spark takes any of them.",
-          when: (args) => args.length < 2,
+          when: (args) => args[1]?.literal !== true,
         },
       ],
       coerce: (types, given) => {

@@ -20,6 +20,8 @@ function ofPairs(
   moments: readonly Moment[],
   sql: (y: string, x: string) => string = (y, x) => `${name}(${y}, ${x})`,
   enough?: (y: string, x: string) => string,
+  /** SQL of a value that goes before NaN, where it is not null. */
+  before?: (y: string, x: string) => string,
 ): FunctionDef {
   return batch(name, [double, double], DOUBLE, example, ([y, x]) => {
     const of: Readonly<Record<Moment, string>> = {
@@ -29,11 +31,17 @@ function ofPairs(
     };
     const any = `(${x} IS NOT NULL AND ${y} IS NOT NULL AND (${moments.map((m) => of[m]).join(" OR ")}))`;
     const only = (v: string): string => `CASE WHEN NOT ${any} THEN ${v} END`;
-    const value = moments.length === 0 ? sql(y!, x!) : orNaN(any, sql(only(y!), only(x!)));
+    const usual = moments.length === 0 ? sql(y!, x!) : orNaN(any, sql(only(y!), only(x!)));
+    const value = before === undefined ? usual : `coalesce(${before(y!, x!)}, ${usual})`;
     return enough === undefined ? value : `CASE WHEN ${enough(y!, x!)} THEN ${value} END`;
   });
 }
 
+/** All y are one: they are explained, whatever the x are. */
+const level = (y: string, x: string): string => {
+  const counted = (v: string): string => `CASE WHEN ${x} IS NOT NULL THEN ${v} END`;
+  return `CASE WHEN min(${counted(y)}) = max(${counted(y)}) AND NOT bool_or(${x} IS NOT NULL AND ${beyond(2, y)}) THEN 1.0::DOUBLE END`;
+};
 const two = (y: string, x: string): string => `regr_count(${y}, ${x}) > 1`;
 /** There is no slope where all x are one, whatever the y are. */
 const sloped = (y: string, x: string): string =>
@@ -79,7 +87,7 @@ export const statisticsFunctions: readonly FunctionDef[] = [
   ofPairs("regr_avgy", ["regr_avgy(x, x)", 2], []),
   ofPairs("regr_slope", ["regr_slope(x, x)", 1], ["xx", "xy"], undefined, sloped),
   ofPairs("regr_intercept", ["regr_intercept(x, x + 1)", -1], ["xx", "xy"], undefined, sloped),
-  ofPairs("regr_r2", ["regr_r2(x, x)", 1], ["xx", "yy", "xy"], undefined, sloped),
+  ofPairs("regr_r2", ["regr_r2(x, x)", 1], ["xx", "yy", "xy"], undefined, sloped, level),
   ofPairs("regr_sxx", ["regr_sxx(x, x)", 2], ["xx"]),
   ofPairs("regr_sxy", ["regr_sxy(x, x)", 2], ["xy"]),
   ofPairs("regr_syy", ["regr_syy(x, x)", 2], ["yy"]),

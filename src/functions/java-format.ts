@@ -1,5 +1,5 @@
 import { MillraceError } from "../errors.ts";
-import { doubleText, floatText } from "../types/number-text.ts";
+import { decimalText as bigDecimalText, doubleText, floatText } from "../types/number-text.ts";
 
 /** Numbers and texts as Java writes them: java.util.Formatter, rounding half up of the shortest digits. */
 
@@ -98,7 +98,7 @@ function one(
     case "s":
       if (typeof value === "number" && (kind === "double" || kind === "float"))
         return cut(kind === "float" ? floatText(value) : doubleText(value));
-      return cut(String(value));
+      return cut(kind === "decimal" ? bigDecimalText(String(value)) : String(value));
     case "h":
       return wrong();
     case "c":

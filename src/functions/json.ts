@@ -3,7 +3,7 @@ import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
-import { doubleText, floatText } from "../types/number-text.ts";
+import { decimalText, doubleText, floatText } from "../types/number-text.ts";
 import { toSparkJson } from "../types/struct-json.ts";
 import { formatFunctions } from "./datetime-format.ts";
 import {
@@ -190,14 +190,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
 
 const doubleNative = nativeFunction("to_json", doubleText);
 const floatNative = nativeFunction("to_json", floatText);
-const decimalText = nativeFunction("to_json", (text: string) => {
-  // java.math.BigDecimal.toString: with an exponent where there would be many zeros.
-  const [, sign = "", whole = "0", fraction = ""] = /^(-?)(\d*)\.?(\d*)$/.exec(text)!;
-  const digits = (whole + fraction).replace(/^0+(?=.)/, "");
-  const exponent = digits.length - 1 - fraction.length;
-  if (exponent >= -6) return text;
-  return `${sign}${digits[0]}${digits.length > 1 ? `.${digits.slice(1)}` : ""}E${exponent}`;
-});
+const decimalNative = nativeFunction("to_json", decimalText);
 
 /** JSON text with Spark's forms of values. Fields that are null are left out. */
 export class JsonWriter {
@@ -263,7 +256,7 @@ export class JsonWriter {
       }
       case "decimal":
         if (type.scale <= 6) return `CAST(${x} AS VARCHAR)`;
-        return `CASE WHEN abs(${x}) >= 0.000001 THEN CAST(${x} AS VARCHAR) ELSE ${this.#call(decimalText, [{ sql: `CAST(${x} AS VARCHAR)`, type: STRING }], STRING)} END`;
+        return `CASE WHEN abs(${x}) >= 0.000001 THEN CAST(${x} AS VARCHAR) ELSE ${this.#call(decimalNative, [{ sql: `CAST(${x} AS VARCHAR)`, type: STRING }], STRING)} END`;
       case "interval_day_time":
       case "interval_year_month":
         return `('"' || ${intervalToString(x, type)} || '"')`;

@@ -47,6 +47,12 @@ function substring(s: string, p: string, n: string | undefined, isBlob: boolean)
   return `CASE WHEN ${n} <= 0 THEN ${whole([s, p], none)} WHEN ${n} > 0 AND ${p} IS NOT NULL THEN array_slice(${s}, greatest(${start}, 1), ${end}) END`;
 }
 
+/** Texts or bytes behind each other. Of a constant null DuckDB would forget the type. */
+function joined(parts: readonly string[], isBlob: boolean): string {
+  const sql = `(${parts.join(" || ")})`;
+  return /\bNULL\b/.test(sql) ? `CAST(${sql} AS ${isBlob ? "BLOB" : "VARCHAR"})` : sql;
+}
+
 /** Padding to a length; binary is padded in hexadecimal. */
 function pad(name: "lpad" | "rpad", s: string, n: string, p: string | undefined, isBlob: boolean): string {
   if (isBlob) {
@@ -126,7 +132,7 @@ export const stringFunctions: readonly FunctionDef[] = [
         ? "''"
         : result.kind === "array"
           ? args.reduce((a, b) => `CASE WHEN ${a} IS NOT NULL AND ${b} IS NOT NULL THEN list_concat(${a}, ${b}) END`)
-          : `(${args.join(" || ")})`,
+          : joined(args, isBinary(result)),
     {
       coerce: (types) => {
         if (types.some((t) => t.kind === "array")) {
@@ -254,7 +260,7 @@ export const stringFunctions: readonly FunctionDef[] = [
       const cut = n === undefined ? length : `CASE WHEN ${n} >= 0 THEN ${n} ELSE ${length} END`;
       const before = substring(s!, "1", `(CAST(${p} AS BIGINT) - 1)`, blob);
       const after = substring(s!, `(CAST(${p} AS BIGINT) + ${cut})`, undefined, blob);
-      return `((${before}) || ${r} || (${after}))`;
+      return joined([`(${before})`, r!, `(${after})`], blob);
     },
     { coerce: ([a, b]) => (isBinary(a) && isBinary(b) ? [] : [STRING, STRING]) },
   ),

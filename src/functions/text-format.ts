@@ -202,7 +202,7 @@ export const textFormatFunctions: readonly FunctionDef[] = [
     BINARY,
     ["cast(unbase64('U3BhcmsgU1FM') as string)", "Spark SQL"],
     ([s], _, call) =>
-      `coalesce(${tried(s!, (x) => `from_base64(${x})`)}, ${onText(call, native.unbase64, s!, BINARY)})`,
+      `coalesce(${tried(s!, (x) => `CASE WHEN regexp_full_match(${x}, '[A-Za-z0-9+/]*={0,2}') THEN from_base64(${x}) END`)}, ${onText(call, native.unbase64, s!, BINARY)})`,
   ),
   fn(
     "hex",

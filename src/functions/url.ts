@@ -82,6 +82,7 @@ function partOf(uri: Uri, part: string): string | undefined {
 }
 
 function extractUrl(url: string, part: string, key: string | undefined, fail: boolean): string | null {
+  if (key !== undefined && part !== "QUERY") return null;
   const uri = parseUri(url);
   if (uri === undefined) {
     if (!fail) return null;
@@ -92,7 +93,6 @@ function extractUrl(url: string, part: string, key: string | undefined, fail: bo
   }
   const value = partOf(uri, part);
   if (key === undefined || value === undefined) return value ?? null;
-  if (part !== "QUERY") return null;
   const { regexp, places } = javaRegex(`(&|^)${key}=([^&]*)`, "parse_url").script();
   regexp.lastIndex = 0;
   return regexp.exec(value)?.[places[2]!] ?? null;

@@ -20,3 +20,12 @@ function decimal(n: number, short: number): string {
   const [mantissa, exponent] = short.toExponential().split("e") as [string, string];
   return `${mantissa.includes(".") ? mantissa : `${mantissa}.0`}E${exponent.replace("+", "")}`;
 }
+
+/** A decimal's plain text as java.math.BigDecimal prints it: with an exponent where there would be many zeros. */
+export function decimalText(text: string): string {
+  const [, sign = "", whole = "0", fraction = ""] = /^(-?)(\d*)\.?(\d*)$/.exec(text)!;
+  const digits = (whole + fraction).replace(/^0+(?=.)/, "");
+  const exponent = digits.length - 1 - fraction.length;
+  if (exponent >= -6) return text;
+  return `${sign}${digits[0]}${digits.length > 1 ? `.${digits.slice(1)}` : ""}E${exponent}`;
+}
