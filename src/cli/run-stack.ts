@@ -6,21 +6,18 @@ import { type Observer, startObserver } from "../observe/server.ts";
 import { noteSites } from "../plan/site.ts";
 import { Program } from "../reload/program.ts";
 import { type Stack, startStack } from "../stack.ts";
-import { type LiveOutput, liveOutput, logOutput } from "./live-output.ts";
+import { addressesJson, addressesText, type Listening } from "./announce.ts";
+import { startEditing } from "./editing.ts";
+import { liveOutput, logOutput } from "./live-output.ts";
 import { ProgramLoader } from "./modules/loader.ts";
 import { EXIT, exitCode, onStderr, report } from "./output.ts";
 import { findPipeline } from "./pipeline.ts";
-import { portHolder } from "./port-holder.ts";
 import { Reloader } from "./reload.ts";
 import { writeRunFile } from "./run-file.ts";
 import { type Settings, type StackOptions, settle } from "./settings.ts";
 import { aborted, onStop } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
-import { FileWatch } from "./watch-files.ts";
-
-/** As of Spark's own page. */
-const DASHBOARD_PORT = 4040;
 
 export interface StackMode {
   readonly command: "dev" | "run";
@@ -67,7 +64,8 @@ export async function runStack(file: string | undefined, options: StackOptions, 
   let stack: Stack | undefined;
   let observer: Observer | undefined;
   let telemetry: Telemetry | undefined;
-  let files: FileWatch | undefined;
+  let editing: { close(): Promise<void> } | undefined;
+  const listening = (): Listening => ({ stack, observer, dashboardWanted: settings.ports.dashboard });
   let removeRunFile = (): void => {};
   let code: number = EXIT.ok;
   try {
@@ -87,8 +85,9 @@ export async function runStack(file: string | undefined, options: StackOptions, 
     if (options.otlp) telemetry = await sendTelemetry(options.otlp, observer);
     if (stack !== undefined || observer !== undefined) removeRunFile = await tell(mode, settings, stack, observer);
     if (stack !== undefined || observer !== undefined) {
-      const wanted = settings.ports.dashboard ?? DASHBOARD_PORT;
-      await announce(stack, observer, wanted, performance.now() - startedAt, out);
+      const ms = Math.round(performance.now() - startedAt);
+      out.event("ready", { ms, ...addressesJson(listening()) });
+      out.line(`${onStderr("bold", "millrace")} ready in ${ms} ms\n${await addressesText(listening())}`);
     }
     const over = Promise.race([aborted(stop.signal), failure.promise]);
     if (entry !== undefined && !stop.signal.aborted) {
@@ -100,11 +99,16 @@ export async function runStack(file: string | undefined, options: StackOptions, 
         out.line(onStderr("dim", "waiting for a change"));
       }
       if (mode.watch && !stop.signal.aborted) {
-        const watch = await FileWatch.start(() => {
-          void reloader.reload().then(() => watch.set(loader.files));
+        editing = await startEditing({
+          entry,
+          config: settings.file,
+          typeCheck: settings.typeCheck,
+          loader,
+          reloader,
+          listening: listening(),
+          out,
+          quit: () => stop.ask(),
         });
-        files = watch;
-        watch.set(loader.files);
       }
       const ended = await Promise.race([end.promise.then(() => true), over]);
       if (ended && mode.stay) out.line(onStderr("dim", "the pipeline has ended; the servers run until Ctrl-C"));
@@ -115,7 +119,7 @@ export async function runStack(file: string | undefined, options: StackOptions, 
     code = failed(error);
   }
   try {
-    await files?.close();
+    await editing?.close();
     await program.stop();
     await telemetry?.close();
     await observer?.close();
@@ -163,40 +167,6 @@ function tell(
     layers: (stack?.layers ?? []).map(({ name, address, owner }) => ({ name, address, owner })),
     dashboard: observer?.url ?? null,
   });
-}
-
-async function announce(
-  stack: Stack | undefined,
-  observer: Observer | undefined,
-  dashboardWanted: number | undefined,
-  ms: number,
-  out: LiveOutput,
-): Promise<void> {
-  const { url } = observer ?? {};
-  const servers = stack && { directory: stack.directory, layers: stack.layers };
-  out.event("ready", { ms: Math.round(ms), ...servers, ...(url && { dashboard: url, metrics: metricsOf(url) }) });
-  const line = async (name: string, address: string, wanted: number | undefined, whose = ""): Promise<string> => {
-    const holder = wanted === undefined ? undefined : await portHolder(wanted);
-    const by = holder === undefined ? "" : ` by ${holder}`;
-    const moved = wanted === undefined ? "" : onStderr("yellow", `  (${wanted} is taken${by})`);
-    return `  ${name.padEnd(10)}${onStderr("cyan", address)}${moved}${whose}`;
-  };
-  const lines = (stack?.layers ?? []).map((l) => {
-    const whose = l.owner === "yours" ? onStderr("yellow", `  yours, from ${l.variable}`) : "";
-    return line(l.name, l.address, l.wanted, whose);
-  });
-  if (observer !== undefined) {
-    const moved = dashboardWanted !== 0 && observer.port !== dashboardWanted;
-    lines.push(line("dashboard", observer.url, moved ? dashboardWanted : undefined));
-  }
-  out.line(`${onStderr("bold", "millrace")} ready in ${Math.round(ms)} ms\n${(await Promise.all(lines)).join("\n")}`);
-}
-
-/** Prometheus' page, with the token of the dashboard where it has one. */
-function metricsOf(dashboard: string): string {
-  const url = new URL(dashboard);
-  url.pathname = "/metrics";
-  return url.href;
 }
 
 /** What a pipeline forgot to catch. */

@@ -5,6 +5,8 @@ export interface StopSignal {
   readonly signal: AbortSignal;
   /** Exit code that belongs to it. */
   code(): number;
+  /** Asks to stop as SIGTERM does. */
+  ask(): void;
   release(): void;
 }
 
@@ -24,6 +26,7 @@ export function onStop(asked: (signal: string) => void): StopSignal {
   return {
     signal: controller.signal,
     code: () => code,
+    ask: () => handler("SIGTERM"),
     release() {
       for (const name of names) process.off(name, handler);
     },

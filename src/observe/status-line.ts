@@ -61,7 +61,7 @@ export function startStatusLine(options: StatusLineOptions = {}): StatusLine {
       if (above !== "") stream.write(above);
       return;
     }
-    const width = stream.columns ?? 80;
+    const width = stream.columns || 80;
     const lines = [...queries.values()].map((q) => {
       const text = describe(q, now()).slice(0, width - 1);
       return styleText(q.state === "failed" ? "red" : "dim", text, { stream });
