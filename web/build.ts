@@ -26,10 +26,22 @@ async function buildPage(page: string): Promise<void> {
     });
     if (page === "web" && existsSync(client)) await bundleClient(join(fresh, "millrace/client.js"));
     writeFileSync(join(fresh, ".stamp"), stamp);
-    rmSync(dist, { recursive: true, force: true });
-    renameSync(fresh, dist);
+    replace(dist, fresh);
   } finally {
     rmSync(fresh, { recursive: true, force: true });
+  }
+}
+
+/** Another process may build the same at the same moment: the later one stays. */
+function replace(dist: string, fresh: string): void {
+  for (let attempt = 0; ; attempt++) {
+    rmSync(dist, { recursive: true, force: true });
+    try {
+      renameSync(fresh, dist);
+      return;
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
   }
 }
 

@@ -111,9 +111,11 @@ test("the first sentence names what matters most", () => {
   expect(headline([], NOW).text).toBe("No query has started yet.");
   expect(headline([query()], NOW).text).toBe("Everything is keeping up.");
   expect(headline([query({ state: "idle" })], NOW).text).toBe("All caught up; nothing new to read.");
-  expect(headline([query(), behind], NOW)).toEqual({ tone: "warn", text: "Slow is falling behind." });
-  expect(headline([query({ state: "failed" }), behind], NOW).text).toBe("Delays has failed.");
-  expect(headline([query({ name: "a", state: "restarting" })], NOW).text).toBe("A starts again after a failure.");
+  expect(headline([query(), behind], NOW)).toEqual({ tone: "warn", text: "The query slow is falling behind." });
+  expect(headline([query({ state: "failed" }), behind], NOW).text).toBe("The query delays has failed.");
+  expect(headline([query({ name: "a", state: "restarting" })], NOW).text).toBe(
+    "The query a starts again after a failure.",
+  );
   expect(headline([query({ state: "ended" })], NOW).text).toBe("The query has ended.");
 });
 

@@ -54,7 +54,11 @@ function running(q: QuerySummary, now: number): Answer {
   const last = q.lastBatchAt === null ? "no batch yet" : `last batch ${f.ago(now - q.lastBatchAt)}`;
   switch (q.state) {
     case "running":
-      return { tone: "good", text: `Running ${since}`, more: q.lastBatchAt === null ? waiting(q) : last };
+      return {
+        tone: "good",
+        text: `Running ${since}`,
+        more: q.lastBatchAt === null ? `no batch yet: ${waiting(q)}` : last,
+      };
     case "idle":
       return {
         tone: "good",
@@ -76,11 +80,8 @@ function running(q: QuerySummary, now: number): Answer {
 
 /** Why there is no batch yet. */
 export function waiting(q: Pick<QuerySummary, "state">): string {
-  return q.state === "idle"
-    ? "no batch yet: the sources have no rows"
-    : isOver(q)
-      ? "no batch: it ended before the first one"
-      : "no batch yet: the first one is on its way";
+  if (isOver(q)) return "it ended before the first one";
+  return q.state === "idle" ? "the sources have no rows" : "the first one is on its way";
 }
 
 function keepingUp(q: QuerySummary): Answer {
@@ -114,6 +115,7 @@ function fresh(q: QuerySummary, now: number): Answer {
   }
   const delay = q.watermarkDelaySeconds ?? (now - Date.parse(q.watermark)) / 1000;
   const final = `results are final up to ${f.eventMinute(q.watermark)}`;
+  if (isOver(q)) return { tone: "calm", text: "Moves no longer", more: final };
   if (delay > 60 * DAY_S) return { tone: "calm", text: "Old data are replayed", more: final };
   return { tone: "good", text: `${capital(f.seconds(delay))} behind the clock`, more: final };
 }
@@ -167,30 +169,29 @@ export function headline(
   if (queries.length === 0) return { tone: "calm", text: "No query has started yet." };
   const failed = queries.filter((q) => q.state === "failed");
   if (failed.length > 0)
-    return {
-      tone: "bad",
-      text: `${capital(f.list(failed.map(titleOf)))} ${failed.length === 1 ? "has" : "have"} failed.`,
-    };
+    return { tone: "bad", text: `${subject(failed)} ${failed.length === 1 ? "has" : "have"} failed.` };
   const restarting = queries.filter((q) => q.state === "restarting");
   if (restarting.length > 0) {
-    return {
-      tone: "warn",
-      text: `${capital(f.list(restarting.map(titleOf)))} ${restarting.length === 1 ? "starts" : "start"} again after a failure.`,
-    };
+    const verb = restarting.length === 1 ? "starts" : "start";
+    return { tone: "warn", text: `${subject(restarting)} ${verb} again after a failure.` };
   }
   const open = queries.filter((q) => !isOver(q));
-  if (open.length === 0)
+  if (open.length === 0) {
     return { tone: "calm", text: queries.length === 1 ? "The query has ended." : "All queries have ended." };
+  }
   const behind = open.filter((q) => answersOf(q, [], now).keepingUp.tone === "warn");
   if (behind.length > 0) {
-    return {
-      tone: "warn",
-      text: `${capital(f.list(behind.map(titleOf)))} ${behind.length === 1 ? "is" : "are"} falling behind.`,
-    };
+    return { tone: "warn", text: `${subject(behind)} ${behind.length === 1 ? "is" : "are"} falling behind.` };
   }
   if (open.every((q) => q.batches === 0)) return { tone: "calm", text: "Started; no batch yet." };
   if (open.every((q) => q.state === "idle")) return { tone: "good", text: "All caught up; nothing new to read." };
   return { tone: "good", text: "Everything is keeping up." };
+}
+
+/** A name stays as its author wrote it, so it is never the first word. */
+function subject(queries: readonly QuerySummary[]): string {
+  if (queries.length > 3) return `${queries.length} queries`;
+  return `The ${queries.length === 1 ? "query" : "queries"} ${f.list(queries.map(titleOf))}`;
 }
 
 /** The phases of a batch in the order in which they run, in words. */

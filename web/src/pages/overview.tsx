@@ -33,7 +33,7 @@ export function Overview() {
         </Empty>
       )}
       <ul class="cards" aria-label="Queries">
-        {[...open, ...failed].map((query) => (
+        {[...failed, ...open].map((query) => (
           <li key={query.id}>
             <QueryCard query={query} />
           </li>

@@ -80,7 +80,7 @@ function QueryView({ detail }: { detail: QueryDetail }) {
         </p>
       )}
       <Charts batches={batches} samples={samples} />
-      <Batches query={detail.id} batches={batches} none={waiting(detail)} />
+      <Batches query={detail.id} batches={batches} none={`${waiting(detail)}.`} />
       <Sinks detail={detail} />
       <Partitions partitions={detail.partitions} />
       <Troubles detail={detail} />
@@ -99,7 +99,7 @@ function QueryView({ detail }: { detail: QueryDetail }) {
 const TREND = { "-1": "↓ shrinking", "0": "→ steady", "1": "↑ growing" } as const;
 
 function Numbers({ q, now }: { q: QuerySummary; now: number }) {
-  const none = q.batches === 0 ? waiting(q) : undefined;
+  const none = q.batches === 0 ? "no batch yet" : undefined;
   const over = isOver(q) ? "no longer reading" : undefined;
   const lag = q.lagRows === null ? (none ?? "the sources do not tell") : undefined;
   return (

@@ -18,7 +18,7 @@ export function Batches({ query, batches, none }: { query: string; batches: read
   if (newest === undefined || shown === undefined) {
     return (
       <Panel title="Batches">
-        <Empty title="No batch yet">{none}</Empty>
+        <Empty title="No batch yet">{`${none.charAt(0).toUpperCase()}${none.slice(1)}`}</Empty>
       </Panel>
     );
   }

@@ -49,7 +49,7 @@ function Drawn({ batches, samples }: { batches: readonly BatchSummary[]; samples
       <Chart
         title="Input against processing"
         explain="page.inputRate"
-        whole
+        steps="whole"
         unit="rows/s, by batch"
         at={at}
         series={rates}
@@ -71,7 +71,7 @@ function Drawn({ batches, samples }: { batches: readonly BatchSummary[]; samples
         <Chart
           title="Rows that wait"
           explain="query.lagRows"
-          whole
+          steps="whole"
           unit="rows"
           at={sampled}
           series={[{ label: "waiting", values: samples.map((s) => s.lagRows), color: "--accent" }]}
@@ -83,7 +83,7 @@ function Drawn({ batches, samples }: { batches: readonly BatchSummary[]; samples
         <Chart
           title="State"
           explain="query.stateRows"
-          whole
+          steps="whole"
           unit="rows"
           at={sampled}
           series={[{ label: "rows", values: samples.map((s) => s.stateRows), color: "--kind-state" }]}
@@ -133,6 +133,7 @@ function Freshness({ batches, at }: { batches: readonly BatchSummary[]; at: read
     <Chart
       title="Watermark against the clock"
       explain="page.behindClock"
+      steps="seconds"
       unit="clock minus watermark"
       at={at}
       series={[{ label: "delay", values: delays, color: "--kind-watermark" }]}

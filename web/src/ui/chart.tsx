@@ -25,8 +25,8 @@ export interface ChartProps {
   readonly stacked?: boolean;
   /** The axis need not begin at zero. */
   readonly free?: boolean;
-  /** Things that are counted: the axis has no halves of them. */
-  readonly whole?: boolean;
+  /** What the lines of the axis may be apart: whole things, or minutes and hours. */
+  readonly steps?: "whole" | "seconds";
   readonly height?: number;
   /** What to say while there are fewer than two points. */
   readonly none: string;
@@ -53,7 +53,11 @@ export function Chart(props: ChartProps) {
         </h2>
         <span class="unit">{unit}</span>
       </figcaption>
-      {at.length < 2 ? <Empty title={none} /> : <Canvas {...props} stacked={stacked} />}
+      {at.length < 2 ? (
+        <Empty title={at.length === 0 ? none : "One point so far"} />
+      ) : (
+        <Canvas {...props} stacked={stacked} />
+      )}
       <details id={table} onToggle={(event) => setListed(event.currentTarget.open)}>
         <summary>
           As a table<span class="sr">: {title}</span>
@@ -215,7 +219,7 @@ function optionsOf(
       },
       {
         ...axis,
-        ...(shown.current.whole === true && { incrs: WHOLE }),
+        ...(shown.current.steps !== undefined && { incrs: STEPS[shown.current.steps] }),
         size: (_, values) => widthOf(values ?? []),
         values: (_, splits) => splits.map((v) => shown.current.format(v)),
       },
@@ -244,6 +248,8 @@ function optionsOf(
 }
 
 const WHOLE = Array.from({ length: 15 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200];
+const STEPS = { whole: WHOLE, seconds: [0.001, 0.01, 0.1, 0.5, ...SECONDS, ...WHOLE.map((n) => n * 86_400)] };
 
 /** Room for the longest label of the axis. */
 function widthOf(values: readonly string[]): number {
