@@ -2,7 +2,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Stack, startStack } from "../../src/stack.ts";
@@ -16,7 +16,7 @@ const exec = promisify(execFile);
 const MOST = { compiledOnly: 2, unchecked: 8 };
 
 const all = pages.flatMap(fencesOf);
-const isCode = (f: Fence) => !["", "text", "json", "mermaid"].includes(f.language);
+const isCode = (f: Fence) => !f.marks.has("file") && !["", "text", "json", "mermaid"].includes(f.language);
 const ts = all.filter((f) => f.language === "ts" || f.language === "tsx");
 const runnable = ts.filter((f) => !f.marks.has("no-run") && !f.marks.has("file") && !f.marks.has("part"));
 const place = (f: Fence) => `${f.page}:${f.line}`;
@@ -44,7 +44,11 @@ beforeAll(async () => {
     const path = f.marks.get("part")!;
     copyFileSync(join(root, path), join(programs, slug(f.page), basename(path)));
   }
-  for (const f of ts) if (!f.marks.has("part")) writeFileSync(fileOf(f), f.marks.has("file") ? f.text : source(f));
+  for (const f of all.filter(({ marks }) => marks.has("file"))) {
+    mkdirSync(dirname(fileOf(f)), { recursive: true });
+    writeFileSync(fileOf(f), f.text);
+  }
+  for (const f of ts) if (!f.marks.has("part") && !f.marks.has("file")) writeFileSync(fileOf(f), source(f));
   stack = await startStack({
     directory: join(folder, "stack"),
     env,

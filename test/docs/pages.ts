@@ -34,6 +34,7 @@ export function textOf(page: string): string {
  *
  * - `ts`: compiled, and run in an empty folder against embedded servers. `with=NAME` puts test/docs/with/NAME.ts before it; `file=NAME` writes it
  *   to a file for the commands of the page instead; `part=PATH`: the parts of the page together are that file of the repository.
+ * - any language with `file=NAME`: the same.
  * - `sh`: lines that begin with `$` are run, the others are what they print.
  * - `json`, `text` with the mark `output`: what the block before printed.
  * - `no-run: reason`: only compiled, or not looked at when it is no TypeScript.
