@@ -64,6 +64,8 @@ await withFolder(async (folder) => {
     .sink("database", "postgres", { dbtable: "delays", key: "hour,origin" })
     .sink("cache", "redis", { key: "airport:{origin}", version: "hour", ttl: "7 days" })
     .option("checkpointLocation", join(folder, "checkpoint"))
+    // The same batches with and without readers, so that their processor time can be compared.
+    .trigger({ processingTime: "200 milliseconds" })
     .start();
   const producer = fork(join(import.meta.dirname, "live-producer.ts"), [process.env.MILLRACE_KAFKA!, `${RATE}`]);
   const readers = fork(join(import.meta.dirname, "live-readers.ts"), [

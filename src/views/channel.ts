@@ -2,9 +2,13 @@ import { beatOf, changesOf, type Message, snapshotOf } from "./frames.ts";
 import { onServed, servedView } from "./hall.ts";
 import { isEpochOfOurs, type ServedView } from "./served-view.ts";
 
-/** Between two messages to the same reader: nobody reads faster. With many readers they are rarer, so that the process does not write all the time. */
+/**
+ * Between two messages to the same reader: nobody reads faster. Many readers and large messages make it longer, as each write takes about 25
+ * microseconds of the process and each megabyte about one millisecond: so readers take a few hundredths of its time at most.
+ */
 const EVERY_MS = 100;
 const EVERY_MS_PER_READER = 1;
+const BYTES_PER_MS = 25_000;
 const LONGEST_EVERY_MS = 1_000;
 const BEAT_MS = 5_000;
 /** A reader that takes nothing for so long is gone, or would have to begin anew anyway. */
@@ -94,6 +98,8 @@ class Channel {
   readonly #beat: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #lastTick = 0;
+  /** Written at the last tick, to all. */
+  #lastBytes = 0;
   #lastWatermarks = 0;
 
   constructor(names: readonly string[], onEmpty: () => void) {
@@ -158,7 +164,10 @@ class Channel {
 
   #plan(): void {
     if (this.#timer !== undefined || this.#members.size === 0) return;
-    const every = Math.min(LONGEST_EVERY_MS, Math.max(EVERY_MS, EVERY_MS_PER_READER * this.#members.size));
+    const every = Math.min(
+      LONGEST_EVERY_MS,
+      Math.max(EVERY_MS, EVERY_MS_PER_READER * this.#members.size, this.#lastBytes / BYTES_PER_MS),
+    );
     const wait = Math.max(0, this.#lastTick + every - performance.now());
     this.#timer = setTimeout(() => this.#tick(), wait).unref();
   }
@@ -166,6 +175,7 @@ class Channel {
   #tick(): void {
     this.#timer = undefined;
     this.#lastTick = performance.now();
+    this.#lastBytes = 0;
     const ways = new Map<string, Way>();
     for (const member of this.#members) this.#advance(member, ways);
     if (this.#lastTick - this.#lastWatermarks >= WATERMARK_MS) this.#lastWatermarks = this.#lastTick;
@@ -182,7 +192,10 @@ class Channel {
       way = this.#wayFrom(member.state);
       ways.set(member.state.key, way);
     }
-    if (way.frame !== undefined) member.reader.write(way.frame);
+    if (way.frame !== undefined) {
+      member.reader.write(way.frame);
+      this.#lastBytes += way.frame.length;
+    }
     for (const reason of way.resets) resets.set(reason, (resets.get(reason) ?? 0) + 1);
     member.state = way.next;
   }
