@@ -63,7 +63,7 @@ function running(q: QuerySummary, now: number): Answer {
       return {
         tone: "good",
         text: `Running ${since}`,
-        more: q.lastBatchAt === null ? waiting(q) : `nothing new to read, ${last}`,
+        more: q.lastBatchAt === null ? `no batch yet: ${waiting(q)}` : `nothing new to read, ${last}`,
       };
     case "restarting":
       return {

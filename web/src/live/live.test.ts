@@ -44,6 +44,7 @@ const process = (pid: number): ProcessInfo => ({
   pid,
   startedAt: NOW - 1000,
   now: NOW + 5000,
+  memoryBytes: 1_000_000,
   servers: [],
 });
 const query = (inputRows: number, id = "q"): QuerySummary =>
