@@ -15,6 +15,7 @@ const BENCHMARKS: Record<string, string> = {
   lake: "Kafka JSON -> Delta",
   latency: "produce -> visible in PostgreSQL",
   live: "10,000 events/s with and without 200 open pages",
+  observe: "what it costs to be watched",
   startup: "process start -> first result of a small query",
   ingest: "Kafka record batches -> DuckDB columns",
 };

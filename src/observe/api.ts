@@ -11,6 +11,8 @@ export interface ProcessInfo {
   readonly pid: number;
   readonly startedAt: number;
   readonly now: number;
+  /** Memory that the process holds, with everything that is embedded in it. */
+  readonly memoryBytes: number;
   readonly servers: readonly ServerInfo[];
 }
 

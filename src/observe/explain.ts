@@ -4,7 +4,7 @@
  */
 export const EXPLANATIONS = {
   "process.startedAt": "When this process started.",
-  "process.memory": "Memory that the process holds, with everything that is embedded in it.",
+  "process.memoryBytes": "Memory that the process holds, with everything that is embedded in it.",
 
   "query.state":
     "Running: reads and writes; idle: nothing new to read; restarting: waits to start again after a failure; ended: stopped or done; failed: ended by an error.",

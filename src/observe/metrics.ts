@@ -225,7 +225,7 @@ export function processMetrics(version: string): readonly MetricSpec[] {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     }),
-    one("process_resident_memory_bytes", "gauge", explain("process.memory"), () => process.memoryUsage.rss()),
+    one("process_resident_memory_bytes", "gauge", explain("process.memoryBytes"), () => process.memoryUsage.rss()),
     one("process_start_time_seconds", "gauge", "When the process started, in seconds since 1970.", () =>
       Math.round(Date.now() / 1000 - process.uptime()),
     ),

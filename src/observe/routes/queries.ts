@@ -28,6 +28,7 @@ export function queryRoutes(parts: ObserverParts): App {
     pid: process.pid,
     startedAt: parts.startedAt,
     now: Date.now(),
+    memoryBytes: process.memoryUsage.rss(),
     servers: parts.servers(),
   });
   const summaries = (): QuerySummary[] => log.queries().map((q) => summarize(q, Date.now()));
