@@ -1,3 +1,6 @@
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ViewColumn } from "../observe/api-views.ts";
@@ -16,6 +19,25 @@ async function eventsOf(chunks: readonly Uint8Array[]): Promise<ServerEvent[]> {
   for await (const event of readEvents(body)) events.push(event);
   return events;
 }
+
+test("the client is small, and a browser's: nothing of Node is in it", async () => {
+  const built = await build({
+    entryPoints: [fileURLToPath(new URL("index.ts", import.meta.url))],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    metafile: true,
+    logLevel: "silent",
+  });
+  const inputs = Object.keys(built.metafile.inputs);
+  expect(inputs.filter((file) => !/src\/client\/[\w-]+\.ts$/.test(file))).toEqual([]);
+  const { contents } = built.outputFiles[0]!;
+  const packed = gzipSync(contents).length;
+  console.info(`millrace/client: ${contents.length} bytes, ${packed} packed`);
+  expect(packed).toBeLessThan(8_000);
+});
 
 describe("server-sent events", () => {
   test("arrive the same however the bytes are cut, with any ends of lines", async () => {

@@ -27,14 +27,13 @@ export interface HasRows<R = any> {
 }
 
 /** The rows of a view by its schema and columns; a view without a schema has rows of unknown values. */
-export type ViewRow<S, C extends string, K extends string> = Picked<RowsOf<S>, C> & KeyParts<K, RowsOf<S>>;
+export type ViewRow<S, C extends string, K extends string> = Flat<Picked<RowsOf<S>, C> & KeyParts<K, RowsOf<S>>>;
+type Flat<T> = { [P in keyof T]: T[P] };
 type RowsOf<S> =
   S extends HasRows<infer R> ? R : S extends SchemaLike ? Infer<S> : { readonly [column: string]: unknown };
 type Picked<R, C extends string> = string extends C ? R : { [P in Extract<keyof R, C>]: R[P] };
 /** Columns that only the key of a cache entry has are text. */
-type KeyParts<K extends string, R> = string extends keyof R
-  ? unknown
-  : { [P in Exclude<Placeholders<K>, keyof R>]: string };
+type KeyParts<K extends string, R> = string extends keyof R ? {} : { [P in Exclude<Placeholders<K>, keyof R>]: string };
 type Placeholders<K extends string> = K extends `${string}{${infer P}}${infer Rest}` ? P | Placeholders<Rest> : never;
 
 /** What a view is made of. One of `table` and `cache` is given. */
