@@ -93,6 +93,8 @@ const ALLOWED: Record<string, readonly string[]> = {
     "dataframe",
     "duckdb",
     "dir-lock.ts",
+    "streaming/checkpoint.ts",
+    "engine/checkpoint.ts",
     "reload",
     "config.ts",
     "process-id.ts",

@@ -4,6 +4,7 @@ import { declarePipeline } from "./declare/pipeline.ts";
 import { declareProject } from "./declare/project.ts";
 import { declareQuery } from "./declare/query.ts";
 import { examples } from "./declare/shared.ts";
+import { declareState } from "./declare/state.ts";
 import { declareTopics } from "./declare/topics.ts";
 import { type CommonOptions, EXIT, report, UsageError } from "./output.ts";
 import { version } from "./version.ts";
@@ -92,5 +93,6 @@ export function build(done: (code: number) => void): Command {
   declarePipeline(program, done);
   declareTopics(program, done);
   declareQuery(program, done);
+  declareState(program, done);
   return program;
 }

@@ -64,8 +64,8 @@ export function csvLine(cells: readonly (string | null)[]): string {
     .join(",");
 }
 
-/** Of ES2026; Node has it. */
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+/** A number in JSON with the digits given, for JSON.stringify. Of ES2026; Node has it. */
+export const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
 
 /**
  * A row as a JSON object: times as ISO text, integers and decimals with all their digits, bytes in base64, maps as objects. Columns are
