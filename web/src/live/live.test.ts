@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { BatchSummary, ProcessInfo, QuerySummary } from "../../../src/observe/api.ts";
 import { backoffMs, heard, lost, NEW, opened, statusOf } from "./connection.ts";
-import { KEEP_BATCHES, KEEP_SAMPLES, NOTHING, onHistory, onOpen, onQuery, tick } from "./reducer.ts";
+import { aged, KEEP_BATCHES, KEEP_SAMPLES, NOTHING, onHistory, onOpen, onQuery, tick } from "./reducer.ts";
 
 const NOW = 1_800_000_000_000;
 
@@ -109,6 +109,25 @@ describe("what is shown", () => {
     const live = onQuery(open, { query: query(9), batch: batch(1) });
     expect(onOpen(live, { process: process(1), queries: [query(9)] }, NOW).batches.q).toHaveLength(1);
     expect(onOpen(live, { process: process(2), queries: [query(9)] }, NOW).batches).toEqual({});
+  });
+
+  test("a query that is silent reads nothing, and its watermark falls behind", () => {
+    const told = {
+      ...query(9),
+      lastBatchAt: NOW,
+      inputRowsPerSecond: 800,
+      outputRowsPerSecond: 8,
+      flows: { "a-b": 800, "b-c": null },
+      watermark: new Date(NOW - 5000).toISOString(),
+    };
+    expect(aged(told, NOW + 9000)).toMatchObject({ inputRowsPerSecond: 800, watermarkDelaySeconds: 14 });
+    expect(aged(told, NOW + 11_000)).toMatchObject({
+      inputRowsPerSecond: 0,
+      outputRowsPerSecond: 0,
+      flows: { "a-b": 0, "b-c": null },
+      watermarkDelaySeconds: 16,
+    });
+    expect(aged({ ...told, watermark: null, inputRowsPerSecond: null }, NOW + 99_000).inputRowsPerSecond).toBeNull();
   });
 
   test("memory is bounded", () => {

@@ -89,6 +89,27 @@ export function tick(live: Live, now: number): Live {
   return samples === live.samples ? live : { ...live, samples };
 }
 
+/** The process counts rates over this time. */
+const RATE_MS = 10_000;
+
+/**
+ * A query as it is a while after it was last told of: what was counted over the last seconds is zero once they are over, and a watermark that
+ * stands falls behind.
+ */
+export function aged(query: QuerySummary, now: number): QuerySummary {
+  const { watermark, lastBatchAt, inputRowsPerSecond } = query;
+  const silent = lastBatchAt !== null && inputRowsPerSecond !== null && now - lastBatchAt > RATE_MS;
+  return {
+    ...query,
+    ...(watermark !== null && { watermarkDelaySeconds: (now - Date.parse(watermark)) / 1000 }),
+    ...(silent && {
+      inputRowsPerSecond: 0,
+      outputRowsPerSecond: 0,
+      flows: Object.fromEntries(Object.entries(query.flows).map(([edge, rows]) => [edge, rows === null ? null : 0])),
+    }),
+  };
+}
+
 export function sameProcess(a: ProcessInfo, b: ProcessInfo): boolean {
   return a.pid === b.pid && Math.abs(a.startedAt - b.startedAt) < 2000;
 }

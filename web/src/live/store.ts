@@ -2,7 +2,7 @@ import { batch, computed, signal } from "@preact/signals";
 import type { QueryDetail, QuerySummary, StreamMessages } from "../../../src/observe/api.ts";
 import { type Connection, heard, lost, NEW, opened, statusOf } from "./connection.ts";
 import type { Message } from "./events.ts";
-import { type Live, NOTHING, onBeat, onHistory, onOpen, onQuery, sameProcess, tick } from "./reducer.ts";
+import { aged, type Live, NOTHING, onBeat, onHistory, onOpen, onQuery, sameProcess, tick } from "./reducer.ts";
 import { type Shared, shareEvents } from "./shared.ts";
 
 /** Nothing is drawn more often than this. */
@@ -22,7 +22,9 @@ export const processNow = computed(() => {
   const at = status.value.kind === "live" || lastMessageAt === null ? now.value : lastMessageAt;
   return at + live.value.skew;
 });
-export const queries = computed<readonly QuerySummary[]>(() => live.value.queries);
+export const queries = computed<readonly QuerySummary[]>(() =>
+  live.value.queries.map((q) => aged(q, processNow.value)),
+);
 
 /** What came since the last drawing. */
 let pending: Live | undefined;

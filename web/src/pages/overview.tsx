@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
-import type { QueryDetail, QuerySummary } from "../../../src/observe/api.ts";
-import { ask } from "../api.ts";
+import type { ProcessInfo, QueryDetail, QuerySummary } from "../../../src/observe/api.ts";
+import { ask, useApi } from "../api.ts";
 import { Stat, Term } from "../explain.tsx";
 import * as f from "../format.ts";
 import { connection, generation, learn, live, processNow, queries, status } from "../live/store.ts";
@@ -107,7 +107,8 @@ function firstSentence(): { readonly tone: Tone; readonly text: string } {
 }
 
 function Totals({ open }: { open: readonly QuerySummary[] }) {
-  const process = live.value.process!;
+  const told = live.value.process!;
+  const { data: process = told } = useApi<ProcessInfo>("/api/process", 5000);
   const input = open.reduce((sum, q) => sum + (q.inputRowsPerSecond ?? 0), 0);
   const late = queries.value.reduce((sum, q) => sum + q.lateRows, 0);
   return (
@@ -118,6 +119,12 @@ function Totals({ open }: { open: readonly QuerySummary[] }) {
       </div>
       <Stat name="page.inputTotal" label="Rows in" value={f.rate(input)} exact={f.rate(Math.round(input))} />
       <Stat name="query.lateRows" label="Late rows" value={f.count(late)} exact={f.exact(late)} />
+      <Stat
+        name="process.memoryBytes"
+        label="Memory"
+        value={f.bytes(process.memoryBytes)}
+        exact={`${f.exact(process.memoryBytes)} bytes`}
+      />
       <Stat
         name="page.uptime"
         label="Up for"

@@ -103,9 +103,11 @@ function Flow({ edge, flow }: { edge: GraphEdge; flow: number | null }) {
   if (flow === null || edge.points.length < 2) return null;
   const [x, y] = middle(edge.points);
   return (
-    <text class="flow" x={x} y={y - 6} text-anchor="middle">
-      {f.rate(flow, "").replace(" /s", "/s")}
-    </text>
+    <g class="flow">
+      <text x={x} y={y - 6} text-anchor="middle">
+        {f.rate(flow, "").replace(" /s", "/s")}
+      </text>
+    </g>
   );
 }
 
