@@ -161,6 +161,72 @@ test("other names, other pages and strangers without the token are refused", asy
   expect((await call(secret, "/metrics", { cookie: cookie!.split(";")[0]! })).status).toBe(200);
 });
 
+test("no route answers strangers: another name, another page, no token", async () => {
+  const routes = [
+    "/",
+    "/metrics",
+    "/healthz",
+    "/readyz",
+    "/none",
+    "/api/none",
+    "/api/process",
+    "/api/queries",
+    "/api/queries/q",
+    "/api/queries/q/batches/1",
+    "/api/bad-records",
+    "/api/explain",
+    "/api/stream",
+    "/api/topics",
+    "/api/topics/t",
+    "/api/topics/t/messages",
+    "/api/lake",
+    "/api/lake/table?name=t",
+    "/api/lake/rows?name=t",
+    "/api/database",
+    "/api/database/table?schema=s&table=t",
+    "/api/database/rows?schema=s&table=t",
+    "/api/cache",
+    "/api/cache/key?key=k",
+    "/api/views",
+    "/api/views/v",
+    "/api/views/stream?view=v",
+  ];
+  const observer = await start({ addresses: () => ({}) });
+  const secret = await start({ token: "", addresses: () => ({}) });
+  for (const path of routes) {
+    const found = [
+      (await call(observer, path, { host: "evil.example" })).status,
+      (await call(observer, path, { origin: "http://evil.example" })).status,
+      (await call(observer, path, { "sec-fetch-site": "cross-site" })).status,
+      (await call(secret, path)).status,
+      (await call(secret, path, { cookie: "millrace_token=wrong" })).status,
+    ];
+    expect([path, ...found]).toEqual([path, 403, 403, 403, 401, 401]);
+  }
+  // what the process does not know is said, and is no failure
+  const { status, body } = await call(observer, "/api/topics");
+  expect([status, body.error.code]).toEqual([404, "NOT_CONFIGURED"]);
+});
+
+test("every number of the API is explained in a sentence", async () => {
+  const observer = await start();
+  const { body } = await call(observer, "/api/explain");
+  for (const [name, text] of Object.entries(body as Record<string, string>)) {
+    expect([name, text]).toEqual([name, expect.stringMatching(/^[A-Z0-9].{10,220}\.$/)]);
+  }
+  const [summary] = (await call(observer, "/api/queries")).body;
+  expect(summary).toBeUndefined();
+  publish("query.started", { ...query, timestamp: new Date().toISOString() });
+  progress(0, 10);
+  const { body: list } = await call(observer, "/api/queries");
+  const told = new Set(["id", "runId", "name", "watermark", "sources", "sinks"]);
+  const missing = Object.keys(list[0]).filter((key) => !told.has(key) && !(`query.${key}` in body));
+  expect(missing).toEqual([]);
+  const { body: one } = await call(observer, "/api/queries/delays");
+  const batchKeys = Object.keys(one.history[0]).filter((key) => !(`batch.${key}` in body));
+  expect(batchKeys).toEqual([]);
+});
+
 test("a taken port is passed over, and said", async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));

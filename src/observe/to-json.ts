@@ -15,7 +15,8 @@ export function jsonValue(value: unknown, depth = 0): unknown {
     case "bigint":
       return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : String(value);
     case "number":
-      return Number.isFinite(value) ? value : String(value);
+      // JSON knows no negative zero
+      return Number.isFinite(value) ? value + 0 : String(value);
     case "string":
       return value.length <= SHOWN_TEXT ? value : `${value.slice(0, SHOWN_TEXT)}…`;
     case "boolean":
