@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 import module from "node:module";
 
-// The second start finds its modules compiled, in the folder that Node has for it. Older than 22.1, Node has none.
-module.enableCompileCache?.();
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < 22 || (major === 22 && minor < 22)) {
+  process.stderr.write(`error millrace needs Node.js 22.22 or newer; this is ${process.versions.node}.\n`);
+  process.exit(2);
+}
+// The second start finds its modules compiled, in the folder that Node has for it.
+module.enableCompileCache();
 const { main } = await import("./program.ts");
 
 // A reader that has seen enough (`| head`) is no error.
