@@ -420,6 +420,6 @@ function inside(name: string, own: string, example: readonly [string, unknown]):
       return call(native.containsBytes, args, BOOLEAN);
     },
     // Of bytes it is a call that Spark knows nothing of.
-    { coerce: sameText, nullable: (args) => args.some((a) => a.nullable || isBinary(a.type)) },
+    { coerce: sameText, nullable: (args) => args.some((a) => a.nullable) || args.every((a) => isBinary(a.type)) },
   );
 }

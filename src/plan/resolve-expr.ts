@@ -305,7 +305,8 @@ export class ExprResolver {
       }
       throw generatorOutsideSelect(signature);
     }
-    return resolved;
+    // LIKE ANY and ALL may be null by Spark's account, whatever they compare.
+    return /like(?:any|all)$/.test(e.form ?? "") ? { ...resolved, nullable: true } : resolved;
   }
 
   #args(exprs: readonly Expr[]): CallArg[] {

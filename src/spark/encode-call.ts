@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Expr } from "../plan/expr.ts";
 import { SCRIPT_VALUE } from "../plan/script-value-name.ts";
 import type { DataType, Value } from "../types/data-type.ts";
-import { exprSql, isWithinGroup } from "./encode-sql.ts";
+import { exprSql, isWithinGroup, likeManySql } from "./encode-sql.ts";
 import * as pb from "./proto/spark-connect_pb.ts";
 
 type Call = Extract<Expr, { kind: "call" }>;
@@ -31,6 +31,8 @@ export function sparkCall(
 ): { readonly name: string; readonly args: readonly Expr[] } | { readonly sql: string } | Expr {
   const name = e.name.toLowerCase();
   if (isWithinGroup(name, e.args)) return { sql: exprSql(e) };
+  const many = likeManySql(e);
+  if (many !== undefined) return { sql: many };
   switch (name) {
     // How values stand in TypeScript is the decoder's business.
     case SCRIPT_VALUE:

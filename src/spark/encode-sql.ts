@@ -19,6 +19,47 @@ export function isWithinGroup(name: string, args: readonly Expr[]): boolean {
   return args.length > 3 && given.length === args.length - 3 && given.every((d) => DIRECTION.test(d));
 }
 
+const MANY = /^(not)?like(any|all)$/;
+
+/**
+ * `x NOT LIKE ALL ('a%', 'b%')`, which Spark takes for one expression where the patterns are constants. Undefined for other calls, and where
+ * `x` has no SQL: its comparisons one by one have the same value.
+ */
+export function likeManySql(e: Call): string | undefined {
+  const m = MANY.exec(e.form ?? "");
+  if (m === null) return undefined;
+  const tests: Call[] = [];
+  const visit = (part: Expr): void => {
+    if (part.kind !== "call") return;
+    if (part.name === "like" || part.name === "ilike") tests.push(part);
+    else for (const arg of part.args) visit(arg);
+  };
+  visit(e);
+  const first = tests[0]!;
+  if (!hasSql(first.args[0]!)) return undefined;
+  const patterns = tests.map((t) => exprSql(t.args[1]!)).join(", ");
+  return `(${exprSql(first.args[0]!)} ${m[1] ? "NOT " : ""}${first.name.toUpperCase()} ${m[2]!.toUpperCase()} (${patterns}))`;
+}
+
+/** Whether `exprSql` can write it. */
+function hasSql(e: Expr): boolean {
+  switch (e.kind) {
+    case "literal":
+      return true;
+    case "attribute":
+      return e.planId === undefined;
+    case "alias":
+    case "cast":
+      return hasSql(e.child);
+    case "call":
+      return e.args.every(hasSql);
+    case "extract":
+      return hasSql(e.child) && hasSql(e.extraction);
+    default:
+      return false;
+  }
+}
+
 /** An expression as Spark SQL, for what has no message of its own. Throws UNSUPPORTED_FEATURE for what has no SQL either. */
 export function exprSql(e: Expr): string {
   switch (e.kind) {
@@ -57,8 +98,8 @@ function callSql(e: Call): string {
     return `\`${e.name}\`(${distinct}${all.join(", ")})`;
   }
   if (name.startsWith("percentile_")) {
-    const descends = e.args[2]!.kind === "literal" && e.args[2]!.value === true;
-    return `${name}(${all[1]}) WITHIN GROUP (ORDER BY ${all[0]}${descends ? " DESC" : ""})`;
+    const direction = e.args[2]!.kind === "literal" ? e.args[2]!.value : "";
+    return `${name}(${all[1]}) WITHIN GROUP (ORDER BY ${all[0]} ${direction})`;
   }
   const directions = e.args[2]!.kind === "literal" ? String(e.args[2]!.value).split(",") : [];
   const keys = all.slice(3).map((k, i) => `${k} ${directions[i]}`);
