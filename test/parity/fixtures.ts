@@ -13,7 +13,9 @@ export class Fixtures {
   static async write(spark: SparkLane): Promise<Fixtures> {
     const fixtures = new Fixtures();
     process.once("exit", () => fixtures.remove());
-    await spark.conf({ "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS" });
+    // One part, so that every table is one file with its rows in their order.
+    const once = { "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS", "spark.sql.shuffle.partitions": "1" };
+    await spark.conf(once);
     await Promise.all(
       Object.entries(TABLES).map(([name, table]) =>
         spark.command({
@@ -27,6 +29,7 @@ export class Fixtures {
         }),
       ),
     );
+    await spark.conf({ "spark.sql.shuffle.partitions": undefined });
     return fixtures;
   }
 

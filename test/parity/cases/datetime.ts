@@ -267,10 +267,7 @@ export const cases: readonly ParityCase[] = [
     "from_utc_timestamp(timestamp'2016-08-31 00:00:00', 'Foo/Bar')",
     "convert_timezone('Europe/Brussels', 'America/Los_Angeles', timestamp_ntz'2021-12-06 00:00:00')",
     "convert_timezone('Europe/Brussels', timestamp_ntz'2021-12-05 15:00:00')",
-    [
-      "convert_timezone('America/Los_Angeles', 'UTC', date'2021-12-06')",
-      { known: "Spark says that a date cast to a wall clock may be null; it never is." },
-    ],
+    "convert_timezone('America/Los_Angeles', 'UTC', date'2021-12-06')",
     "current_timezone()",
     "current_date() = current_date",
     "current_timestamp() = now()",

@@ -114,7 +114,7 @@ export class ExpressionMaker {
     };
     const over = this.of(array, depth - 1);
     const name = `x${this.#variables.length}`;
-    switch (this.#tape.next(7)) {
+    switch (this.#tape.next(9)) {
       case 0: {
         const to = this.#tape.pick(["INT", "STRING"] as const);
         return {
@@ -153,6 +153,18 @@ export class ExpressionMaker {
           parts: [this.of("MAP<STRING, INT>", depth - 1), body("BOOLEAN", ["STRING", `k${name}`], ["INT", name])],
           render: ([a, b]) => `map_filter(${a}, (k${name}, ${name}) -> ${b})`,
         };
+      case 6:
+        return {
+          type: "ARRAY<INT>",
+          parts: [over, this.of("ARRAY<INT>", depth - 1), body("INT", [element, name], ["INT", `s${name}`])],
+          render: ([a, b, c]) => `zip_with(${a}, ${b}, (${name}, s${name}) -> ${c})`,
+        };
+      case 7:
+        return {
+          type: "MAP<STRING, INT>",
+          parts: [this.of("MAP<STRING, INT>", depth - 1), body("STRING", ["STRING", `k${name}`], ["INT", name])],
+          render: ([a, b]) => `transform_keys(${a}, (k${name}, ${name}) -> ${b})`,
+        };
       default:
         return {
           type: "MAP<STRING, INT>",
@@ -164,13 +176,15 @@ export class ExpressionMaker {
 }
 
 const NUMBERS = ["TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL(10,2)", "DECIMAL(38,10)"];
+/** What casts to text the same in both: bytes may be no UTF-8. */
+const TEXTS = KEYS.filter((key) => key !== "BINARY");
 const TIMES = ["DATE", "TIMESTAMP", "TIMESTAMP_NTZ"];
 
 /** Types with a cast to another that mostly succeeds. */
 function castable(to: string): readonly string[] {
   if (NUMBERS.includes(to)) return [...NUMBERS, ...NUMBERS, "STRING", "BOOLEAN"];
   if (TIMES.includes(to)) return [...TIMES, ...TIMES, "STRING"];
-  if (to === "STRING") return KEYS;
+  if (to === "STRING") return TEXTS;
   if (to === "BOOLEAN") return ["BOOLEAN", "INT", "DOUBLE", "STRING"];
   if (to === "BINARY") return ["STRING", "BINARY"];
   if (to.startsWith("ARRAY<") && !to.includes("STRUCT") && !to.includes("ARRAY<ARRAY")) {
