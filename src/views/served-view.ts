@@ -208,9 +208,13 @@ export class ServedView implements WriteWatcher {
       returning: store?.returning,
       wants: (rowCount) => this.#isLookedAt() && store !== undefined && rowCount <= LARGEST_WATCHED,
       done: (written) => {
-        this.#brokenUntil = 0;
         this.#take(flight, written);
         ended();
+        // What kept the view from reading may be over: a batch is whole again, the table is there.
+        if (this.#brokenUntil === 0 && this.#failures === 0) return;
+        this.#brokenUntil = 0;
+        this.#failures = Math.min(1, this.#failures);
+        this.#plan();
       },
       failed: () => {
         if (this.definition.kind === "cache") this.#brokenUntil = Date.now() + REDELIVERY_MS;

@@ -1,9 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Client, client } from "../../src/client/index.ts";
+import { openTargets, wroteBeside } from "../../src/connectors/written.ts";
 import { subscribe } from "../../src/events.ts";
 import { startObserver } from "../../src/observe/server.ts";
 import { MemoryStream } from "../../src/testing/memory-stream.ts";
 import { schema, t } from "../../src/types/schema.ts";
+import { breakingProxy } from "../sinks/breaking-proxy.ts";
 import { tcpProxy } from "../tcp-proxy.ts";
 import { startWorld, type World } from "./setup.ts";
 
@@ -419,6 +421,79 @@ describe("large and strange", () => {
       { id: 2, n: 1 },
     ]);
     await query.stop();
+  });
+
+  test("an answer is lost after the batch was written: it shows once", async () => {
+    const { spark } = world;
+    const real = new URL(process.env.MILLRACE_POSTGRES!);
+    const proxy = await breakingProxy(real.hostname, Number(real.port));
+    const url = new URL(real);
+    url.port = `${proxy.port}`;
+    const Row = schema({ id: t.int, n: t.int });
+    spark.view("lost", { table: "lost", schema: Row, options: { url: url.href } });
+    const source = new MemoryStream(Row);
+    const query = await source
+      .toDF(spark)
+      .writeStream.outputMode("update")
+      .sink("database", "postgres", { dbtable: "lost", key: "id", url: url.href })
+      .option("checkpointLocation", world.checkpoint())
+      .start();
+    source.addData({ id: 1, n: 1 });
+    await query.processAllAvailable();
+    const lost = follow().view("lost");
+    await lost.ready;
+    proxy.breakAt("WITH marker", "unanswered");
+    source.addData({ id: 2, n: 2 }, { id: 1, n: 3 });
+    await soon(() => lost.rows).toEqual([
+      { id: 1, n: 3 },
+      { id: 2, n: 2 },
+    ]);
+    await query.processAllAvailable();
+    expect(proxy.broken).toBe(1);
+    source.addData({ id: 2, n: 4 });
+    await soon(() => lost.get(2)).toEqual({ id: 2, n: 4 });
+    await query.stop();
+    await proxy.close();
+  });
+
+  test("the cache holds half of a batch that failed: nobody sees it, not even who reads anew", async () => {
+    const { spark, cache } = world;
+    const real = new URL(process.env.MILLRACE_REDIS!);
+    const proxy = await breakingProxy(real.hostname, Number(real.port));
+    const url = `redis://127.0.0.1:${proxy.port}`;
+    const Row = schema({ id: t.string, n: t.int });
+    spark.view("half_written", { cache: "part:*", key: "part:{id}", schema: Row, options: { url } });
+    const source = new MemoryStream(Row);
+    const query = await source
+      .toDF(spark)
+      .writeStream.outputMode("update")
+      .sink("cache", "redis", { key: "part:{id}", batchsize: "1", url })
+      .option("checkpointLocation", world.checkpoint())
+      .start();
+    const both = (n: number): void => void source.addData({ id: "a", n }, { id: "b", n });
+    both(1);
+    await query.processAllAvailable();
+    const c = follow();
+    const seen: string[] = [];
+    const watch = (view: { rows: readonly any[]; subscribe(listener: () => void): unknown }): void => {
+      view.subscribe(() => seen.push(view.rows.map((row) => `${row.id}${row.n}`).join(" ")));
+    };
+    const view = c.view("half_written");
+    watch(view);
+    await view.ready;
+    for (let n = 2; n < 5; n++) {
+      // The second key of the batch is lost on its way.
+      proxy.breakAt("hset\r\n$6\r\npart:b", "lost");
+      both(n);
+      await soon(async () => (await cache.hget("part:a", "n")) === String(n)).toBe(true);
+      for (const target of openTargets()) wroteBeside(target);
+      watch(follow().view("half_written"));
+      await soon(() => view.get("b")?.n).toBe(n);
+    }
+    expect(proxy.broken).toBe(3);
+    expect([...new Set(seen)].sort()).toEqual(["a1 b1", "a2 b2", "a3 b3", "a4 b4"]);
+    await query.stop();
+    await proxy.close();
   });
 
   test("complete mode replaces everything; what a restart delivers again changes nothing", async () => {
