@@ -21,6 +21,11 @@ export async function main(args: readonly string[]): Promise<number> {
     complaining = command;
     complaints.push(text);
   });
+  if (args[0] === "complete") {
+    const { complete } = await import("./completion/complete.ts");
+    await complete(program, args.slice(1));
+    return EXIT.ok;
+  }
   const common: CommonOptions = { json: args.includes("--json"), verbose: args.includes("--verbose") };
   try {
     checkSubcommand(program, args);

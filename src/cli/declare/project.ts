@@ -1,7 +1,7 @@
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
 import { common, type Done, examples } from "./shared.ts";
 
-/** The commands about a project and the machine: init, doctor. */
+/** The commands about a project and the machine: init, doctor, completion. */
 export function declareProject(program: Command, done: Done): void {
   common(program.command("init"))
     .argument("[name]", "The folder of the new project; it must not exist or be empty.")
@@ -38,5 +38,21 @@ export function declareProject(program: Command, done: Done): void {
     .action(async (options) => {
       const { doctor } = await import("../commands/doctor.ts");
       done(await doctor(options));
+    });
+
+  common(program.command("completion"))
+    .addArgument(new Argument("<shell>", "The shell.").choices(["bash", "zsh", "fish", "powershell"]))
+    .description("Print what makes a shell complete commands, options, topics and queries.")
+    .addHelpText(
+      "after",
+      examples(
+        ["source <(millrace completion bash)", "bash and zsh, for now or in ~/.bashrc"],
+        ["millrace completion fish > ~/.config/fish/completions/millrace.fish", ""],
+        ["millrace completion powershell | Out-String | Invoke-Expression", ""],
+      ),
+    )
+    .action(async (shell: "bash" | "zsh" | "fish" | "powershell", options) => {
+      const { completion } = await import("../commands/completion.ts");
+      done(completion(shell, options));
     });
 }
