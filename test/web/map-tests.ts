@@ -16,7 +16,7 @@ export function mapTests(run: Run): void {
       await page.locator(".rings span").first().waitFor({ timeout: 30_000 });
       const [newest] = await map.alerts();
       expect(before).not.toContain(newest);
-      expect(await page.locator(".facts dd").allInnerTexts()).not.toContain("NaN");
+      expect(await page.locator(".facts dd").allTextContents()).not.toContain("NaN");
       expect(faults).toEqual([]);
     }, 180_000);
 
@@ -83,7 +83,7 @@ export function mapTests(run: Run): void {
       const { page, faults } = await run.go(run.flights.map);
       const map = new MapPage(page);
       await map.status("Live");
-      const [code, hour] = (await map.alerts())[2]!.split(/ (.+)/) as [string, string];
+      const [code, hour] = (await map.alerts())[0]!.split(/ (.+)/) as [string, string];
       await page.locator(".alerts li button", { hasText: hour }).filter({ hasText: code }).click();
       await page.getByRole("heading", { name: new RegExp(`^${code} `) }).waitFor();
       await map.status("Looking back");
@@ -108,7 +108,7 @@ export function mapTests(run: Run): void {
       const coloured = await page.locator(".airport:not(.quiet)[style]").count();
       expect(Math.abs((await rows.count()) - coloured)).toBeLessThan(30);
       const flightsColumn = async () =>
-        (await page.locator(".table-section tbody tr td:nth-child(2)").allInnerTexts()).map((text) =>
+        (await page.locator(".table-section tbody tr td:nth-child(2)").allTextContents()).map((text) =>
           Number(text.replace(",", "")),
         );
       const sorted = await flightsColumn();

@@ -20,7 +20,7 @@ export function AirportPanel({ airport }: { airport: Airport }) {
   const span = useSignal(168);
   const [table, setTable] = useState(false);
   const index = history.indexOf(airport.code);
-  const until = Math.ceil(playback.value.at);
+  const until = Math.ceil(playback.peek().at);
   const day = index === undefined ? undefined : history.span(index, until, 24);
   const newest = latest.get(airport.code);
   const from = until - span.value;

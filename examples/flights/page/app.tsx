@@ -5,7 +5,7 @@ import { AlertList, Announcer } from "./alert-list.tsx";
 import { Header } from "./header.tsx";
 import { Legend } from "./legend.tsx";
 import { AirportMap } from "./map.tsx";
-import { extent, selected, status } from "./store.ts";
+import { isEmpty, selected, status } from "./store.ts";
 import { Timeline } from "./timeline.tsx";
 
 export function App() {
@@ -21,7 +21,7 @@ export function App() {
           <section class="stage" aria-label="Map">
             <AirportMap />
             <Legend />
-            {extent.value === null && (
+            {isEmpty.value && (
               <p class="empty" role="status">
                 {status.value === "live" ? "Waiting for the first flights." : "Connecting."}
               </p>

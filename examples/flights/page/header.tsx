@@ -1,6 +1,6 @@
 import { useComputed } from "@preact/signals";
 import { clockText, countText, dayText, delayText } from "./model/format.ts";
-import { alerts, averageHours, history, playback, problem, shownHour, slow, status } from "./store.ts";
+import { alerts, averageHours, history, mode, playback, problem, shownHour, slow, status } from "./store.ts";
 
 export function Header() {
   const day = useComputed(() => (shownHour.value === null ? "–" : dayText(shownHour.value)));
@@ -47,7 +47,7 @@ const WORDS = { connecting: "Connecting", live: "Live", stale: "Reconnecting", c
 
 /** Says whether what is shown is still true. */
 function Status() {
-  const paused = playback.value.mode !== "live" && status.value === "live";
+  const paused = mode.value !== "live" && status.value === "live";
   return (
     <p class={`status ${paused ? "past" : status.value}`} role="status" title={problem.value ?? undefined}>
       <span class="dot" aria-hidden="true" />

@@ -30,7 +30,7 @@ export function nowAt(airport: Airport): Span & { readonly perDay: number } {
  */
 export function AirportMap() {
   const frame = useRef<HTMLDivElement>(null);
-  const circles = useRef<(SVGCircleElement | null)[]>([]);
+  const circles = useRef<Painted[]>([]);
   const [active, setActive] = useState<Airport | null>(null);
   const [hovered, setHovered] = useState<Airport | null>(null);
 
@@ -103,7 +103,8 @@ export function AirportMap() {
                 key={airport.code}
                 id={`airport-${airport.code}`}
                 ref={(circle) => {
-                  circles.current[i] = circle;
+                  if (circle !== null && circles.current[i]?.circle !== circle)
+                    circles.current[i] = { circle, r: "", fill: "none yet" };
                 }}
                 class="airport"
                 role="option"
@@ -145,23 +146,32 @@ function Inset() {
   );
 }
 
+/** A circle and what it was painted with: asking the document each time would cost more than painting. */
+interface Painted {
+  readonly circle: SVGCircleElement;
+  r: string;
+  fill: string;
+}
+
 /** Paints what changed. An airport without flights in the last day is a small dot. */
-function paint(circles: readonly (SVGCircleElement | null)[], stops: typeof colors.value, largest: number): void {
+function paint(circles: readonly Painted[], stops: typeof colors.value, largest: number): void {
   const now = airports.map(nowAt);
   const most = niceCeil(now.reduce((max, { perDay }) => Math.max(max, perDay), 20));
   if (most !== mostFlights.peek()) mostFlights.value = most;
-  for (let i = 0; i < airports.length; i++) {
-    const circle = circles[i];
-    if (circle == null) continue;
+  circles.forEach((painted, i) => {
     const { perDay, delay } = now[i]!;
     const r = String(perDay > 0 ? radius(perDay, most, largest, largest / 8) : largest / 10);
     const fill = delay === null ? "" : delayColor(delay, stops);
-    if (circle.getAttribute("r") !== r) circle.setAttribute("r", r);
-    if (circle.style.fill !== fill) {
-      circle.style.fill = fill;
-      circle.classList.toggle("quiet", fill === "");
+    if (painted.r !== r) {
+      painted.r = r;
+      painted.circle.setAttribute("r", r);
     }
-  }
+    if (painted.fill !== fill) {
+      painted.fill = fill;
+      painted.circle.style.fill = fill;
+      painted.circle.classList.toggle("quiet", fill === "");
+    }
+  });
 }
 
 function Marker({ airport, kind }: { airport: Airport; kind: string }) {

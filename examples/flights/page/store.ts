@@ -1,4 +1,4 @@
-import { batch, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { client, type LiveStatus, type LiveView } from "millrace/client";
 import type { Views } from "../views.ts";
 import { type Alert, Alerts } from "./model/alerts.ts";
@@ -26,6 +26,9 @@ export const status = signal<LiveStatus>("connecting");
 export const problem = signal<string | null>(null);
 export const playback = signal<Playback>({ mode: "live", at: 0 });
 export const extent = signal<Extent | null>(null);
+// Time moves with every frame; what depends only on these is not drawn anew each time.
+export const mode = computed(() => playback.value.mode);
+export const isEmpty = computed(() => extent.value === null);
 /** The full hour that is shown; changes with every hour and not with every frame. */
 export const shownHour = signal<number | null>(null);
 export const speed = signal(12);
@@ -104,10 +107,10 @@ export function goLive(): void {
   wantFrame();
 }
 
-/** Shows the airport and the moment after that hour. */
+/** Shows the airport, and the moment after that hour where the page still knows it. */
 export function show(alert: Alert): void {
   selected.value = alert.origin;
-  seekTo(alert.hour + 1);
+  if (extent.value !== null && alert.hour + 1 >= extent.value.first) seekTo(alert.hour + 1);
 }
 
 /** Follows the views of the process that served the page. */

@@ -3,7 +3,7 @@ import { useRef } from "preact/hooks";
 import { highest, telling, totals } from "./model/buckets.ts";
 import { clockText, dayText, hourText, shortDayText } from "./model/format.ts";
 import { delayColor, niceCeil } from "./model/scale.ts";
-import { drawn, extent, goLive, history, playback, seekTo, slow, speed, togglePlay } from "./store.ts";
+import { drawn, extent, goLive, history, mode, playback, seekTo, slow, speed, togglePlay } from "./store.ts";
 import { colors } from "./theme.ts";
 
 const SPEEDS = [
@@ -17,7 +17,7 @@ const MOST_BARS = 240;
 /** The slider over event time with the mean delay of all airports above it. */
 export function Timeline() {
   const slider = useRef<HTMLInputElement>(null);
-  const playing = playback.value.mode !== "paused";
+  const playing = mode.value !== "paused";
   useSignalEffect(() => {
     void drawn.value;
     const input = slider.current!;
@@ -50,13 +50,10 @@ export function Timeline() {
             const days = { PageUp: 1, PageDown: -1 }[event.key];
             if (days === undefined) return;
             event.preventDefault();
-            seekTo(Math.round(playback.value.at) + 24 * days);
+            seekTo(Math.round(playback.peek().at) + 24 * days);
           }}
         />
-        <div class="ends" aria-hidden="true">
-          <span>{extent.value === null ? "" : shortDayText(extent.value.first - 1)}</span>
-          <span>{extent.value === null ? "" : hourText(extent.value.last - 1)}</span>
-        </div>
+        <Ends />
       </div>
       <label class="speed">
         <span class="for-screen-readers">Speed of playing</span>
@@ -64,7 +61,7 @@ export function Timeline() {
           value={speed.value}
           onChange={(event) => {
             speed.value = Number(event.currentTarget.value);
-            const now = playback.value;
+            const now = playback.peek();
             if (now.mode === "playing") playback.value = { ...now, hoursPerSecond: speed.value };
           }}
         >
@@ -75,10 +72,20 @@ export function Timeline() {
           ))}
         </select>
       </label>
-      <button class="live" type="button" onClick={goLive} aria-pressed={playback.value.mode === "live"}>
+      <button class="live" type="button" onClick={goLive} aria-pressed={mode.value === "live"}>
         Live
       </button>
     </section>
+  );
+}
+
+function Ends() {
+  const until = extent.value;
+  return (
+    <div class="ends" aria-hidden="true">
+      <span>{until === null ? "" : shortDayText(until.first - 1)}</span>
+      <span>{until === null ? "" : hourText(until.last - 1)}</span>
+    </div>
   );
 }
 
@@ -88,8 +95,9 @@ function Strip() {
   const buckets = telling(totals(history, MOST_BARS));
   const scale = 40 / (niceCeil(highest(buckets, 20)) + 5);
   const stops = colors.value;
-  const first = (extent.value?.first ?? 1) - 1;
-  const span = (extent.value?.last ?? 1) - first;
+  const until = extent.peek();
+  const first = (until?.first ?? 1) - 1;
+  const span = (until?.last ?? 1) - first;
   return (
     <svg class="strip" viewBox="0 0 1000 40" preserveAspectRatio="none" aria-hidden="true">
       {buckets.map(({ hour, hours, delay }) => {
