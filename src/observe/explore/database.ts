@@ -8,6 +8,8 @@ import { Problem } from "./problem.ts";
 
 /** The server ends a statement by itself before nobody waits for it any more. */
 const STATEMENT_MS = 5_000;
+/** SQLSTATE of a statement that took longer. */
+const CANCELLED = "57014";
 const MAX_TABLES = 500;
 /** Tables that PostgreSQL has never looked at and whose size is asked of the planner instead. */
 const MAX_PLANNED = 50;
@@ -87,7 +89,12 @@ export class DatabaseExplorer {
       try {
         return await work(session);
       } catch (error) {
-        throw error instanceof Problem ? error : translate(error, session.address, doing);
+        if (error instanceof Problem) throw error;
+        if ((error as { code?: unknown }).code === CANCELLED) {
+          const message = `PostgreSQL could not ${doing} within ${STATEMENT_MS / 1000} s.`;
+          throw new Problem(504, "STATEMENT_TIMEOUT", message, "It may be locked by a long transaction: try again.");
+        }
+        throw translate(error, session.address, doing);
       }
     });
   }
