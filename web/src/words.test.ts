@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { BatchSummary, QuerySummary } from "../../src/observe/api.ts";
 import type { Sample } from "./live/reducer.ts";
-import { answersOf, growth, headline, inOrder, replaySpeed, timeSpent, toneOf } from "./words.ts";
+import { answersOf, growth, headline, inOrder, replaySpeed, timeSpent, toneOf, trendOf } from "./words.ts";
 
 const NOW = Date.parse("2026-11-23T12:00:00Z");
 
@@ -151,6 +151,14 @@ test("how fast old data are replayed", () => {
     batch(id, { watermark: new Date(Date.parse("2001-01-01T00:00:00Z") + minutes * 60_000).toISOString() });
   expect(replaySpeed([at(0, 0), at(1, 30), at(2, 60)])).toBe(1800);
   expect(replaySpeed([batch(1), batch(2)])).toBeNull();
+});
+
+test("whether a lag grows", () => {
+  expect(trendOf([1, 2])).toBeNull();
+  expect(trendOf([100, 90, 104])).toBe(0);
+  expect(trendOf([100, 150, 200])).toBe(1);
+  expect(trendOf([100, 0, 0])).toBe(-1);
+  expect(trendOf([0, 0, 0])).toBe(0);
 });
 
 test("whether the state grows", () => {

@@ -194,6 +194,18 @@ function subject(queries: readonly QuerySummary[]): string {
   return `The ${queries.length === 1 ? "query" : "queries"} ${f.list(queries.map(titleOf))}`;
 }
 
+export function trendText(trend: -1 | 0 | 1): string {
+  return trend === 1 ? "↑ growing" : trend === -1 ? "↓ shrinking" : "→ steady";
+}
+
+/** Whether lags that were seen one after the other grow; a tenth up or down is noise. Null while there are too few. */
+export function trendOf(lags: readonly number[]): -1 | 0 | 1 | null {
+  const [first, last] = [lags[0], lags.at(-1)];
+  if (lags.length < 3 || first === undefined || last === undefined) return null;
+  if (Math.abs(last - first) <= Math.max(...lags) / 10) return 0;
+  return last > first ? 1 : -1;
+}
+
 /** The phases of a batch in the order in which they run, in words. */
 export const PHASES: Readonly<Record<string, string>> = {
   latestOffset: "look for new rows",

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import type { PartitionLag, QueryDetail, QuerySummary } from "../../../src/observe/api.ts";
+import type { QueryDetail, QuerySummary } from "../../../src/observe/api.ts";
 import { useApi } from "../api.ts";
 import { Stat, Term } from "../explain.tsx";
 import * as f from "../format.ts";
@@ -8,11 +8,12 @@ import { learn, live, processNow, queries, status } from "../live/store.ts";
 import { Batches } from "../query/batches.tsx";
 import { Charts } from "../query/charts.tsx";
 import { Graph, NodeDetail } from "../query/graph.tsx";
+import { Partitions } from "../query/partitions.tsx";
 import { Troubles } from "../query/trouble.tsx";
 import { link } from "../router.ts";
 import { Badge, Empty, Loading, Mark, Panel, Trouble } from "../ui/parts.tsx";
-import { Scroll, Text } from "../ui/scroll.tsx";
-import { answersOf, isOver, timeSpent, titleOf, waiting } from "../words.ts";
+import { Text } from "../ui/scroll.tsx";
+import { answersOf, isOver, timeSpent, titleOf, trendText, waiting } from "../words.ts";
 
 /** What the stream does not carry (partitions, failures, samples, the plan) is asked for this often. */
 const ASK_MS = 2500;
@@ -82,7 +83,7 @@ function QueryView({ detail }: { detail: QueryDetail }) {
       <Charts batches={batches} samples={samples} />
       <Batches query={detail.id} batches={batches} none={`${waiting(detail)}.`} />
       <Sinks detail={detail} />
-      <Partitions partitions={detail.partitions} />
+      <Partitions partitions={detail.partitions} now={now} />
       <Troubles detail={detail} />
       {detail.plan !== null && (
         <Panel title="Plan">
@@ -95,8 +96,6 @@ function QueryView({ detail }: { detail: QueryDetail }) {
     </>
   );
 }
-
-const TREND = { "-1": "↓ shrinking", "0": "→ steady", "1": "↑ growing" } as const;
 
 function Numbers({ q, now }: { q: QuerySummary; now: number }) {
   const none = q.batches === 0 ? "no batch yet" : undefined;
@@ -124,7 +123,7 @@ function Numbers({ q, now }: { q: QuerySummary; now: number }) {
           value={
             <>
               {f.plural(q.lagRows ?? 0, "row")}
-              {q.lagTrend !== null && q.lagRows !== 0 && <span class="more"> {TREND[`${q.lagTrend}`]}</span>}
+              {q.lagTrend !== null && q.lagRows !== 0 && <span class="more"> {trendText(q.lagTrend)}</span>}
             </>
           }
           exact={q.lagRows === null ? undefined : f.exact(q.lagRows)}
@@ -251,49 +250,6 @@ function Sinks({ detail }: { detail: QueryDetail }) {
           </li>
         ))}
       </ul>
-    </Panel>
-  );
-}
-
-function Partitions({ partitions }: { partitions: readonly PartitionLag[] }) {
-  if (partitions.length === 0) return null;
-  const most = Math.max(1, ...partitions.map((p) => p.lagRows));
-  return (
-    <Panel title="Lag by partition" aside={<Term name="partition.lagRows">rows not read yet</Term>}>
-      <Scroll label="Lag by partition">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Partition</th>
-              <th scope="col" class="num">
-                <Term name="partition.read">Read up to</Term>
-              </th>
-              <th scope="col" class="num">
-                <Term name="partition.latest">Newest</Term>
-              </th>
-              <th scope="col" class="num">
-                Waiting
-              </th>
-              <td />
-            </tr>
-          </thead>
-          <tbody>
-            {partitions.map((p) => (
-              <tr key={`${p.source} ${p.partition}`}>
-                <th scope="row">{p.partition}</th>
-                <td class="num">{p.read}</td>
-                <td class="num">{p.latest}</td>
-                <td class="num" title={f.exact(p.lagRows)}>
-                  {f.count(p.lagRows)}
-                </td>
-                <td class="meter-cell" aria-hidden="true">
-                  <span class="meter" style={{ width: `${(p.lagRows / most) * 100}%` }} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
     </Panel>
   );
 }

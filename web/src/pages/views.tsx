@@ -50,7 +50,9 @@ function List({ views }: { views: readonly ViewInfo[] }) {
         <Panel title="Declare one">
           <Snippet
             label="Declaring a view in TypeScript"
-            code={`export const delays = spark.view("delays", { table: "delays", key: "hour,origin" });`}
+            code={`export const views = {
+  delays: spark.view("delays", { table: "delays", key: "hour,origin", orderBy: "hour desc" }),
+};`}
           />
         </Panel>
       </>
@@ -81,8 +83,8 @@ function List({ views }: { views: readonly ViewInfo[] }) {
                 </th>
                 <td>{v.source}</td>
                 <td>{v.key.join(", ")}</td>
-                <td class="num" title={f.exact(v.rows)}>
-                  {f.count(v.rows)}
+                <td class="num" title={v.rows === null ? undefined : f.exact(v.rows)}>
+                  {v.rows === null ? <span class="none">not read yet</span> : f.count(v.rows)}
                 </td>
                 <td class="num">{f.count(v.clients)}</td>
               </tr>
@@ -146,29 +148,35 @@ function View({ view }: { view: ViewInfo }) {
           <a href={`/api/views/${encodeURIComponent(view.name)}`}>/api/views/{view.name}</a>
         </p>
       </Panel>
-      <Panel title="Columns">
-        <Scroll label="Columns">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">Type</th>
-                <th scope="col">Key</th>
-              </tr>
-            </thead>
-            <tbody>
-              {view.columns.map((c) => (
-                <tr key={c.name}>
-                  <th scope="row">{c.name}</th>
-                  <td class="mono">{c.type}</td>
-                  <td>{view.key.includes(c.name) ? "yes" : ""}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      </Panel>
+      {view.columns.length > 0 && <ViewColumns view={view} />}
     </>
+  );
+}
+
+function ViewColumns({ view }: { view: ViewInfo }) {
+  return (
+    <Panel title="Columns">
+      <Scroll label="Columns of the view">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col">Type</th>
+              <th scope="col">Key</th>
+            </tr>
+          </thead>
+          <tbody>
+            {view.columns.map((c) => (
+              <tr key={c.name}>
+                <th scope="row">{c.name}</th>
+                <td class="mono">{c.type}</td>
+                <td>{view.key.includes(c.name) ? "yes" : ""}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </Panel>
   );
 }
 

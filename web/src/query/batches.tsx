@@ -1,9 +1,10 @@
 import { useRef, useState } from "preact/hooks";
 import type { BatchDetail, BatchSummary } from "../../../src/observe/api.ts";
 import { useApi } from "../api.ts";
-import { Stat } from "../explain.tsx";
+import { Stat, Term } from "../explain.tsx";
 import * as f from "../format.ts";
 import { Empty, Panel, Trouble } from "../ui/parts.tsx";
+import { ObjectRows } from "../ui/rows.tsx";
 import { Text } from "../ui/scroll.tsx";
 import { inOrder, phaseTitle } from "../words.ts";
 import { phaseColor } from "./charts.tsx";
@@ -230,12 +231,22 @@ function Progress({ detail }: { detail: BatchDetail }) {
           <div>
             <h3>State</h3>
             <ul class="facts">
-              {progress.stateOperators.map((op, i) => (
-                <li key={i}>
-                  <code>{op.operatorName}</code> {f.plural(op.numRowsTotal, "row")}, {f.count(op.numRowsUpdated)}{" "}
-                  changed, {f.count(op.numRowsRemoved)} removed
-                </li>
-              ))}
+              {progress.stateOperators.map((op, i) => {
+                const counted = detail.operators.find((o) => o.operator === `${i} ${op.operatorName}`);
+                return (
+                  <li key={`${i} ${op.operatorName}`}>
+                    <code>{op.operatorName}</code> {f.plural(op.numRowsTotal, "row")}, {f.count(op.numRowsUpdated)}{" "}
+                    changed, {f.count(op.numRowsRemoved)} removed
+                    {op.numRowsDroppedByWatermark > 0 && `, ${f.count(op.numRowsDroppedByWatermark)} late`}
+                    {counted !== undefined && counted.inputRows !== null && counted.outputRows !== null && (
+                      <span class="note">
+                        {" "}
+                        {f.count(counted.inputRows)} rows in, {f.count(counted.outputRows)} out
+                      </span>
+                    )}
+                  </li>
+                );
+              })}
             </ul>
           </div>
         )}
@@ -251,6 +262,16 @@ function Progress({ detail }: { detail: BatchDetail }) {
           </ul>
         </div>
       </div>
+      {detail.operators
+        .filter((o) => o.lateSamples.length > 0)
+        .map((o) => (
+          <div key={o.operator}>
+            <h3>
+              <Term name="late.samples">Late rows</Term> at <code>{o.operator}</code>
+            </h3>
+            <ObjectRows rows={o.lateSamples} label={`Late rows of the batch at ${o.operator}`} />
+          </div>
+        ))}
       <button type="button" class="button small" aria-expanded={raw} onClick={() => setRaw(!raw)}>
         {raw ? "Hide the progress as JSON" : "Progress as JSON"}
       </button>
