@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MillraceError } from "../errors.ts";
 import { kafkaParams } from "./kafka-params.ts";
@@ -72,6 +73,33 @@ test("other settings of a consumer go to its client", () => {
     "kafka.fetch.max.bytes": "1",
     "kafka.isolation.level": "read_committed",
   });
+});
+
+test("whatever the case and the order: nothing of a consumer's is left, and doing it again changes nothing", () => {
+  const setting = fc.constantFrom(
+    ...Object.entries(PARAMS),
+    ["max.poll.records", "500"],
+    ["session.timeout.ms", "45000"],
+    ["sasl.mechanism", "PLAIN"],
+    ["client.id", "me"],
+    ["subscribe", "orders"],
+    ["includeHeaders", "true"],
+  ) as fc.Arbitrary<[string, string]>;
+  const cased = fc
+    .tuple(setting, fc.boolean())
+    .map(([[name, value], upper]) => [upper ? name.toUpperCase() : name, value]);
+  const options = fc.uniqueArray(cased, { selector: ([name]) => name!.toLowerCase() });
+  fc.assert(
+    fc.property(options, (given) => {
+      const use = "stream";
+      const once = kafkaParams(Object.fromEntries(given), use);
+      for (const name of Object.keys(once.options)) expect(name).toMatch(/^kafka\.|^[A-Za-z]+$/);
+      expect(kafkaParams(once.options, use)).toEqual({ options: once.options, columns: [] });
+      const reversed = kafkaParams(Object.fromEntries(given.toReversed()), use);
+      expect(reversed.options).toEqual(once.options);
+      expect(new Set(reversed.columns.map((c) => c.name))).toEqual(new Set(once.columns.map((c) => c.name)));
+    }),
+  );
 });
 
 describe("both spellings", () => {
