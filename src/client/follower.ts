@@ -7,8 +7,11 @@ import type { ClientOptions, LiveError } from "./types.ts";
 const BEAT_MS = 5_000;
 const SILENCE_MS = 2 * BEAT_MS + 500;
 const WATCH_MS = 1_000;
+/** A page hidden for so long lets go of its connection. */
+const HIDDEN_MS = 30_000;
 const FIRST_DELAY_MS = 200;
 const LONGEST_DELAY_MS = 5_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const EVENTS = new Set<string>(["open", "snapshot", "ready", "changes", "beat", "reset", "fail"]);
 
@@ -40,6 +43,8 @@ export class Follower {
   /** The connection was ended here, to begin the next one without a pause. */
   #renewed = false;
   #looks = 0;
+  /** The page is hidden; nothing is followed until it is shown. */
+  #resting = false;
   #wake: (() => void) | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
 
@@ -104,6 +109,10 @@ export class Follower {
     (this.#watch as { unref?: () => void }).unref?.();
     let failures = 0;
     while (!this.#closing.signal.aborted && this.#views.size > 0) {
+      if (this.#resting) {
+        await this.#sleep(LONGEST_TIMER_MS);
+        continue;
+      }
       const connection = new AbortController();
       this.#connection = connection;
       this.#renewed = false;
@@ -237,8 +246,21 @@ export class Follower {
       addEventListener?: EventTarget["addEventListener"];
       removeEventListener?: EventTarget["removeEventListener"];
     };
+    let hiding: ReturnType<typeof setTimeout> | undefined;
     const back = (): void => {
-      if (page.document !== undefined && page.document.visibilityState !== "visible") return;
+      clearTimeout(hiding);
+      if (page.document?.visibilityState !== "visible") {
+        if (this.#options.followHidden) return;
+        hiding = setTimeout(() => {
+          this.#resting = true;
+          this.#again();
+        }, HIDDEN_MS);
+        return;
+      }
+      if (this.#resting) {
+        this.#resting = false;
+        this.#again();
+      }
       if (!this.#connected || performance.now() - this.#heardAt > BEAT_MS + WATCH_MS) this.#again();
       this.#check();
     };
@@ -247,6 +269,7 @@ export class Follower {
     page.addEventListener?.("online", back);
     page.addEventListener?.("pageshow", back);
     this.#off.push(() => {
+      clearTimeout(hiding);
       page.document?.removeEventListener("visibilitychange", back);
       page.removeEventListener?.("online", back);
       page.removeEventListener?.("pageshow", back);

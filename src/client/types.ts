@@ -69,6 +69,11 @@ export interface LiveView<Row> extends AsyncIterable<LiveChange<Row>> {
 export interface ClientOptions {
   /** For servers that others reach: the token that `millrace dev` printed. A browser has it as a cookie. */
   readonly token?: string;
+  /**
+   * Whether a page that has been hidden for half a minute goes on following. By default it does not: it costs nobody anything and leaves its
+   * connection to other tabs, of which a browser has six for each server; when it is shown, it catches up at once.
+   */
+  readonly followHidden?: boolean;
   /** Closes the client. */
   readonly signal?: AbortSignal;
   /** Default: the global `fetch`. */

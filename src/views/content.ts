@@ -40,6 +40,8 @@ export class Content {
   #rows = new Map<string, Row>();
   /** The first of the rows that were left out; undefined: all are here. */
   #firstOut: Row | undefined;
+  /** The last of the rows that are here, where it is known: finding it takes a look at all. */
+  #knownLast: Row | undefined;
   readonly #ring: Batch[] = [];
   #ringBytes = 0;
   #batch = 0;
@@ -84,6 +86,7 @@ export class Content {
     const rows = steps[0]!.all!;
     this.#rows = new Map(rows.map((row) => [row.id, row]));
     this.#firstOut = undefined;
+    this.#knownLast = undefined;
     this.#hasExpiry = rows.some((row) => row.expiresAt !== undefined);
     this.#cut();
     for (const { changes } of steps.slice(1)) for (const change of changes!) this.#set(change);
@@ -109,10 +112,10 @@ export class Content {
     const cut = this.#cut();
     const changed: string[] = [];
     if (this.#isUnsure()) {
-      for (const row of cut) this.#rows.set(row.id, row);
+      for (const row of cut) this.#put(row);
       for (const [id, row] of before) {
-        if (row === undefined) this.#rows.delete(id);
-        else this.#rows.set(id, row);
+        if (row === undefined) this.#delete(id);
+        else this.#put(row);
       }
       this.#firstOut = firstOut;
       return "unsure";
@@ -124,9 +127,22 @@ export class Content {
 
   #set(change: Change): void {
     if ("row" in change) {
-      this.#rows.set(change.row.id, change.row);
+      this.#put(change.row);
       if (change.row.expiresAt !== undefined) this.#hasExpiry = true;
-    } else this.#rows.delete(change.gone);
+    } else this.#delete(change.gone);
+  }
+
+  #put(row: Row): void {
+    this.#rows.set(row.id, row);
+    const last = this.#knownLast;
+    if (last === undefined) return;
+    if (this.#compare(row, last) >= 0) this.#knownLast = row;
+    else if (last.id === row.id) this.#knownLast = undefined;
+  }
+
+  #delete(id: string): void {
+    this.#rows.delete(id);
+    if (this.#knownLast?.id === id) this.#knownLast = undefined;
   }
 
   /** Rows whose time is over. */
@@ -178,7 +194,7 @@ export class Content {
     if (over <= 0) return [];
     const last = over === 1 ? [this.#last()!] : this.rows().slice(this.#limit);
     for (const row of last) {
-      this.#rows.delete(row.id);
+      this.#delete(row.id);
       if (this.#firstOut === undefined || this.#compare(row, this.#firstOut) < 0) this.#firstOut = row;
     }
     return last;
@@ -192,9 +208,12 @@ export class Content {
   }
 
   #last(): Row | undefined {
-    let last: Row | undefined;
-    for (const row of this.#rows.values()) if (last === undefined || this.#compare(row, last) > 0) last = row;
-    return last;
+    if (this.#knownLast === undefined) {
+      for (const row of this.#rows.values()) {
+        if (this.#knownLast === undefined || this.#compare(row, this.#knownLast) > 0) this.#knownLast = row;
+      }
+    }
+    return this.#knownLast;
   }
 
   #compare(a: Row, b: Row): number {

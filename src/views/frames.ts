@@ -25,6 +25,18 @@ interface Changes {
   readonly since: Map<number, Message>;
 }
 
+/** All rows of a view as JSON, in order: made once for each change, when it is asked for. */
+export function rowsJson(view: ServedView): readonly string[] {
+  const { batch } = view.content!;
+  let kept = ordered.get(view);
+  if (kept?.epoch !== view.epoch || kept.batch !== batch) {
+    kept = { epoch: view.epoch, batch, rows: view.content!.rows().map((row) => row.json) };
+    ordered.set(view, kept);
+  }
+  return kept.rows;
+}
+
+const ordered = new WeakMap<ServedView, { epoch: string; batch: number; rows: readonly string[] }>();
 const snapshots = new WeakMap<ServedView, Snapshot>();
 const changes = new WeakMap<ServedView, Changes>();
 
@@ -36,7 +48,7 @@ export function snapshotOf(view: ServedView): { readonly batch: number; readonly
     kept?.epoch === epoch && content!.remembers(kept.batch) && performance.now() - kept.madeAt < KEEP_SNAPSHOT_MS;
   if (isGood) return kept;
   const name = JSON.stringify(view.name);
-  const rows = content!.rows();
+  const rows = rowsJson(view);
   const parts = Math.ceil(rows.length / PART_ROWS);
   const open: ViewMessages["open"] = {
     view: view.name,
@@ -47,7 +59,7 @@ export function snapshotOf(view: ServedView): { readonly batch: number; readonly
   };
   const messages: Message[] = [{ event: "open", data: JSON.stringify(open) }];
   for (let part = 0; part < parts; part++) {
-    const json = rows.slice(part * PART_ROWS, (part + 1) * PART_ROWS).map((row) => row.json);
+    const json = rows.slice(part * PART_ROWS, (part + 1) * PART_ROWS);
     messages.push({
       event: "snapshot",
       data: `{"view":${name},"part":${part},"parts":${parts},"rows":[${json.join(",")}]}`,

@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import { MillraceError } from "../../errors.ts";
-import { follow, servedView, viewInfos, viewNames } from "../../views/index.ts";
+import { follow, rowsJson, servedView, viewInfos, viewNames } from "../../views/index.ts";
 import type { ApiError } from "../api.ts";
 import { EventStream } from "../event-stream.ts";
 import type { App, ObserverParts } from "../server.ts";
@@ -65,9 +65,8 @@ export function viewRoutes(parts: ObserverParts): App {
     const { watermark } = view;
     const { key, columns, order } = shape!;
     const head = JSON.stringify({ view: name, epoch, batch: content.batch, watermark, key, columns, orderBy: order });
-    const rows = content.rows().map((row) => row.json);
     c.header("content-type", "application/json");
-    return c.body(`${head.slice(0, -1)},"rows":[${rows.join(",")}]}`);
+    return c.body(`${head.slice(0, -1)},"rows":[${rowsJson(view).join(",")}]}`);
   });
   return app;
 }
