@@ -17,6 +17,13 @@ export interface MillraceConfig {
     /** Of the dashboard, /metrics and /api; default 4040. */
     readonly dashboard?: number;
   };
+  /**
+   * The address that the dashboard listens on; default 127.0.0.1. At another one it asks for a token: that of the variable MILLRACE_TOKEN, or a
+   * new one, which the printed address carries.
+   */
+  readonly dashboardHost?: string;
+  /** Further names by which the dashboard may be called, such as `metrics.example.org`. */
+  readonly allowedHosts?: readonly string[];
   /** A folder with a page of your own, beside this file; it is served at `/app/` of the dashboard's port. */
   readonly public?: string;
   /** Variables of the environment that are set where they are not, such as `MILLRACE_KAFKA`. */

@@ -24,6 +24,8 @@ const KEYS: Readonly<Record<keyof MillraceConfig, readonly [string, (value: unkn
   dir: ["a path", isText],
   host: ["an address", isText],
   ports: [`an object of ${PORTS.join(", ")}`, isObject],
+  dashboardHost: ["an address", isText],
+  allowedHosts: ["a list of names", (value) => Array.isArray(value) && value.every(isText)],
   public: ["the path of a folder", isText],
   env: ["an object of texts", (value) => isObject(value) && Object.values(value).every((v) => typeof v === "string")],
   typeCheck: ["true or false", (value) => typeof value === "boolean"],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { isAlive, type ProcessId, thisProcess } from "../process-id.ts";
 import type { StackLayer } from "../stack.ts";
 
-/** What a `millrace dev` or `run` tells the others about itself, in a file of the folder where its data lie. Nothing in it is secret. */
+/** What a `millrace dev` or `run` tells the others about itself, in a file of the folder where its data lie, which only its user can read. */
 export interface RunFile extends ProcessId {
   readonly command: "dev" | "run";
   readonly pipeline: string | null;
@@ -11,7 +11,7 @@ export interface RunFile extends ProcessId {
   readonly startedAt: number;
   readonly version: string;
   readonly layers: readonly Pick<StackLayer, "name" | "address" | "owner">[];
-  /** Address of the dashboard and /api; null where none was wanted. */
+  /** Address of the dashboard and /api, with its token where it has one; null where none was wanted. */
   readonly dashboard: string | null;
 }
 

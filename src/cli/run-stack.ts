@@ -77,6 +77,7 @@ export async function runStack(file: string | undefined, options: StackOptions, 
       const port = settings.ports.dashboard;
       observer = await startObserver({
         ...(port !== undefined && { port }),
+        ...settings.dashboard,
         version: version(),
         servers: () => stack?.layers ?? [],
         pages: settings.pages,

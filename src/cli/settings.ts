@@ -4,6 +4,8 @@ import type { LogLevel } from "../observe/logs.ts";
 import { applyEnv, findConfig } from "./config.ts";
 import type { CommonOptions } from "./output.ts";
 
+const LOOPBACK = ["127.0.0.1", "::1", "localhost"];
+
 /** Options of commands that start servers. */
 export interface StackOptions extends CommonOptions {
   dir?: string;
@@ -12,6 +14,8 @@ export interface StackOptions extends CommonOptions {
   postgresPort?: number;
   redisPort?: number;
   metricsPort?: number;
+  dashboardHost?: string;
+  allowHost?: readonly string[];
   otlp?: string;
   logFormat?: "text" | "json";
   logLevel?: LogLevel;
@@ -26,6 +30,8 @@ export interface Settings {
   readonly dir: string;
   readonly host: string;
   readonly ports: NonNullable<MillraceConfig["ports"]>;
+  /** Where the dashboard listens, who may ask for it, and what they have to know. */
+  readonly dashboard: { readonly host: string; readonly allowedHosts: readonly string[]; readonly token?: string };
   /** Folders served beside the dashboard, by their path there. */
   readonly pages: Readonly<Record<string, string>>;
   readonly typeCheck: boolean;
@@ -37,6 +43,7 @@ export async function settle(pipeline: string | undefined, options: StackOptions
   const config: MillraceConfig = found?.config ?? {};
   applyEnv(config);
   const { kafkaPort, postgresPort, redisPort, metricsPort } = options;
+  const dashboardHost = options.dashboardHost ?? config.dashboardHost ?? "127.0.0.1";
   return {
     file: found?.file,
     pipeline: pipeline ?? config.pipeline,
@@ -48,6 +55,12 @@ export async function settle(pipeline: string | undefined, options: StackOptions
       ...(postgresPort !== undefined && { postgres: postgresPort }),
       ...(redisPort !== undefined && { redis: redisPort }),
       ...(metricsPort !== undefined && { dashboard: metricsPort }),
+    },
+    dashboard: {
+      host: dashboardHost,
+      allowedHosts: [...(config.allowedHosts ?? []), ...(options.allowHost ?? [])],
+      // Whom the address does not keep out, the token does; an empty one is made anew.
+      ...(!LOOPBACK.includes(dashboardHost) && { token: process.env.MILLRACE_TOKEN ?? "" }),
     },
     pages: config.public === undefined ? {} : { "/app/": config.public },
     typeCheck: config.typeCheck ?? true,

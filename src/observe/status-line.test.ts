@@ -55,6 +55,20 @@ describe("where there is no terminal", () => {
     ]);
   });
 
+  test("how far a query is that catches up, and how long it will take", () => {
+    const at = (offset: number) => ({
+      sources: [{ latestOffset: { f: { 0: 10_000 } }, endOffset: { f: { 0: offset } } }],
+    });
+    now = 100;
+    progress(1, 100, at(2_100));
+    now = 2_100;
+    progress(2, 2_000, at(6_000));
+    expect(written.split("\n").slice(0, 2)).toEqual([
+      "delays     1,000 events/s · batch 1 in 100 ms · lag 7,900 ░░░░░░░░░░░░░░░░ 1 %, 8 s left",
+      "delays     1,000 events/s · batch 2 in 100 ms · lag 4,000 ████████░░░░░░░░ 50 %, 4 s left",
+    ]);
+  });
+
   test("restarts and failures at once, with their first line", () => {
     progress(1, 1);
     written = "";

@@ -30,6 +30,7 @@ interface QueryState {
   batchId: number | undefined;
   batchMs: number | undefined;
   lag: number | undefined;
+  mostLag: number;
   watermark: string | undefined;
   totalRows: number;
   detail: string;
@@ -85,6 +86,7 @@ export function startStatusLine(options: StatusLineOptions = {}): StatusLine {
         batchId: undefined,
         batchMs: undefined,
         lag: undefined,
+        mostLag: 0,
         watermark: undefined,
         totalRows: 0,
         detail: "",
@@ -146,6 +148,8 @@ function take(q: QueryState, p: StreamingQueryProgress, now: number): void {
   while (q.recent.length > 0 && q.recent[0]!.at < now - RATE_WINDOW_MS) q.recent.shift();
   const lags = p.sources.map(lagOf).filter((l) => l !== undefined);
   q.lag = lags.length === 0 ? undefined : lags.reduce((a, b) => a + b, 0);
+  // What it had to read since it was up to date last.
+  q.mostLag = q.lag ? Math.max(q.mostLag, q.lag + p.numInputRows) : 0;
   q.watermark = p.eventTime?.watermark;
 }
 
@@ -160,13 +164,25 @@ function describe(q: QueryState, now: number): string {
   else if (q.state === "ended") facts.push(`ended after ${count(q.totalRows)} events`, `batch ${q.batchId}`);
   else {
     facts.push(`${count(rate(q, now))} events/s`, `batch ${q.batchId} in ${duration(q.batchMs!)}`);
-    if (q.lag !== undefined) facts.push(q.lag === 0 ? "no lag" : `lag ${count(q.lag)}`);
+    if (q.lag !== undefined) facts.push(q.lag === 0 ? "no lag" : `lag ${count(q.lag)}${catchingUp(q, now)}`);
   }
   if (q.watermark !== undefined && !q.watermark.startsWith("1970-01-01T00:00:00.000")) {
     facts.push(`watermark ${q.watermark.replace("T", " ").replace(/(:\d\d)?\.\d+Z$/, "")}`);
   }
   if (q.state === "idle") facts.push("waiting");
   return `${parts[0]} ${facts.join(" · ")}`;
+}
+
+/** From so many seconds of lag on it is told how far the query is, and how long it will take. */
+const CATCHES_UP_S = 2;
+const BAR = 16;
+
+function catchingUp(q: QueryState, now: number): string {
+  const perSecond = rate(q, now);
+  if (q.lag === undefined || perSecond === 0 || q.lag / perSecond < CATCHES_UP_S) return "";
+  const share = 1 - q.lag / Math.max(q.mostLag, q.lag);
+  const full = Math.round(share * BAR);
+  return ` ${"█".repeat(full)}${"░".repeat(BAR - full)} ${Math.floor(share * 100)} %, ${Math.ceil(q.lag / perSecond)} s left`;
 }
 
 /** Rows per second over the last seconds; one long batch counts with its own time. */

@@ -221,6 +221,27 @@ console.log("this is never reached by a version that was replaced");
     expect((await run(["stop"], dev.folder)).code).toBe(0);
   }, 60_000);
 
+  test("a dashboard for others asks for a token, which status knows and does not show", async () => {
+    const dev = await Dev.in("opened", {
+      "millrace.config.ts": CONFIG.replace(
+        "pipeline:",
+        'dashboardHost: "0.0.0.0", allowedHosts: ["pipeline.test"], pipeline:',
+      ),
+      "pipeline.ts": `${SESSION}${query("rates")}`,
+    });
+    const { dashboard } = await dev.event("ready");
+    const token = new URL(dashboard).searchParams.get("token")!;
+    expect(token.length).toBeGreaterThan(20);
+    const ask = (headers: Record<string, string>) =>
+      fetch(`http://127.0.0.1:${new URL(dashboard).port}/api/queries`, { headers }).then((answer) => answer.status);
+    expect(await ask({})).toBe(401);
+    expect(await ask({ authorization: `Bearer ${token}` })).toBe(200);
+    await dev.event("query.progress");
+    const { out, err } = await run(["status", "--json"], dev.folder);
+    expect(JSON.parse(out).running[0].queries).toMatchObject([{ name: "rates" }]);
+    expect(out + err).not.toContain(token);
+  }, 60_000);
+
   test("TypeScript's own errors are warnings, in the background", async () => {
     const folder = join(directory, "typed");
     await mkdir(join(folder, "node_modules"), { recursive: true });

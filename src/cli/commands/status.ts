@@ -34,12 +34,21 @@ export async function runDirectory(given: string | undefined): Promise<string> {
 
 async function look({ started, boot, ...run }: RunFile): Promise<RunStatus> {
   if (run.dashboard === null) return { ...run, queries: null };
+  const address = new URL(run.dashboard);
+  const token = address.searchParams.get("token");
+  address.search = "";
+  const shown = { ...run, dashboard: address.href };
+  // Every address of this machine is asked by the name that is always allowed.
+  if (address.hostname === "0.0.0.0" || address.hostname === "[::]") address.hostname = "localhost";
   try {
-    const answer = await fetch(new URL("/api/queries", run.dashboard), { signal: AbortSignal.timeout(ANSWER_MS) });
-    return { ...run, queries: answer.ok ? ((await answer.json()) as QuerySummary[]) : null };
+    const answer = await fetch(new URL("/api/queries", address), {
+      signal: AbortSignal.timeout(ANSWER_MS),
+      headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    });
+    return { ...shown, queries: answer.ok ? ((await answer.json()) as QuerySummary[]) : null };
   } catch {
     // It is busy with ending, or hangs: what its file says is known all the same.
-    return { ...run, queries: null };
+    return { ...shown, queries: null };
   }
 }
 

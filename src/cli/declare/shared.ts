@@ -21,6 +21,12 @@ export function servers(command: Command): Command {
     .addOption(port("postgres", 5432))
     .addOption(port("redis", 6379))
     .addOption(metricsPort())
+    .option("--dashboard-host <address>", "Address of the dashboard; another than 127.0.0.1 asks for a token.")
+    .option(
+      "--allow-host <name>",
+      "A further name of the dashboard, such as its public one; may be given again.",
+      another,
+    )
     .addOption(
       new Option("--otlp <url>", "Send traces and metrics to this OpenTelemetry collector, by OTLP over HTTP.").env(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -84,6 +90,11 @@ export function wholeNumber(from: number, to: number = Number.MAX_SAFE_INTEGER):
     }
     return n;
   };
+}
+
+/** Values of an option that may be given again. */
+export function another(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
 }
 
 export function setting(text: string, before: Record<string, string>): Record<string, string> {
