@@ -9,6 +9,9 @@ export type Counter =
   | { readonly kind: "sink" }
   | readonly Counter[];
 
+/** A sum of more parts than this is not worth its time, ten times a second. */
+const MAX_PARTS = 64;
+
 /** The id of an edge: there is one at most between two nodes. */
 export function edgeId(edge: { readonly from: string; readonly to: string }): string {
   return `${edge.from}-${edge.to}`;
@@ -31,7 +34,9 @@ export function edgeCounters(plan: QueryPlan): ReadonlyMap<string, Counter> {
     if (node.operator !== undefined) return { kind: "out of", operator: node.operator };
     if (!node.passes) return undefined;
     const parts = inputs(node.id).map(output);
-    return parts.length > 0 && parts.every((part) => part !== undefined) ? parts : undefined;
+    if (parts.length === 0 || !parts.every((part) => part !== undefined)) return undefined;
+    const sum = parts.flat();
+    return sum.length > MAX_PARTS ? undefined : sum.length === 1 ? sum[0] : sum;
   };
   /** The same, looking towards the sinks: whoever reads nothing else says what came in. */
   const downstream = (node: PlanNode): Counter | undefined => {
@@ -44,9 +49,13 @@ export function edgeCounters(plan: QueryPlan): ReadonlyMap<string, Counter> {
     }
     return undefined;
   };
+  const known = new Map<PlanNode, Counter | undefined>();
   const output = (node: PlanNode): Counter | undefined => {
-    const source = node.source === undefined ? undefined : upstream(node);
-    return source ?? downstream(node) ?? upstream(node);
+    if (!known.has(node)) {
+      const source = node.source === undefined ? undefined : upstream(node);
+      known.set(node, source ?? downstream(node) ?? upstream(node));
+    }
+    return known.get(node);
   };
 
   const counters = new Map<string, Counter>();

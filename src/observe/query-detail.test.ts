@@ -127,6 +127,8 @@ test("a union and a stream used twice branch, and their sums hold", async () => 
   const detail = await get<QueryDetail>("queries/branches");
   const of = (kind: GraphNode["kind"]): number => detail.graph!.nodes.filter((n) => n.kind === kind).length;
   expect([of("source"), of("sink")]).toEqual([1, 1]);
+  // a lone sink is called the same everywhere
+  expect(detail.sinks.map((s) => s.name)).toEqual(detail.graph!.nodes.flatMap((n) => n.sink ?? []));
   const source = detail.graph!.nodes.find((n) => n.kind === "source")!;
   expect(detail.graph!.edges.filter((e) => e.from === source.id)).toHaveLength(2);
   await query.stop();

@@ -3,6 +3,7 @@ import { MillraceError } from "../errors.ts";
 import { type Events, subscribe } from "../events.ts";
 import { hidePasswords } from "../types/secrets.ts";
 import { type BatchSpan, type FailedBatch, Timeline } from "./timeline.ts";
+import { jsonValue } from "./to-json.ts";
 
 /** What is remembered of one streaming query: its state, its last batches, and totals since the process began. */
 export interface QueryRecord {
@@ -40,7 +41,7 @@ export interface BatchExtra {
   readonly operators: Events["batch.measured"]["operators"];
 }
 
-/** A row that came too late. */
+/** A row that came too late, as JSON shows it. */
 export interface LateSample {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -321,11 +322,16 @@ export class QueryLog {
     this.#measured.delete(entry.id);
     const spans = this.#timeline.finish(entry.id, p.batchId, Date.parse(p.timestamp));
     const isOurs = measured?.batchId === p.batchId;
-    const extra = isOurs || spans.length > 0 ? { spans, operators: isOurs ? measured.operators : [] } : NOTHING;
+    if (!isOurs && spans.length === 0) return NOTHING;
+    const operators = (isOurs ? measured.operators : []).map((operator) => ({
+      ...operator,
+      // kept for as long as the batch: what is large is cut off now
+      lateSamples: operator.lateSamples.map((row) => jsonValue(row) as Record<string, unknown>),
+    }));
+    const extra: BatchExtra = { spans, operators };
     entry.extras.set(p.batchId, extra);
-    if (!isOurs) return extra;
-    entry.stateBytes = measured.stateBytes;
-    for (const { operator, lateSamples } of measured.operators) {
+    if (isOurs) entry.stateBytes = measured.stateBytes;
+    for (const { operator, lateSamples } of operators) {
       if (lateSamples.length === 0) continue;
       const at = this.#now();
       const kept = [...(entry.lateSamples.get(operator) ?? []), ...lateSamples.map((row) => ({ at, row }))];

@@ -6,7 +6,6 @@ import { type DrawnPlan, drawingNow } from "./graph.ts";
 import { lagOf, partitionsOf } from "./lag.ts";
 import type { QueryRecord } from "./query-log.ts";
 import type { BatchSpan } from "./timeline.ts";
-import { jsonValue } from "./to-json.ts";
 
 /** Rates are of the batches that ended within this time. */
 const RATE_MS = 10_000;
@@ -60,7 +59,7 @@ export function summarize(q: QueryRecord, now: number): QuerySummary {
     flows: flows(q, recent, now),
     sources: (last?.sources ?? []).map((s) => ({ description: s.description, lagRows: lagOf(s) ?? null })),
     sinks: (last?.sinks ?? (last === undefined ? [] : [last.sink])).map((s) => ({
-      name: s.name ?? s.description,
+      name: s.name ?? soleSink(q) ?? s.description,
       description: s.description,
       guarantee: s.guarantee ?? null,
     })),
@@ -78,9 +77,7 @@ export function detail(q: QueryRecord, drawing: DrawnPlan | null, now: number): 
     late: [...q.totals.lateRows].map(([operator, rows]) => ({
       operator,
       rows,
-      samples: (q.lateSamples.get(operator) ?? [])
-        .toReversed()
-        .map(({ row }) => jsonValue(row) as Record<string, unknown>),
+      samples: (q.lateSamples.get(operator) ?? []).toReversed().map(({ row }) => row),
     })),
     history: q.batches.map(batchSummary),
     lastProgress: q.batches.at(-1) ?? null,
@@ -107,7 +104,7 @@ export function batchDetail(q: QueryRecord, batchId: number): BatchDetail | unde
       operator,
       inputRows,
       outputRows,
-      lateSamples: lateSamples.map((row) => jsonValue(row) as Record<string, unknown>),
+      lateSamples,
     })),
   };
 }
@@ -162,6 +159,12 @@ function flows(
     return (rows * 1000) / span;
   };
   return Object.fromEntries(drawing.graph.edges.map(({ id }) => [id, perSecond(drawing.counters.get(id))]));
+}
+
+/** The name of a query's one sink, which progress does not have. */
+function soleSink(q: QueryRecord): string | undefined {
+  const { batchId } = q.batches.at(-1)!;
+  return q.extras.get(batchId)?.spans.find((span) => span.sink !== null)?.sink ?? undefined;
 }
 
 /** The batches that ended within the last seconds. */

@@ -24,9 +24,24 @@ export function resolvedTree(
   );
 }
 
-/** One operator in a line for people: as `explain` draws it, without the numbers of columns. */
+/** One operator in a line for people: as `explain` draws it, without the numbers of columns and the text of schemas. */
 export function operatorText(node: ResolvedRelation): string {
-  return describe(node, (_, options) => hideSecrets(options)).replaceAll(/#\d+(-T\d+ms)?\b/g, "");
+  const text = describe(node, (_, options) => hideSecrets(options)).replaceAll(/#\d+(-T\d+ms)?\b/g, "");
+  return withoutSchemas(text);
+}
+
+/** `from_json(value, {"type":"struct",...})` as `from_json(value, {...})`: the fields are seen where they are used. */
+function withoutSchemas(text: string): string {
+  const start = text.indexOf('{"type":"struct"');
+  if (start < 0) return text;
+  let depth = 0;
+  for (let at = start; at < text.length; at++) {
+    if (text[at] === "{") depth++;
+    else if (text[at] === "}" && --depth === 0) {
+      return `${text.slice(0, start)}{...}${withoutSchemas(text.slice(at + 1))}`;
+    }
+  }
+  return text;
 }
 
 /** A plan as it was written, before its names are resolved: Spark marks such operators with an apostrophe. */

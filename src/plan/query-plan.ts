@@ -62,8 +62,10 @@ export function queryPlan(
 
   const add = (node: Omit<PlanNode, "id">, inputs: readonly string[]): string => {
     const id = `n${nodes.length}`;
-    nodes.push({ id, ...node });
-    for (const from of new Set(inputs)) edges.push({ from, to: id });
+    const once = new Set(inputs);
+    // a union of a relation with itself gives each row twice, over one line
+    nodes.push({ id, ...node, passes: node.passes && once.size === inputs.length });
+    for (const from of once) edges.push({ from, to: id });
     return id;
   };
 
