@@ -21,13 +21,15 @@ export function pages() {
 /** A hash of names, sizes and times of change of what a page is made from: no file is read. */
 export function stampOf(page) {
   const hash = createHash("sha256");
+  const add = (file) => {
+    const info = statSync(join(root, file), { throwIfNoEntry: false });
+    if (info?.isFile()) hash.update(`${file} ${info.size} ${info.mtimeMs}\n`);
+  };
+  add("web/build.ts");
   for (const folder of [page, "src/client"]) {
-    const path = join(root, folder);
-    if (!existsSync(path)) continue;
-    for (const name of readdirSync(path, { recursive: true }).sort()) {
-      if (SKIP.test(name.replaceAll("\\", "/"))) continue;
-      const info = statSync(join(path, name), { throwIfNoEntry: false });
-      if (info?.isFile()) hash.update(`${folder}/${name} ${info.size} ${info.mtimeMs}\n`);
+    if (!existsSync(join(root, folder))) continue;
+    for (const name of readdirSync(join(root, folder), { recursive: true }).sort()) {
+      if (!SKIP.test(name.replaceAll("\\", "/"))) add(`${folder}/${name}`);
     }
   }
   for (const name of PACKAGES) {

@@ -3,7 +3,7 @@
  * which plain pages import as `/millrace/client.js`. `npm run web:build`; with `--old` only those that are missing or old, as the scripts
  * do that start something.
  */
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build as bundle } from "esbuild";
@@ -19,12 +19,13 @@ async function buildPage(page: string): Promise<void> {
   const folder = join(root, page);
   const [dist, fresh] = [join(folder, "dist"), join(folder, `dist-${process.pid}`)];
   try {
-    await build({
+    const made = await build({
       configFile: join(folder, "vite.config.ts"),
       logLevel: "warn",
       build: { outDir: fresh, emptyOutDir: true },
     });
     if (page === "web" && existsSync(client)) await bundleClient(join(fresh, "millrace/client.js"));
+    writeFileSync(join(fresh, "third-party-licenses.txt"), licenses(made));
     writeFileSync(join(fresh, ".stamp"), stamp);
     replace(dist, fresh);
   } finally {
@@ -43,6 +44,28 @@ function replace(dist: string, fresh: string): void {
       if (attempt === 3) throw error;
     }
   }
+}
+
+/** The licences of the packages that ended up in the page: theirs ask for it. */
+function licenses(made: Awaited<ReturnType<typeof build>>): string {
+  const outputs = (Array.isArray(made) ? made : [made]).flatMap((m) => ("output" in m ? m.output : []));
+  const modules = outputs.flatMap((o) => (o.type === "chunk" ? Object.keys(o.modules) : []));
+  // A style sheet's package is that of the script that it belongs to.
+  const packages = new Set(
+    modules
+      .map((id) => /node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(id)?.[1])
+      .filter((name) => name !== undefined),
+  );
+  return [...packages]
+    .sort()
+    .map((name) => {
+      const folder = join(root, "node_modules", name);
+      const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+      const file = readdirSync(folder).find((f) => /^licen[cs]e/i.test(f));
+      if (file === undefined) throw new Error(`${name} has no licence that could be passed on`);
+      return `${name} ${version}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
 }
 
 async function bundleClient(outfile: string): Promise<void> {

@@ -172,6 +172,7 @@ function Foot() {
           `, the process's is ${f.duration(Math.abs(live.value.skew))} ${live.value.skew > 0 ? "ahead" : "behind"}`}
       </span>
       <a href="/metrics">Metrics</a>
+      <a href="/third-party-licenses.txt">Licences</a>
     </footer>
   );
 }
