@@ -16,6 +16,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { build } from "../scripts/build.ts";
 import { dependencyOn } from "../src/cli/project/package-source.ts";
+import { bringNode } from "../src/cli/project/templates.ts";
 
 const exec = promisify(execFile);
 const root = resolve(import.meta.dirname, "..");
@@ -111,8 +112,8 @@ describe("a new project from the packed package", () => {
       await end(child);
     }
     console.log(`first result after ${seconds.join(", ")} s`);
-    // Two seconds where nothing else runs; the machine of a test has more to do.
-    expect(Math.min(...seconds)).toBeLessThan(process.env.MILLRACE_QUIET_MACHINE ? 2 : 20);
+    // Two seconds are meant, on a machine that does nothing else: a test's does, so this only finds what is far off.
+    expect(Math.min(...seconds)).toBeLessThan(20);
   }, 180_000);
 
   test.each(["flights", "clickstream", "tutorial"])(
@@ -199,6 +200,20 @@ test("what a project depends on follows from where the package came from", () =>
     expect(dependencyOn(join(folder, "project"), own)).toBe("file:../millrace.tgz");
     // Linked, or run from a checkout.
     expect(dependencyOn(join(folder, "project"), join(folder, "millrace"))).toBe("file:../millrace");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("where Node is too old the project gets its own", () => {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-node-"));
+  try {
+    writeFileSync(join(folder, "package.json"), '{"devDependencies":{"typescript":"^7"}}');
+    for (const version of ["22.22.0", "24.0.0", "25.1.0"]) expect(bringNode(folder, version)).toBeUndefined();
+    expect(bringNode(folder, "20.20.2")).toMatch(/^\^24\./);
+    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    expect(manifest.devDependencies).toEqual({ typescript: "^7", node: expect.stringMatching(/^\^24\./) });
+    expect(manifest.allowScripts).toEqual({ node: true });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -11,7 +11,14 @@ import {
   typed,
 } from "../project/package-manager.ts";
 import { dependencyOn } from "../project/package-source.ts";
-import { filesInTheWay, packageNameOf, TEMPLATES, type TemplateName, writeTemplate } from "../project/templates.ts";
+import {
+  bringNode,
+  filesInTheWay,
+  packageNameOf,
+  TEMPLATES,
+  type TemplateName,
+  writeTemplate,
+} from "../project/templates.ts";
 
 export interface InitOptions extends CommonOptions {
   template?: string;
@@ -39,8 +46,14 @@ export async function init(given: string | undefined, options: InitOptions): Pro
 
     const name = packageNameOf(folder);
     const files = writeTemplate(answers.template, folder, { NAME: name, MILLRACE: dependencyOn(folder) });
+    const ownNode = bringNode(folder);
     const say = options.json ? () => {} : note;
     say(`${onStderr("green", "created")}   ${files.length} files in ${shown(folder)}, template ${answers.template}`);
+    if (ownNode !== undefined) {
+      say(
+        `${onStderr("green", "node")}      ${process.versions.node} is too old for pipelines: the project gets its own, ${ownNode}`,
+      );
+    }
     const git = options.git && (await startRepository(folder));
     const installed = options.install ? await install(folder, manager, options) : undefined;
     if (options.json) {

@@ -39,6 +39,27 @@ export function writeTemplate(template: TemplateName, folder: string, values: Te
   return written;
 }
 
+/** The oldest Node that runs TypeScript as it is, and what Millrace needs. */
+const NODE_NEEDED = [22, 22] as const;
+
+/**
+ * Where this machine's Node is too old, the project gets its own from the package `node`: npx and npm scripts find it before any other.
+ * Gives what was added.
+ */
+export function bringNode(folder: string, version: string = process.versions.node): string | undefined {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [needed, least] = NODE_NEEDED;
+  if (major > needed || (major === needed && minor >= least)) return undefined;
+  const path = join(folder, "package.json");
+  const manifest = JSON.parse(readFileSync(path, "utf8")) as Record<string, Record<string, unknown>>;
+  const range = "^24.11.0";
+  manifest.devDependencies = { ...manifest.devDependencies, node: range };
+  // npm asks before it lets a package run its own installer, which here fetches the program for this machine.
+  manifest.allowScripts = { node: true };
+  writeFileSync(path, `${JSON.stringify(manifest, null, 2)}\n`);
+  return range;
+}
+
 function filled(text: string, values: TemplateValues): string {
   return text.replace(/__([A-Z]+)__/g, (all, name: string) => values[name as keyof TemplateValues] ?? all);
 }
