@@ -218,7 +218,7 @@ export const mathFunctions: readonly FunctionDef[] = [
     },
     ["pmod(-10, 3)", 2],
     ([a, b], { result: r }) =>
-      `CASE WHEN ${b} = 0 THEN ${remainderByZero} ELSE CAST(CASE WHEN ${a} % ${b} < 0 THEN (${a} % ${b} + ${b}) % ${b} ELSE ${a} % ${b} END AS ${sqlType(r)}) END`,
+      `CASE WHEN ${b} = 0 AND ${a} IS NOT NULL THEN ${remainderByZero} ELSE CAST(CASE WHEN ${a} % ${b} < 0 THEN (${a} % ${b} + ${b}) % ${b} ELSE ${a} % ${b} END AS ${sqlType(r)}) END`,
     { coerce: ([a, b], given) => numbers("pmod", a!, b!, given), nullable: "always" },
   ),
   fn(

@@ -15,22 +15,19 @@ function groupOf(name: string, regex: CompiledRegex, group: number): number {
   return regex.script().places[group]!;
 }
 
-/** The replacement as Java reads it: `$1`, `${name}`, and a backslash in front of what is meant as it is. */
-export function replacementParts(text: string, groups: number): readonly (string | number)[] {
-  const invalid = (why: string): never => {
-    throw new MillraceError("INVALID_REGEXP_REPLACE", `Could not perform regexp_replace: ${why} in '${text}'.`);
-  };
+/** The replacement as Java reads it: `$1`, `${name}`, and a backslash in front of what is meant as it is. A text says what is wrong with it. */
+export function partsOfReplacement(text: string, groups: number): readonly (string | number)[] | string {
   const parts: (string | number)[] = [];
   let plain = "";
   for (let i = 0; i < text.length; i++) {
     const c = text[i]!;
     if (c === "\\") {
-      if (++i >= text.length) return invalid("character to be escaped is missing");
+      if (++i >= text.length) return "character to be escaped is missing";
       plain += text[i];
     } else if (c === "$") {
-      if (!/^[0-9]$/.test(text[i + 1] ?? "")) return invalid("illegal group reference");
+      if (!/^[0-9]$/.test(text[i + 1] ?? "")) return "illegal group reference";
       let group = Number(text[++i]);
-      if (group > groups) return invalid(`no group ${group}`);
+      if (group > groups) return `no group ${group}`;
       // As many digits as make a group that is there.
       while (/^[0-9]$/.test(text[i + 1] ?? "") && group * 10 + Number(text[i + 1]) <= groups)
         group = group * 10 + Number(text[++i]);
@@ -40,6 +37,12 @@ export function replacementParts(text: string, groups: number): readonly (string
   }
   parts.push(plain);
   return parts.filter((p) => p !== "");
+}
+
+function replacementParts(text: string, groups: number): readonly (string | number)[] {
+  const parts = partsOfReplacement(text, groups);
+  if (typeof parts !== "string") return parts;
+  throw new MillraceError("INVALID_REGEXP_REPLACE", `Could not perform regexp_replace: ${parts} in '${text}'.`);
 }
 
 export const matches = nativeFunction("rlike", (s: string, pattern: string) => {

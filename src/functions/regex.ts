@@ -89,9 +89,10 @@ function either(
     : `CASE WHEN ${conditions.join(" AND ")} THEN ${sql} WHEN ${s} IS NOT NULL THEN ${exact} END`;
 }
 
-/** A replacement of Java's as RE2's, undefined where it names a group beyond 9. */
+/** A replacement of Java's as RE2's, undefined where it names a group beyond 9 or one that is not there, which only a match finds out. */
 function re2Replacement(text: string, groups: number): string | undefined {
-  const parts = native.replacementParts(text, groups);
+  const parts = native.partsOfReplacement(text, groups);
+  if (typeof parts === "string") return undefined;
   if (parts.some((p) => typeof p === "number" && p > 9)) return undefined;
   return parts.map((p) => (typeof p === "number" ? `\\${p}` : p.replaceAll("\\", "\\\\"))).join("");
 }

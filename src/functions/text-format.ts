@@ -12,7 +12,7 @@ import {
   tried,
   unexpectedType,
 } from "./define.ts";
-import { decimalFormat, type FormatArg, javaFormat } from "./java-format.ts";
+import { decimalFormat, decimalText, type FormatArg, javaFormat } from "./java-format.ts";
 import { formatNumber, type NumberFormat, parseNumberFormat, readNumber } from "./number-format.ts";
 import {
   any,
@@ -101,6 +101,9 @@ const tryToNumber = nativeFunction(
 );
 const formatDecimal = nativeFunction("format_number", (value: string, pattern: string) =>
   decimalFormat(value, pattern),
+);
+const formatDouble = nativeFunction("format_number", (value: number, pattern: string) =>
+  decimalFormat(`${value < 0 ? "-" : ""}${decimalText(Math.abs(value))}`, pattern),
 );
 
 const literalFormat = (name: string, literal: unknown): string => {
@@ -307,7 +310,11 @@ export const textFormatFunctions: readonly FunctionDef[] = [
     ["format_number(12332.123456, 4)", "12,332.1235"],
     ([x, n], { args: [t, f], literals }, call) => {
       if (f!.kind === "integer" && t!.kind === "double") {
-        return `CASE WHEN ${n} >= 0 THEN CASE WHEN isnan(${x}) THEN 'NaN' WHEN isinf(${x}) THEN CASE WHEN ${x} < 0 THEN '-' ELSE '' END || '∞' ELSE format('{:,.' || CAST(${n} AS VARCHAR) || 'f}', ${x}) END END`;
+        // Java writes the shortest digits and zeros behind, DuckDB all that the double has.
+        const places = `'#,##0' || CASE WHEN ${n} > 0 THEN '.' || repeat('0', ${n}) ELSE '' END`;
+        const number = { sql: x!, type: DOUBLE };
+        const long = call(formatDouble, [number, { sql: places, type: STRING }], STRING);
+        return `CASE WHEN ${n} >= 0 THEN CASE WHEN isnan(${x}) THEN 'NaN' WHEN isinf(${x}) THEN CASE WHEN ${x} < 0 THEN '-' ELSE '' END || '∞' WHEN abs(${x}) * pow(10, ${n}) >= 1e15 THEN ${long} ELSE format('{:,.' || CAST(${n} AS VARCHAR) || 'f}', ${x}) END END`;
       }
       const pattern =
         f!.kind !== "integer"
