@@ -49,7 +49,8 @@ const RUNTIME =
 export function failure(error: unknown): Failure {
   if (error instanceof MillraceError) {
     const code = error.code === ("SPARK_ERROR" as string) ? (error.parameters.errorClass ?? error.code) : error.code;
-    const runtime = error.sqlState?.startsWith("22") === true || RUNTIME.test(code);
+    // What Spark's analysis refuses has a class.
+    const runtime = error.sqlState?.startsWith("22") === true || RUNTIME.test(code) || code === UNCLASSED;
     return { ok: false, code, message: error.message, crash: CRASHES.has(code), runtime };
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -160,6 +161,10 @@ function sameClass(spark: string, ours: string): boolean {
 const NOTHING = 1e-6;
 const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 
+/** Commas between thousands. */
+const GROUPS = /\d,\d{3}(?!\d)/;
+const plain = (text: string): string => text.replace(/(?<=\d),(?=\d{3}(?!\d))/g, "");
+
 function sameText(a: string, b: string, { tolerance, anyRuntimeError }: CompareOptions): boolean {
   const errors = [/^(.*) \| !(\S+)/.exec(a), /^(.*) \| !(\S+)/.exec(b)] as const;
   if (errors[0] && errors[1]) {
@@ -167,6 +172,7 @@ function sameText(a: string, b: string, { tolerance, anyRuntimeError }: CompareO
     return errors[0][1] === errors[1][1] && (anyRuntimeError === true || spark === UNCLASSED || sameClass(spark, ours));
   }
   if (a === b) return true;
+  if (tolerance !== undefined && GROUPS.test(a)) return sameText(plain(a), plain(b), { tolerance });
   if (tolerance === undefined || a.replace(NUMBER, "#") !== b.replace(NUMBER, "#")) return false;
   const x = a.match(NUMBER)!.map(Number);
   const y = b.match(NUMBER)!.map(Number);
