@@ -4,7 +4,7 @@ import type { Failure } from "../api.ts";
 import type { Tone } from "../words.ts";
 import { Scroll } from "./scroll.tsx";
 
-const WORDS: Readonly<Record<Tone, string>> = { good: "good", warn: "attention", bad: "trouble", calm: "no verdict" };
+const WORDS: Readonly<Record<Tone, string>> = { good: "good", warn: "attention", bad: "trouble", calm: "" };
 
 /** Colour and shape of a state; the word is for those who see neither. */
 export function Mark({ tone }: { tone: Tone }) {
@@ -16,7 +16,7 @@ export function Mark({ tone }: { tone: Tone }) {
         {tone === "bad" && <path d="M4.500 4.500l7 7M11.500 4.500l-7 7" />}
         {tone === "calm" && <path d="M5 8h6" />}
       </svg>
-      <span class="sr">{WORDS[tone]}</span>
+      {tone !== "calm" && <span class="sr">{WORDS[tone]}</span>}
     </span>
   );
 }
