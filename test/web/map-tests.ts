@@ -107,9 +107,12 @@ export function mapTests(run: Run): void {
       await rows.first().scrollIntoViewIfNeeded();
       const coloured = await page.locator(".airport:not(.quiet)[style]").count();
       expect(Math.abs((await rows.count()) - coloured)).toBeLessThan(30);
-      const flightsColumn = async () =>
-        (await page.locator(".table-section tbody tr td:nth-child(2)").allTextContents()).map((text) =>
-          Number(text.replace(",", "")),
+      // In one go: a locator first finds the cells and then asks each, and rows move in between.
+      const flightsColumn = (): Promise<number[]> =>
+        page.evaluate(() =>
+          [...document.querySelectorAll(".table-section tbody td:nth-child(2)")].map((cell) =>
+            Number(cell.textContent?.replace(",", "")),
+          ),
         );
       const sorted = await flightsColumn();
       expect(sorted).toEqual([...sorted].sort((a, b) => b - a));
