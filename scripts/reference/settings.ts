@@ -143,6 +143,10 @@ const VARIABLES: readonly (readonly [name: string, doc: string])[] = [
   ["MILLRACE_LOG_FORMAT", "`json`: one JSON object a line on standard error; as `--log-format`."],
   ["MILLRACE_LOG_LEVEL", "From which level on; as `--log-level`."],
   [
+    "MILLRACE_TOKEN",
+    "The token that the dashboard asks for when it listens for others (`--dashboard-host`); without it one is made and printed.",
+  ],
+  [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "Where traces and metrics go, `http://collector:4318`; the other `OTEL_...` variables are told under [Metrics](metrics.md#opentelemetry).",
   ],
