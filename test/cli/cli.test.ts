@@ -322,8 +322,8 @@ describe("dev and run", () => {
     holder.close();
     const stderr = Buffer.concat(err).toString();
     expect(stderr).toMatch(/^millrace ready in \d+ ms\n/m);
-    expect(stderr).toContain("postgres postgres://me:***@db.example.com/x  yours, from MILLRACE_POSTGRES");
-    expect(stderr).toMatch(new RegExp(`redis +redis://127\\.0\\.0\\.1:\\d+ +\\(${taken} is taken\\)`));
+    expect(stderr).toContain("postgres  postgres://me:***@db.example.com/x  yours, from MILLRACE_POSTGRES");
+    expect(stderr).toMatch(new RegExp(`redis +redis://127\\.0\\.0\\.1:\\d+ +\\(${taken} is taken`));
     expect(stderr).not.toContain("s3cret");
     expect(Buffer.concat(out).toString()).toBe("");
     expect(stderr).not.toContain("\x1b[");
