@@ -11,6 +11,7 @@ import { debianProgram } from "../services/debian.ts";
 import { publish } from "../src/events.ts";
 import { col, from_json, SparkSession, window } from "../src/index.ts";
 import { KafkaClient, KafkaProducer } from "../src/kafka/client/index.ts";
+import type { TopicDetail } from "../src/observe/api-explore.ts";
 import { type Observer, startObserver } from "../src/observe/server.ts";
 import { type Stack, startStack } from "../src/stack.ts";
 import { given } from "./needs.ts";
@@ -31,11 +32,12 @@ describe("a live /metrics", () => {
   let spark: SparkSession;
   let observer: Observer;
   let text: string;
+  let topic: TopicDetail;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "millrace-monitoring-"));
     stack = await startStack({ directory: join(folder, "data"), env: {}, want: ["kafka"], ports: { kafka: 0 } });
     await stack.ready;
-    observer = await startObserver({ port: 0, version: "1.2.3" });
+    observer = await startObserver({ port: 0, version: "1.2.3", addresses: () => ({ kafka: stack.addresses.kafka }) });
     spark = new SparkSession();
     const client = KafkaClient.connect({ "bootstrap.servers": stack.addresses.kafka });
     await client.createTopics([{ name: "clicks", partitions: 2 }]);
@@ -86,6 +88,7 @@ describe("a live /metrics", () => {
     expect(failures).toBeGreaterThan(0);
     publish("record.bad", { source: "clicks", partition: "0", offset: "1", reason: "not JSON" });
     text = await (await fetch(`${observer.url}metrics`)).text();
+    topic = (await (await fetch(`${observer.url}api/topics/clicks`)).json()) as TopicDetail;
     await query.stop();
     await producer.close();
     client.close();
@@ -124,6 +127,12 @@ describe("a live /metrics", () => {
     expect(value('millrace_source_lag_rows{query="clicks')).toBe(0);
     expect(value('millrace_source_lag_seconds{query="clicks')).toBe(0);
     expect(value('millrace_state_bytes{query="clicks')).toBeGreaterThan(1_000);
+  });
+
+  test("a topic names who reads it, and how far", () => {
+    const name = 'clicks "quoted"\\n';
+    expect(topic.readers).toEqual([{ query: name, lagRows: 0, lagSeconds: 0 }]);
+    expect(topic.offsets.map((o) => o.read[name])).toEqual(topic.offsets.map((o) => o.end));
   });
 
   test.skipIf(promtool === undefined)("is what promtool accepts", () => {

@@ -86,3 +86,39 @@ test("failures, restarts and bad records are counted, with the cause of a failed
   expect(text).toContain('millrace_query_restarts_total{query="with \\"quotes\\""} 1\n');
   expect(text).toContain('millrace_bad_records_total{source="topic"} 3\n');
 });
+
+test("a batch that a sink did not take counts for that sink alone", () => {
+  const log = new QueryLog();
+  const about = { id: "q-1", runId: "r-1", name: "two" };
+  const step = (step: "sink-before" | "sink-after", sink: string): void =>
+    publish("batch.step", { queryId: about.id, batchId: 1, step, sink });
+  publish("query.started", { ...about, timestamp: "2024-01-01T00:00:00.000Z", triggerMs: 0 });
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    for (const sink of ["db", "cache"]) step("sink-before", sink);
+    step("sink-after", "cache");
+    publish("query.restarting", { ...about, attempt, delayMs: 1, error: new Error("away") });
+  }
+  const text = metricsText(METRICS, log);
+  log.close();
+  expect(text).toContain('millrace_sink_retries_total{query="two",sink="db"} 2\n');
+  expect(text).not.toContain('sink="cache"');
+  expect(text).toContain('millrace_trigger_interval_seconds{query="two"} 0\n');
+});
+
+test("of several queries with one name only one is told: the one that runs, else the last", () => {
+  const log = new QueryLog();
+  const start = (id: string): void =>
+    publish("query.started", { id, runId: id, name: "same", timestamp: "2024-01-01T00:00:00.000Z" });
+  const states = (): string[] =>
+    metricsText(METRICS, log)
+      .split("\n")
+      .filter((line) => line.startsWith("millrace_query_state") && line.endsWith(" 1"));
+  start("a");
+  publish("query.terminated", { id: "a", runId: "a", name: "same", error: new Error("no") });
+  expect(states()).toEqual(['millrace_query_state{query="same",state="failed"} 1']);
+  start("b");
+  expect(states()).toEqual(['millrace_query_state{query="same",state="running"} 1']);
+  publish("query.terminated", { id: "b", runId: "b", name: "same", error: null });
+  expect(states()).toEqual(['millrace_query_state{query="same",state="ended"} 1']);
+  log.close();
+});
