@@ -95,7 +95,8 @@ ${sections.join("\n\n")}
 `;
 }
 
-function typeOf(at: string): { doc: string; members: Member[] } {
+/** `file Name`: the first sentence of a class or interface, and its members. */
+export function typeOf(at: string): { doc: string; members: Member[] } {
   const [file, name] = at.split(" ") as [string, string];
   const text = readFileSync(join(src, file), "utf8");
   const head = new RegExp(

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { typeOf } from "./api.ts";
 import { cell, GENERATED, table } from "./markdown.ts";
 
 interface Setting {
@@ -208,6 +209,15 @@ works too; embedded, a name that is not here is kept and has no effect.
 ${sections.join("\n\n")}
 
 Taken and without effect: ${WITHOUT_EFFECT.map((name) => `\`${name}\``).join(", ")}.
+
+## millrace.config.ts
+
+\`millrace dev\` and the other commands take these from the nearest \`millrace.config.ts\`, an \`export default defineConfig({ ... })\`. Options of the command line go before it.
+
+${table(
+  ["", ""],
+  typeOf("config.ts MillraceConfig").members.map((m) => [`\`${m.name}\``, cell(m.doc)]),
+)}
 
 ## Environment
 
