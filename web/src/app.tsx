@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { useExplanations } from "./explain.tsx";
 import * as f from "./format.ts";
-import { connection, live, now, status } from "./live/store.ts";
+import { connection, live, now, processNow, queries, status } from "./live/store.ts";
 import { Cache } from "./pages/cache.tsx";
 import { Database } from "./pages/database.tsx";
 import { Lake } from "./pages/lake.tsx";
@@ -14,7 +14,8 @@ import { Views } from "./pages/views.tsx";
 import { link, place } from "./router.ts";
 import { type Theme, theme } from "./theme.ts";
 import { Boundary } from "./ui/boundary.tsx";
-import { Choice, Empty } from "./ui/parts.tsx";
+import { Choice, Empty, Mark } from "./ui/parts.tsx";
+import { headline } from "./words.ts";
 
 const SECTIONS = [
   ["", "Overview"],
@@ -57,11 +58,13 @@ export function App() {
           {SECTIONS.map(([to, title]) => (
             <a key={to} href={link(to)} aria-current={to === section ? "page" : undefined}>
               {title}
+              {to === "" && <Alarm />}
             </a>
           ))}
         </nav>
         <div class="top-end">
           <StatusPill />
+          <Announcer />
           <ThemeSwitch />
         </div>
       </header>
@@ -123,6 +126,33 @@ function StatusPill() {
               : ""}
       </span>
     </>
+  );
+}
+
+/** What is wrong with a query, in a sentence; null when nothing is, or when nothing is known. */
+function trouble() {
+  const { tone, text } = headline(queries.value, processNow.value);
+  return status.value.kind === "live" && (tone === "bad" || tone === "warn") ? { tone, text } : null;
+}
+
+/** Trouble with a query is seen on every page, */
+function Alarm() {
+  const found = trouble();
+  if (found === null) return null;
+  return (
+    <span class="alarm" title={found.text}>
+      {" "}
+      <Mark tone={found.tone} />
+    </span>
+  );
+}
+
+/** and heard. */
+function Announcer() {
+  return (
+    <span class="sr" role="status">
+      {trouble()?.text ?? ""}
+    </span>
   );
 }
 

@@ -62,8 +62,6 @@ export function pageRoutes(pages: Readonly<Record<string, string>> = {}, dashboa
   folders.sort((a, b) => b.prefix.length - a.prefix.length);
   folders.push({ prefix: "/", path: dashboard, immutable: HASHED });
 
-  // Browsers ask for it on behalf of pages that name no icon.
-  app.get("/favicon.ico", (c) => c.redirect("/favicon.svg", 302));
   app.get("*", async (c, next) => {
     const asked = pathOf(c.req.url);
     if (asked === undefined || asked.startsWith("/api/")) return next();
@@ -76,6 +74,8 @@ export function pageRoutes(pages: Readonly<Record<string, string>> = {}, dashboa
     if (asked === "/") return notBuilt(c);
     return next();
   });
+  // Browsers ask for it on behalf of pages that name no icon.
+  app.get("/favicon.ico", (c) => c.redirect("/favicon.svg", 302));
   return app;
 }
 
