@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { MillraceConfig } from "../config.ts";
@@ -37,7 +37,7 @@ export async function findConfig(folder = process.cwd()): Promise<FoundConfig | 
   if (file === undefined) return undefined;
   const loader = new ProgramLoader();
   try {
-    const module = (await loader.load(pathToFileURL(file))) as { default?: unknown };
+    const module = (await loader.load(pathToFileURL(realpathSync(file)))) as { default?: unknown };
     if (!isObject(module.default)) {
       throw new UsageError(`${file} has no settings.`, "Write `export default defineConfig({ ... })`.");
     }

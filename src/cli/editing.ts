@@ -49,8 +49,7 @@ export async function startEditing(parts: EditingParts): Promise<{ close(): Prom
   const watch = await FileWatch.start(() => void reload());
   watch.set([...loader.files, ...(config === undefined ? [] : [config])]);
   // Something may have been written between the first load and now.
-  await reload();
-  check?.start(CHECK_FIRST_MS);
+  void reload().then(() => check?.start(CHECK_FIRST_MS));
   const url = listening.observer?.url;
   const stopKeys = listenForKeys(
     [

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ProgramLoader } from "./modules/loader.ts";
@@ -10,7 +10,8 @@ export function findPipeline(file: string): URL {
   if (!existsSync(path)) throw new UsageError(`There is no file ${file}.`, "Give the path of the pipeline's module.");
   if (statSync(path).isDirectory())
     throw new UsageError(`${file} is a folder.`, "Give the path of the pipeline's module.");
-  return pathToFileURL(path);
+  // As Node names modules: a link is what it leads to.
+  return pathToFileURL(realpathSync(path));
 }
 
 /** Imports the module, which runs it until it has settled. */

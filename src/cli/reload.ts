@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { MillraceError } from "../errors.ts";
 import type { Exchange, Program, QueryChanges } from "../reload/program.ts";
 import { clock, type LiveOutput } from "./live-output.ts";
 import type { ProgramLoader } from "./modules/loader.ts";
@@ -21,15 +22,18 @@ export class Reloader {
     this.#out = parts.out;
   }
 
-  /** The first load; tells nothing. */
-  start(): Promise<Exchange> {
+  /** The first load. Throws why it was refused. */
+  async start(): Promise<void> {
     const loaded = this.#load();
     this.#working = loaded;
-    return loaded;
+    const exchange = await loaded;
+    if (exchange.kind === "refused" && !superseded(exchange)) throw exchange.error;
   }
 
   /** Loads what changed since, after the load that may be under way. `forced`: also when nothing changed. */
   reload(forced = false): Promise<unknown> {
+    // One that waits for something that never comes must not hold up its own mending.
+    if (this.#loader.changed().length > 0) this.#program.supersede();
     if (this.#queued && !forced) return this.#working;
     this.#queued = true;
     const next = this.#working.then(
@@ -72,6 +76,8 @@ export class Reloader {
       this.#out.event("reload", { files, ms, ...exchange.queries });
       return;
     }
+    // Of what was given up for something newer, that will tell.
+    if (superseded(exchange)) return;
     this.#out.line(`${clock()} ${onStderr("red", "reload refused")} ${what} ${ms} ms`);
     this.#out.problem(exchange.error);
     this.#out.line(
@@ -82,6 +88,10 @@ export class Reloader {
     );
     this.#out.event("reload.refused", { files, ms, running: exchange.running, error: problemJson(exchange.error) });
   }
+}
+
+function superseded({ error }: Extract<Exchange, { kind: "refused" }>): boolean {
+  return error instanceof MillraceError && error.code === "STOPPED";
 }
 
 /** What a reload did, in a few words. */

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import type { Telemetry } from "../observe/otel/telemetry.ts";
@@ -18,6 +19,9 @@ import { type Settings, type StackOptions, settle } from "./settings.ts";
 import { aborted, onStop } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 import { version } from "./version.ts";
+
+/** How long dev waits for the first load before it watches the files. */
+const LOADING_MS = 2_000;
 
 export interface StackMode {
   readonly command: "dev" | "run";
@@ -93,12 +97,15 @@ export async function runStack(file: string | undefined, options: StackOptions, 
     const over = Promise.race([aborted(stop.signal), failure.promise]);
     if (entry !== undefined && !stop.signal.aborted) {
       const reloader = new Reloader({ entry, program, loader, out });
-      const first = await Promise.race([reloader.start(), over]);
-      if (first?.kind === "refused" && !stop.signal.aborted) {
-        if (!mode.watch) throw first.error;
-        out.problem(first.error);
+      const loading = reloader.start().catch((error: unknown) => {
+        if (stop.signal.aborted) return;
+        if (!mode.watch) return failure.reject(error);
+        out.problem(error);
         out.line(onStderr("dim", "waiting for a change"));
-      }
+      });
+      // A module may take its time, or never settle; it can be edited all the same.
+      const patience = mode.watch ? [setTimeout(LOADING_MS, undefined, { ref: false })] : [];
+      await Promise.race([loading, over, ...patience]);
       if (mode.watch && !stop.signal.aborted) {
         editing = await startEditing({
           entry,

@@ -48,6 +48,7 @@ export class Program {
   #live: Version | undefined;
   #loading: { version: Version; fail: (error: unknown) => void } | undefined;
   #number = 0;
+  #exchanging: Promise<unknown> = Promise.resolve();
   #releaseEngine = (): void => {};
   readonly #told = new WeakSet<object>();
   /** Loads the running version once more, for when its own resources were given up in vain. */
@@ -72,6 +73,12 @@ export class Program {
    * exchange at a time.
    */
   async exchange(load: () => Promise<unknown>, again: () => Promise<unknown> = load): Promise<Exchange> {
+    const exchange = this.#exchange(load, again);
+    this.#exchanging = exchange;
+    return exchange;
+  }
+
+  async #exchange(load: () => Promise<unknown>, again: () => Promise<unknown>): Promise<Exchange> {
     const old = this.#live;
     // What the old version has opened beside its queries would be in the way of the new one.
     const gaveUp = old !== undefined && getEventListeners(old.stopping.signal, "abort").length > 0;
@@ -108,8 +115,15 @@ export class Program {
     else this.#tell(error);
   }
 
+  /** Gives up the version that is being evaluated, if there is one: something newer is there. Its exchange is refused with STOPPED. */
+  supersede(): void {
+    this.#loading?.fail(new MillraceError("STOPPED", "A newer version of the program is there."));
+  }
+
   /** Ends the queries after their batches. */
   async stop(): Promise<void> {
+    this.supersede();
+    await this.#exchanging;
     const version = this.#live;
     this.#live = undefined;
     if (version === undefined) return;

@@ -1,7 +1,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -192,6 +192,37 @@ console.log("this is never reached by a version that was replaced");
     );
     expect(told).toMatchObject({ changed: ["one"], anew: ["one"], added: ["three"], removed: ["two"], same: [] });
     expect(await dev.event("query.terminated")).toMatchObject({ error: null });
+  }, 60_000);
+
+  test("a module that waits for ever can be mended, and ended", async () => {
+    const stuck = `${SESSION}await new Promise((resolve) => setTimeout(resolve, 1e8));\n`;
+    const dev = await Dev.in("stuck", { "pipeline.ts": stuck });
+    await dev.event("ready");
+    const told = await dev.edit("pipeline.ts", () => `${SESSION}${query("rates")}`);
+    expect(told).toMatchObject({ event: "reload", added: ["rates"] });
+    await writeFile(join(dev.folder, "pipeline.ts"), stuck);
+    const mended = await dev.edit("pipeline.ts", () => `${SESSION}${query("rates", '.filter(col("value").gt(2))')}`);
+    expect(mended).toMatchObject({ event: "reload", changed: ["rates"], anew: [] });
+    dev.child.kill("SIGTERM");
+    expect((await once(dev.child, "close"))[0]).toBe(0);
+  }, 60_000);
+
+  test("an editor that puts a new file in the place of the old one, and a file that is gone for a while", async () => {
+    const dev = await Dev.in("replaced", { "pipeline.ts": `${SESSION}${query("rates")}` });
+    await dev.event("query.progress");
+    const path = join(dev.folder, "pipeline.ts");
+    for (const limit of [1, 2]) {
+      const from = dev.events.length;
+      await writeFile(`${path}~`, `${SESSION}${query("rates", `.filter(col("value").gt(${limit}))`)}`);
+      await rename(`${path}~`, path);
+      expect(await dev.event("reload", from)).toMatchObject({ event: "reload", changed: ["rates"] });
+    }
+    const from = dev.events.length;
+    await rename(path, `${path}~`);
+    expect(await dev.event("reload", from)).toMatchObject({ event: "reload.refused", running: true });
+    const again = dev.events.length;
+    await rename(`${path}~`, path);
+    expect(await dev.event("reload", again)).toMatchObject({ event: "reload", same: ["rates"] });
   }, 60_000);
 
   test("status and stop, from another terminal", async () => {
