@@ -146,7 +146,7 @@ test("once all is quiet readers have what the store has, and they never saw half
       };
       for (const reader of readers) {
         for (const name of ["halves", "cached", "newest", "odd"] as const) {
-          await expect.poll(() => reader[name].rows, { timeout: 5_000, interval: 10 }).toEqual(expected[name]);
+          await expect.poll(() => reader[name].rows, { timeout: 9_000, interval: 10 }).toEqual(expected[name]);
         }
       }
       expect(faults).toEqual([]);
