@@ -2,15 +2,28 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { promisify } from "node:util";
 
-/** Who listens on a port, `process 1234 (node)`, where the system tells this user; else undefined. */
-export async function portHolder(port: number): Promise<string | undefined> {
+/** A process that listens. */
+export interface Listener {
+  readonly pid: number;
+  /** Of its program; empty where it is not told. */
+  readonly name: string;
+}
+
+/** Who listens on a port of this machine, where the system tells this user; else undefined. */
+export async function portListener(port: number): Promise<Listener | undefined> {
   try {
     const pid = process.platform === "linux" ? listenerOnLinux(port) : await listenerByLsof(port);
-    return pid === undefined ? undefined : `process ${pid}${nameOf(pid)}`;
+    return pid === undefined ? undefined : { pid, name: nameOf(pid) };
   } catch {
     // It is only told where it can be found.
     return undefined;
   }
+}
+
+/** The same in words, `process 1234 (node)`. */
+export async function portHolder(port: number): Promise<string | undefined> {
+  const found = await portListener(port);
+  return found && `process ${found.pid}${found.name === "" ? "" : ` (${found.name})`}`;
 }
 
 /** A socket has a number in the kernel's table, and the process that holds it has a descriptor of that name. */
@@ -55,7 +68,7 @@ async function listenerByLsof(port: number): Promise<number | undefined> {
 
 function nameOf(pid: number): string {
   try {
-    return ` (${readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
   } catch {
     return "";
   }

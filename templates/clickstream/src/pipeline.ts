@@ -32,6 +32,16 @@ const pages = await clicksByPage(clicks)
   .trigger({ processingTime: "2 seconds" })
   .start();
 
+// Clicks come in by HTTP: yours from the page, and those of a few invented visitors, which you may take away.
+if (pages.isActive) {
+  const address = await startServer(producer);
+  console.error(`the shop is at ${address}`);
+  void visit(address);
+}
+
+// Every click, as it came, in the lake.
+await clicks.writeStream.queryName("lake").format("delta").trigger({ processingTime: "5 seconds" }).start("clicks");
+
 // What a visitor did from the first click to the last: a row of the database for each session.
 await sessionsOf(clicks)
   .writeStream.queryName("sessions")
@@ -39,13 +49,3 @@ await sessionsOf(clicks)
   .option("dbtable", "sessions")
   .option("key", "visitor,started")
   .start();
-
-// Every click, as it came, in the lake.
-await clicks.writeStream.queryName("lake").format("delta").trigger({ processingTime: "5 seconds" }).start("clicks");
-
-// Clicks come in by HTTP: yours from the page, and those of a few invented visitors, which you may take away.
-if (pages.isActive) {
-  const address = await startServer(producer);
-  console.error(`the shop is at ${address}`);
-  await visit(address);
-}
