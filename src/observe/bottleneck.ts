@@ -41,11 +41,13 @@ export function bottleneck(q: QueryRecord): string | null {
 /** How long each part of a batch took, in milliseconds. Sinks are written at the same time, so each counts by itself. */
 function* partsOf(p: StreamingQueryProgress, q: QueryRecord): Generator<readonly [what: string, ms: number]> {
   const spans = q.extras.get(p.batchId)?.spans ?? [];
+  // a plan without state, with one sink that reads its rows once, is computed while the sink takes them
+  const writing = spans.some(({ phase }) => phase === "compute") ? "Writing" : "Computing and writing";
   let inSpans = 0;
   for (const { phase, sink, startMs, endMs } of spans) {
     if (phase !== "sink" && phase !== "compute") continue;
     inSpans++;
-    yield [sink === null ? PHASES.compute! : `Writing to the sink ${sink}`, endMs - startMs];
+    yield [sink === null ? PHASES.compute! : `${writing} to the sink ${sink}`, endMs - startMs];
   }
   for (const [phase, ms] of Object.entries(p.durationMs)) {
     if (phase === "triggerExecution" || (phase === "addBatch" && inSpans > 0)) continue;
