@@ -86,7 +86,9 @@ async function ask(
 ): Promise<Answers | undefined> {
   const { folder, template } = given;
   if (folder !== undefined && template !== undefined) return { folder, template };
-  const silent = options.yes === true || options.json === true || !process.stdin.isTTY || !process.stderr.isTTY;
+  // A terminal that does not know its width cannot show a question.
+  const isTerminal = process.stdin.isTTY && process.stderr.isTTY && process.stderr.columns > 0;
+  const silent = options.yes === true || options.json === true || !isTerminal;
   if (silent) {
     if (folder === undefined && options.yes !== true) {
       throw new UsageError("The name of the project is missing.", "Give one, `millrace init demo`, or say --yes.");
