@@ -59,7 +59,7 @@ ${ALERTS.map((a) => `| \`${a.name}\` (${a.severity}) | ${a.for} | ${a.action} |`
 
 ## OpenTelemetry
 
-With \`OTEL_EXPORTER_OTLP_ENDPOINT\` set (or \`--otlp http://host:4318\` on \`dev\` and \`run\`) traces and metrics go to a collector by OTLP over HTTP. The packages are installed beside Millrace:
+With \`OTEL_EXPORTER_OTLP_ENDPOINT\` set, or with \`--otlp http://host:4318\`, \`millrace dev\` and \`millrace run\` send traces and metrics to a collector by OTLP over HTTP. The packages are installed beside Millrace:
 
 \`\`\`sh no-run: the packages of other projects are not installed by a test
 $ npm install @opentelemetry/api @opentelemetry/resources @opentelemetry/sdk-trace-base @opentelemetry/sdk-metrics @opentelemetry/exporter-trace-otlp-http @opentelemetry/exporter-metrics-otlp-http
