@@ -6,6 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/parts.css";
+import "./styles/charts.css";
 import "./styles/overview.css";
 import "./styles/query.css";
 import "./styles/explore.css";
