@@ -99,8 +99,7 @@ export class Program {
     } catch (error) {
       evaluated.settled.catch(() => {});
       await giveUp(version);
-      for (const query of version.queries) await query.stop().catch(() => {});
-      await version.retire();
+      await version.abandon();
       for (const session of setSessionsAside().sessions) await session.stop();
       aside.restore();
       if (old !== undefined) this.#direct(old);
@@ -178,7 +177,7 @@ export class Program {
       this.#watch(version, settled);
       return;
     }
-    await version.retire();
+    await version.abandon();
     for (const session of setSessionsAside().sessions) await session.stop();
     aside.restore();
     this.#direct(old);

@@ -21,7 +21,7 @@ export class Version {
   readonly #engines: SharedEngine[] = [];
   #holds: boolean;
   #retired = false;
-  #busy = 0;
+  readonly #inFlight = new Set<Promise<void>>();
   #lastActivity = performance.now();
   readonly #waits = Promise.withResolvers<void>();
 
@@ -48,7 +48,7 @@ export class Version {
   /** Resolves when the program has started its queries and waits for them, or for something else. */
   async quiet(signal: AbortSignal): Promise<void> {
     const still = (): number =>
-      this.#busy > 0 || this.queries.length === 0 ? 0 : performance.now() - this.#lastActivity;
+      this.#inFlight.size > 0 || this.queries.length === 0 ? 0 : performance.now() - this.#lastActivity;
     let timer: NodeJS.Timeout | undefined;
     const idle = new Promise<void>((resolve) => {
       timer = setInterval(() => {
@@ -63,6 +63,14 @@ export class Version {
   /** From here on queries start as the program says. */
   takeOver(): void {
     this.#holds = false;
+  }
+
+  /** It cannot run: its queries end, those too that are just being started, and none begins any more. */
+  async abandon(): Promise<void> {
+    this.#retired = true;
+    await Promise.all(this.#inFlight);
+    await Promise.allSettled(this.queries.map((query) => query.stop()));
+    await this.retire();
   }
 
   /** Another version runs now: the program of this one hears nothing more of its queries. */
@@ -81,11 +89,7 @@ export class Version {
   }
 
   async #start(engine: SharedEngine, plan: Relation, target: StreamTarget, conf: Conf): Promise<StreamingQueryHandle> {
-    if (this.#retired) {
-      throw new MillraceError("STOPPED", "This version of the program was replaced by a newer one.", {
-        hint: "What it goes on doing by itself can be stopped with stopSignal().",
-      });
-    }
+    if (this.#retired) throw replaced();
     const query = new StartedQuery(
       engine,
       { plan, target, conf, position: this.queries.length, site: new Error("started here") },
@@ -93,11 +97,12 @@ export class Version {
     );
     if (this.#holds) await check(engine, plan, target, conf);
     // The version may have taken over meanwhile.
-    if (this.#holds) this.queries.push(query);
-    else {
-      await query.start();
-      this.queries.push(query);
+    if (!this.#holds) await query.start();
+    if (this.#retired) {
+      await query.stop();
+      throw replaced();
     }
+    this.queries.push(query);
     return query.proxy;
   }
 
@@ -105,11 +110,16 @@ export class Version {
   #watched(engine: SharedEngine): Backend {
     const { backend } = engine;
     const active = async <T>(work: () => Promise<T>): Promise<T> => {
-      this.#busy++;
+      const working = work();
+      const settled = working.then(
+        () => {},
+        () => {},
+      );
+      this.#inFlight.add(settled);
       try {
-        return await work();
+        return await working;
       } finally {
-        this.#busy--;
+        this.#inFlight.delete(settled);
         this.#lastActivity = performance.now();
       }
     };
@@ -125,6 +135,12 @@ export class Version {
       close: () => engine.release(),
     };
   }
+}
+
+function replaced(): MillraceError {
+  return new MillraceError("STOPPED", "This version of the program was replaced by a newer one.", {
+    hint: "What it goes on doing by itself can be stopped with stopSignal().",
+  });
 }
 
 /** Everything that can be refused before anything is opened. */
