@@ -6,6 +6,7 @@ import { get } from "node:http";
 import type { Page } from "playwright-core";
 import { chromiumPath, open, startBrowser } from "../test/web/browser.ts";
 import { startLiveFlights } from "../test/web/live-flights.ts";
+import { MapPage } from "../test/web/map-page.ts";
 import { percentile, report, withFolder } from "./measurement.ts";
 
 const SECONDS = 15;
@@ -22,7 +23,11 @@ await withFolder(async (folder) => {
   try {
     const { page, faults } = await open(browser, flights.map);
     await page.locator("header .status", { hasText: "Live" }).waitFor();
+    page.setDefaultTimeout(120_000);
     await page.waitForFunction(() => document.querySelectorAll(".airport:not(.quiet)[style]").length > 100);
+    // The first reading of a table that is being filled takes its time: measured is what follows.
+    const map = new MapPage(page);
+    for (let i = 0; i < 10; i++) await map.clockMoves();
     await measure(page, flights.dashboard, "the map at 10,000 events/s");
     for (let i = 0; i < READERS; i++)
       read(`${flights.dashboard}api/views/stream?view=delays&view=airports&view=alerts`, end.signal);
@@ -46,14 +51,15 @@ function read(url: string, signal: AbortSignal): void {
 
 async function measure(page: Page, dashboard: string, what: string): Promise<void> {
   const session = await page.context().newCDPSession(page);
-  await session.send("Performance.enable");
+  // Time of the processor: on a busy machine a task lasts longer than it works.
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
   const cost = async (): Promise<Record<string, number>> =>
     Object.fromEntries((await session.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
   const rows = async (): Promise<number> => {
     const queries = (await (await fetch(`${dashboard}api/queries`)).json()) as { name: string; inputRows: number }[];
     return queries.find(({ name }) => name === "delays")!.inputRows;
   };
-  const [before, rowsBefore] = [await cost(), await rows()];
+  const [before, rowsBefore, begun] = [await cost(), await rows(), performance.now()];
   const { frames, painted, long } = await page.evaluate(async (seconds) => {
     const frames: number[] = [];
     const long: number[] = [];
@@ -77,12 +83,12 @@ async function measure(page: Page, dashboard: string, what: string): Promise<voi
     return { frames: frames.slice(1), painted, long };
   }, SECONDS);
   const [after, rowsAfter] = [await cost(), await rows()];
+  const seconds = (performance.now() - begun) / 1000;
   await session.detach();
-  const share = (name: string): number =>
-    Math.round(((after[name]! - before[name]!) / (after.Timestamp! - before.Timestamp!)) * 1000) / 10;
+  const share = (name: string): number => Math.round(((after[name]! - before[name]!) / seconds) * 1000) / 10;
   const sorted = [...frames].sort((a, b) => a - b);
   const detail = {
-    eventsPerSecond: Math.round((rowsAfter - rowsBefore) / (after.Timestamp! - before.Timestamp!)),
+    eventsPerSecond: Math.round((rowsAfter - rowsBefore) / seconds),
     paintsPerSecond: Math.round((painted / SECONDS) * 10) / 10,
     longTasks: long.length,
     longestTaskMs: Math.round(Math.max(0, ...long)),
