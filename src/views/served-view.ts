@@ -66,6 +66,7 @@ export class ServedView implements WriteWatcher {
   readonly #listeners = new Set<() => void>();
   readonly #off: () => void;
   #kind: ViewStoreKind | undefined;
+  #knownTarget: { readonly servers: string; readonly target: WriteTarget | undefined } | undefined;
   #store: ViewStore | undefined;
   #shape: ViewShape | undefined;
   #content: Content | undefined;
@@ -302,12 +303,19 @@ export class ServedView implements WriteWatcher {
     void store?.close();
   }
 
+  /** Where the view's rows are written; found anew when the environment names other servers. */
   #target(): WriteTarget | undefined {
+    if (this.#kind === undefined) return undefined;
+    const servers = `${process.env.MILLRACE_POSTGRES} ${process.env.MILLRACE_REDIS}`;
+    if (this.#knownTarget?.servers === servers) return this.#knownTarget.target;
+    let target: WriteTarget | undefined;
     try {
-      return this.#kind?.target(this.definition);
+      target = this.#kind.target(this.definition);
     } catch {
-      return undefined; // no address yet
+      // No address yet.
     }
+    this.#knownTarget = { servers, target };
+    return target;
   }
 
   /** Whether queries of this process write here, so that changes come by themselves. */
