@@ -1,6 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import { commonType, isIntegral, isInterval, isNumeric, isOrderable, sameType } from "../plan/coercion.ts";
-import type { DataType } from "../types/data-type.ts";
+import type { DataType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { orderKeys } from "../types/order-key.ts";
@@ -12,7 +12,7 @@ import {
   operandDecimal,
   wholeQuotient,
 } from "./decimal-arithmetic.ts";
-import { type FunctionDef, family, type Options, type Result, raise } from "./define.ts";
+import { type FunctionDef, family, narrowed, type Options, type Result, raise } from "./define.ts";
 import { temporalRule } from "./interval-arithmetic.ts";
 import { overflow } from "./math-round.ts";
 import { any, BOOLEAN, boolean, DOUBLE, LONG, numericOrInterval, typeOf } from "./params.ts";
@@ -117,6 +117,10 @@ const comparison =
     return [type, type];
   };
 
+/** Arithmetic beside a constant, which DuckDB would else solve for its operand, so that an overflow went unnoticed. */
+const computed = (sql: string, other: Value | undefined): string =>
+  other !== undefined && /^(?:CAST\()+\(/.test(sql) ? narrowed(sql) : sql;
+
 const compare = (
   name: string,
   sqlOperator: string,
@@ -128,7 +132,9 @@ const compare = (
     [any, any],
     BOOLEAN,
     example,
-    ([a, b], { args: [x, y] }) => {
+    ([a, b], { args: [x, y], literals }) => {
+      if (isIntegral(x!) && isIntegral(y!))
+        return `(${computed(a!, literals?.[1])} ${sqlOperator} ${computed(b!, literals?.[0])})`;
       const [l, r] = /^[<>]=?$/.test(sqlOperator) ? orderKeys(a!, b!, x!, y!) : [a, b];
       return `(${l} ${sqlOperator} ${r})`;
     },
@@ -217,7 +223,20 @@ export const operators: readonly FunctionDef[] = [
         `CAST(${wholeQuotient(a!, b!, x as Decimal, y as Decimal, r, native)} AS BIGINT)`,
       );
     },
-    { coerce: integralDivision, nullable: "always" },
+    {
+      coerce: integralDivision,
+      nullable: "always",
+      differences: [
+        {
+          reason:
+            "A quotient of decimals that has no room in a long is an overflow; Spark cuts it to its lower 64 bits unseen.",
+          when: ([x, y]) =>
+            x?.type.kind === "decimal" &&
+            y?.type.kind === "decimal" &&
+            x.type.precision - x.type.scale + y.type.scale > 18,
+        },
+      ],
+    },
   ),
 ];
 
