@@ -24,8 +24,17 @@ export async function evaluate(
   const results = exprs.map((sql) => ({ sql, outcomes: new Map<LaneName, Outcome>() }));
   const rowIds = typeof on === "string" ? TABLES[on].rows.map((r) => Number(r[0])) : [];
   const keyed = typeof on === "string";
-  const groups = { scalar: [] as number[], aggregate: [] as number[], alone: [] as number[] };
-  for (const [i, sql] of exprs.entries()) groups[shapeOf(sql)].push(i);
+  const groups = {
+    scalar: [] as number[],
+    aggregate: [] as number[],
+    distinct: [] as number[],
+    alone: [] as number[],
+  };
+  for (const [i, sql] of exprs.entries()) {
+    const shape = shapeOf(sql);
+    // DISTINCT moves all rows of its query about, and with them the order that other aggregates may depend on.
+    groups[shape === "aggregate" && /\bdistinct\b/i.test(sql) ? "distinct" : shape].push(i);
+  }
 
   // Ours first: it is quick, and what fails with us is likely to fail with Spark, where it would spoil its whole query.
   for (const lane of [...names].sort((a, b) => Number(b === "embedded") - Number(a === "embedded"))) {
@@ -36,6 +45,7 @@ export async function evaluate(
     const parts = await Promise.all([
       ask(groups.scalar, keyed),
       ask(groups.aggregate, false),
+      ask(groups.distinct, false),
       ...groups.alone.map((i) => ask([i], false)),
     ]);
     for (const part of parts) for (const [i, outcome] of part) results[i]!.outcomes.set(lane, outcome);

@@ -83,6 +83,9 @@ export const cases: readonly ParityCase[] = [
     "try_cast(l as int) = 5 or try_cast(l as byte) in (1, 2)",
     "cast(cast(l as int) as boolean)",
     "try_multiply(l, l) >= 0L",
+    "l + 1L > 5L",
+    "l * 3L = 1L",
+    "i - 1 < 100",
   ]),
   ...expressions("json", "strings", ["schema_of_json(a)", "schema_of_csv(a)"]),
   ...expressions("collection", undefined, [
