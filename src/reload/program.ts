@@ -1,5 +1,6 @@
 import { getEventListeners } from "node:events";
 import { MillraceError } from "../errors.ts";
+import { publish } from "../events.ts";
 import { replaceEngine, setSessionsAside } from "../session.ts";
 import { setStopSignal } from "../stop-signal.ts";
 import { pairs, type StartedQuery } from "./started-query.ts";
@@ -247,7 +248,7 @@ async function takeOver(old: Version, now: Version): Promise<QueryChanges> {
     );
   } catch (error) {
     await Promise.allSettled(starting.map((query) => query.stop()));
-    rejected(await Promise.allSettled(wereActive.map((query) => (query.isActive ? undefined : query.start()))));
+    await Promise.all(wereActive.map((query) => (query.isActive ? undefined : goOnAgain(query))));
     throw error;
   }
   for (const query of same) query.adopt(follows.get(query)!);
@@ -260,6 +261,16 @@ async function takeOver(old: Version, now: Version): Promise<QueryChanges> {
     removed: names(removed),
     anew: names([...changed, ...restarted].filter((query) => !goOn(query))),
   };
+}
+
+/** Starts a query of the old version again; what it cannot do is told beside the error that brought it here. */
+async function goOnAgain(query: StartedQuery): Promise<void> {
+  try {
+    await query.start();
+  } catch (error) {
+    const { code, message } = error as MillraceError;
+    publish("warning", { code, message: `The query ${query.label} could not go on: ${message}` });
+  }
 }
 
 /** Throws the first failure, when all have come to an end. */

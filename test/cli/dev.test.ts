@@ -195,12 +195,14 @@ console.log("this is never reached by a version that was replaced");
   }, 60_000);
 
   test("a module that waits for ever can be mended, and ended", async () => {
-    const stuck = `${SESSION}await new Promise((resolve) => setTimeout(resolve, 1e8));\n`;
-    const dev = await Dev.in("stuck", { "pipeline.ts": stuck });
-    await dev.event("ready");
+    const stuck = (n: number) =>
+      `${SESSION}console.log("stuck ${n}");\nawait new Promise((resolve) => setTimeout(resolve, 1e8));\n`;
+    const dev = await Dev.in("stuck", { "pipeline.ts": stuck(1) });
+    await dev.print("stuck 1");
     const told = await dev.edit("pipeline.ts", () => `${SESSION}${query("rates")}`);
     expect(told).toMatchObject({ event: "reload", added: ["rates"] });
-    await writeFile(join(dev.folder, "pipeline.ts"), stuck);
+    await writeFile(join(dev.folder, "pipeline.ts"), stuck(2));
+    await dev.print("stuck 2");
     const mended = await dev.edit("pipeline.ts", () => `${SESSION}${query("rates", '.filter(col("value").gt(2))')}`);
     expect(mended).toMatchObject({ event: "reload", changed: ["rates"], anew: [] });
     dev.child.kill("SIGTERM");
