@@ -7,7 +7,7 @@ import { orderKey } from "../types/order-key.ts";
 import { batch, values } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
 import { type FunctionDef, nativeFunction, type Options } from "./define.ts";
-import { any, boolean, DOUBLE, LONG, opt, param, STRING, typeOf } from "./params.ts";
+import { any, boolean, DOUBLE, LONG, notConstant, opt, param, STRING, typeOf } from "./params.ts";
 
 /** A share between 0 and 1, or a list of such. */
 const share = param('"DOUBLE" or "ARRAY<DOUBLE>"', ({ type }) =>
@@ -98,6 +98,7 @@ const shared =
     const direction = given[2]?.literal;
     if (ordered && !(typeof direction === "string" && DIRECTION.test(direction)))
       throw wrongArity(name, "1", given.length);
+    if (!given[1]!.foldable && given[1]!.type.kind !== "null") throw notConstant(name, "percentage");
     const value = given[1]!.literal;
     if (value === undefined || value === null || !(Number(value) < 0 || Number(value) > 1)) return types;
     throw new MillraceError(
