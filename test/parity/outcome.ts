@@ -81,7 +81,9 @@ export function difference(spark: Outcome, other: Outcome, options: CompareOptio
   if (!spark.ok || !other.ok) {
     if (!spark.ok && !other.ok) {
       if (sameClass(spark.code, other.code)) return undefined;
-      if (options.anyRuntimeError === true && spark.runtime && other.runtime) return undefined;
+      if (options.anyRuntimeError === true && spark.runtime && (other.runtime || other.code === "INVALID_ARGUMENT")) {
+        return undefined;
+      }
       if (spark.code === UNCLASSED && (other.runtime || other.code === "INVALID_ARGUMENT")) return undefined;
     }
     return { kind: spark.ok === other.ok ? "error" : "value", text: `${told(spark)} <> ${told(other)}` };

@@ -96,7 +96,7 @@ function tryArity(fn: FunctionDef, arity: number, random: (n: number) => number)
 
 function fixedArgument(sql: string): ArgumentType {
   if (sql === "id") return { type: { kind: "integer" }, nullable: true };
-  return { type: literalType(sql), nullable: false, literal: literalValue(sql) };
+  return { type: literalType(sql), nullable: false, literal: literalValue(sql), foldable: true };
 }
 
 function literalType(sql: string): DataType {

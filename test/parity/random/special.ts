@@ -76,6 +76,8 @@ export const FIXED: Readonly<Record<string, Readonly<Record<number, readonly str
   from_json: { 1: ["'a INT, b STRING'", "'a DOUBLE, b DOUBLE'"] },
   from_csv: { 1: ["'a STRING, b INT'"] },
   parse_url: { 1: ["'HOST'", "'QUERY'"] },
+  schema_of_json: { 0: ["'[1, 2.5]'", "'x'", "'true'"] },
+  schema_of_csv: { 0: ["'1,abc'", "'2020-01-01,1.5'"] },
   mask: { 1: ["'X'"], 2: ["'x'"], 3: ["'n'"] },
   max_by: { 1: ["id"] },
   min_by: { 1: ["id"] },
