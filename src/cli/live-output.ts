@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { subscribe } from "../events.ts";
+import { followBadRecords } from "../observe/bad-record-feed.ts";
 import { type StatusLine, startStatusLine } from "../observe/status-line.ts";
 import { type CommonOptions, onStderr, print, problemJson, problemText } from "./output.ts";
 import type { StackOptions } from "./settings.ts";
@@ -58,9 +59,11 @@ function forPeople(options: CommonOptions): LiveOutput {
       if (e.code !== "PORT_TAKEN") status.log(`${onStderr("yellow", "warning")} ${e.message}`);
     }),
     subscribe("server.error", (e) => status.log(`${onStderr("red", "error")} ${e.server}: ${e.error.message}`)),
-    subscribe("record.bad", (e) => {
+    followBadRecords((e) => {
       const where = e.partition === undefined ? "" : ` (partition ${e.partition}, offset ${e.offset})`;
-      status.log(`${onStderr("yellow", "bad record")} ${e.source}${where}: ${e.reason}`);
+      const what = e.count === 1 ? "bad record" : `${e.count.toLocaleString("en-US")} bad records`;
+      const sample = e.sample === undefined ? "" : onStderr("dim", ` ${JSON.stringify(e.sample)}`);
+      status.log(`${onStderr("yellow", what)} ${e.source}${where}: ${e.reason}${sample}`);
     }),
   ];
   return {
@@ -85,7 +88,7 @@ function forScripts(): LiveOutput {
     subscribe("query.terminated", (e) => line("query.terminated", { ...e, error: text(e.error) })),
     subscribe("server.listening", (e) => line("server.listening", e)),
     subscribe("server.error", (e) => line("server.error", { ...e, error: text(e.error) })),
-    subscribe("record.bad", (e) => line("record.bad", e)),
+    followBadRecords((e) => line("record.bad", e)),
     subscribe("warning", (e) => line("warning", e)),
   ];
   return {

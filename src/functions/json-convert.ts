@@ -1,4 +1,5 @@
 import { MillraceError } from "../errors.ts";
+import { hasListeners, publish } from "../events.ts";
 import { parseInstant, parseJava } from "../formats/java-datetime/parse.ts";
 import type { DataType } from "../types/data-type.ts";
 import { fromSparkJson } from "../types/struct-json.ts";
@@ -189,6 +190,17 @@ export const malformedRecord = (text: string): MillraceError =>
     { hint: "To process malformed records as null result, try setting the option 'mode' as 'PERMISSIVE'." },
   );
 
+/** Longest piece of a bad record that is told. */
+const SAMPLE = 200;
+
+/**
+ * For those who watch. Only what is no JSON: DuckDB itself makes a null of a value of another type, in the fast way, and nobody counts it.
+ */
+function tellBad(text: string): void {
+  if (!hasListeners("record.bad")) return;
+  publish("record.bad", { source: "from_json", reason: "It is no JSON.", sample: text.slice(0, SAMPLE) });
+}
+
 /** The record as JSON that DuckDB reads as Spark reads the text; null for no record. */
 export const repairJson = nativeFunction(
   "from_json",
@@ -219,6 +231,7 @@ export const repairJson = nativeFunction(
       result = value === "null" ? undefined : value;
     }
     if (c.bad && settings.failFast) throw malformedRecord(text);
+    if (node === null) tellBad(text);
     return result ?? null;
   },
   { nulls: true },

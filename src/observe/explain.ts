@@ -70,7 +70,8 @@ export const EXPLANATIONS = {
   "state.bounded": "Whether what the operator keeps stays bounded, and by what.",
   "late.rows": "Rows that a stateful operator dropped because they were behind the watermark.",
   "late.samples": "The newest late rows; of an aggregation, the groups that they would have gone into.",
-  "bad.records": "Records that could not be used, by source.",
+  "bad.records":
+    "Records that from_json was to read and that are no JSON; their values are null. A value of the wrong type is null too, and not counted.",
 
   "sink.outputRows": "Rows given to a sink.",
   "sink.retries": "Batches that a sink failed to take, and that were given to it again or are about to be.",

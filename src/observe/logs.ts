@@ -1,6 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import { type Events, subscribe } from "../events.ts";
 import { hidePasswords } from "../types/secrets.ts";
+import { followBadRecords } from "./bad-record-feed.ts";
 import { jsonValue } from "./to-json.ts";
 
 /** From much to little; `silent` writes nothing. */
@@ -99,9 +100,15 @@ export async function startLogs(options: LogOptions = {}): Promise<Logs> {
       ...errorFields(e.error),
     });
   });
-  on("record.bad", "warn", ({ source, partition, offset, reason }) =>
-    say("warn", `bad record of ${source}: ${reason}`, event("record.bad", { source, partition, offset, reason })),
-  );
+  if (logger.isLevelEnabled("warn")) {
+    // Samples are left out: logs travel further than the screen.
+    off.push(
+      followBadRecords(({ source, partition, offset, reason, count }) => {
+        const fields = event("record.bad", { source, partition, offset, reason, count });
+        say("warn", `${count === 1 ? "bad record" : `${count} bad records`} of ${source}: ${reason}`, fields);
+      }),
+    );
+  }
   on("warning", "warn", (e) => say("warn", e.message, event("warning", { code: e.code, detail: e.detail })));
   on("server.listening", "info", ({ server, host, port }) =>
     say("info", `${server} listens on ${host}:${port}`, event("server.listening", { server, host, port })),

@@ -42,12 +42,17 @@ describe("records that are not what the schema says", () => {
       '{"ts":"2001-01-01T00:00:00Z","origin":"SFO","delay":9}',
     ];
     const topic = await b.topic(values);
+    const told: (string | undefined)[] = [];
+    const off = subscribe("record.bad", (e) => told.push(e.sample));
     const query = await parsed(topic)
       .writeStream.format("delta")
       .option("checkpointLocation", b.path("malformed"))
       .trigger({ availableNow: true })
       .start(b.path("malformed-lake"));
     await query.awaitTermination();
+    off();
+    // Whoever watches hears of what is no JSON, of each record once.
+    expect(told).toEqual(["no json", '{"origin":"ATL","delay":', "\ufffd\ufffd\0"]);
     const rows = await b.spark.read.delta(b.path("malformed-lake")).orderBy("offset").collect();
     expect(rows.map((r: any) => [Number(r.offset), r.tombstone, r.none, r.origin, r.delay])).toEqual([
       [0, false, false, "ATL", 1],
