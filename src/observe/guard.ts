@@ -40,7 +40,12 @@ export function guard(options: GuardOptions): MiddlewareHandler {
     if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
       return refuse(403, "ORIGIN_NOT_ALLOWED", `The page ${origin} may not read this.`, "Open the server's own page.");
     }
-    if (c.req.header("sec-fetch-site") === "cross-site") {
+    // Who follows a link from another site sees the page, and that site does not: frames are forbidden and pages only read.
+    const follows =
+      c.req.method === "GET" &&
+      c.req.header("sec-fetch-mode") === "navigate" &&
+      c.req.header("sec-fetch-dest") === "document";
+    if (c.req.header("sec-fetch-site") === "cross-site" && !follows) {
       return refuse(403, "ORIGIN_NOT_ALLOWED", "Another site may not read this.", "Open the server's own page.");
     }
     if (options.token !== undefined) {

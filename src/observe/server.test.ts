@@ -147,6 +147,9 @@ test("other names, other pages and strangers without the token are refused", asy
   expect(await status({ origin: "http://evil.example" })).toBe(403);
   expect(await status({ origin: "null" })).toBe(403);
   expect(await status({ "sec-fetch-site": "cross-site" })).toBe(403);
+  const link = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" };
+  expect(await status({ ...link, "sec-fetch-dest": "document" })).toBe(200);
+  expect(await status({ ...link, "sec-fetch-dest": "iframe" })).toBe(403);
   expect(await status({ origin: `http://127.0.0.1:${observer.port}` })).toBe(200);
 
   await expect(startObserver({ port: 0, host: "0.0.0.0" })).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
