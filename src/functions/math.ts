@@ -112,7 +112,7 @@ export const mathFunctions: readonly FunctionDef[] = [
     ([a, b]) =>
       b === undefined
         ? `CASE WHEN ${a} > 0 THEN ln(${a}) END`
-        : `CASE WHEN ${a} > 0 AND ${b} > 0 THEN CASE WHEN ${a} = 1 THEN CASE WHEN ${b} = 1 THEN ${NAN} WHEN ${b} > 1 THEN ${INF} ELSE -${INF} END ELSE ln(${b}) / ln(${a}) END END`,
+        : `CASE WHEN ${a} > 0 AND ${b} > 0 THEN CASE WHEN ${a} = 1 THEN CASE WHEN ${b} = 1 OR isnan(${b}) THEN ${NAN} WHEN ${b} > 1 THEN ${INF} ELSE -${INF} END ELSE ln(${b}) / ln(${a}) END END`,
     { nullable: "always" },
   ),
   f64("log2", ["log2(2)", 1], (x) => `CASE WHEN ${x} > 0 THEN log2(${x}) END`),
