@@ -1,5 +1,5 @@
 import { MillraceError } from "../errors.ts";
-import { commonType, commonTypeOf, isNumeric, isOrderable } from "../plan/coercion.ts";
+import { commonType, commonTypeOf, isOrderable } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
@@ -111,14 +111,14 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     [any, any],
     typeOf(0),
     ["nullif(2, 2)", null],
-    ([a, b], { args: [x, y] }) =>
-      `CASE WHEN CAST(${a} AS ${sqlType(y!.kind === "null" ? x! : y!)}) = ${b} THEN NULL ELSE ${a} END`,
+    ([a, b, compared]) => `CASE WHEN ${compared} = ${b} THEN NULL ELSE ${a} END`,
     {
       // The result is of the first type; only the comparison is of the common one.
       coerce: ([a, b]) => {
         const type = commonTypeOf([a!, b!]);
         if (type === undefined) throw differingOperands("nullif", [a!, b!]);
-        return [undefined, comparable("nullif", type)];
+        const common = comparable("nullif", type);
+        return [undefined, common, common];
       },
       nullable: "always",
     },
@@ -128,11 +128,12 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     [any],
     typeOf(0),
     ["nullifzero(0)", null],
-    ([a], { args: [t] }) => `CASE WHEN ${isNumeric(t!) ? a : `CAST(${a} AS BIGINT)`} = 0 THEN NULL ELSE ${a} END`,
+    ([a, compared]) => `CASE WHEN ${compared} = 0 THEN NULL ELSE ${a} END`,
     {
       coerce: ([t]) => {
-        if (commonType(t!, INT) === undefined) throw differingOperands("nullifzero", [t!, INT]);
-        return [undefined];
+        const type = commonType(t!, INT);
+        if (type === undefined) throw differingOperands("nullifzero", [t!, INT]);
+        return [undefined, type];
       },
       nullable: "always",
     },

@@ -124,7 +124,7 @@ export interface Options {
   readonly kind?: FunctionSignature["kind"];
   readonly aliases?: readonly string[];
   readonly nullable?: Nullability;
-  /** Last word on the arguments' types together, such as the common type of all. */
+  /** Last word on the arguments' types together, such as the common type of all. A type more than arguments: the first one again, cast to it. */
   readonly coerce?: (types: readonly DataType[], given: readonly ArgumentType[]) => readonly (DataType | undefined)[];
   readonly aggregate?: AggregateDef;
   readonly values?: FunctionExample["values"];
@@ -174,6 +174,7 @@ function define(
         type: typeof result === "function" ? result(final, given) : result,
         nullable: isNullable(o.nullable ?? (kind === "aggregate" ? "always" : "args"), given),
         casts: args.map((_, i) => casts[i]),
+        ...(casts.length > args.length && { again: casts[args.length] }),
       };
     },
   });

@@ -41,7 +41,8 @@ const MAX_UNSIGNED = 2n ** 64n;
 const conv = nativeFunction("conv", (text: string, from: number, to: number): string | null => {
   const base = Math.abs(to);
   if (from < 2 || from > 36 || base < 2 || base > 36) return null;
-  const trimmed = text.trim();
+  // Spaces only: UTF8String.trim of Spark knows no other.
+  const trimmed = text.replace(/^ +| +$/g, "");
   if (trimmed === "") return null;
   const negative = trimmed.startsWith("-");
   let value = 0n;
@@ -112,7 +113,8 @@ export const mathFunctions: readonly FunctionDef[] = [
     ([a, b]) =>
       b === undefined
         ? `CASE WHEN ${a} > 0 THEN ln(${a}) END`
-        : `CASE WHEN ${a} > 0 AND ${b} > 0 THEN CASE WHEN ${a} = 1 THEN CASE WHEN ${b} = 1 OR isnan(${b}) THEN ${NAN} WHEN ${b} > 1 THEN ${INF} ELSE -${INF} END ELSE ln(${b}) / ln(${a}) END END`,
+        : // The number is computed for every base that is not null, as in Spark: it may fail.
+          `CASE WHEN ${a} IS NULL THEN NULL WHEN ${b} > 0 THEN CASE WHEN ${a} = 1 THEN CASE WHEN ${b} = 1 OR isnan(${b}) THEN ${NAN} WHEN ${b} > 1 THEN ${INF} ELSE -${INF} END WHEN ${a} > 0 THEN ln(${b}) / ln(${a}) END END`,
     { nullable: "always" },
   ),
   f64("log2", ["log2(2)", 1], (x) => `CASE WHEN ${x} > 0 THEN log2(${x}) END`),

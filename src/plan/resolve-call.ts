@@ -27,7 +27,7 @@ export function resolveCall(signature: FunctionSignature, args: readonly CallArg
       },
     };
   });
-  const { type, nullable, casts, constant } = signature.resolve(types);
+  const { type, nullable, casts, again, constant } = signature.resolve(types);
   if (constant !== undefined) return { kind: "literal", value: constant, type, nullable };
   const resolved = args.map((a, i): ResolvedExpr => {
     if (a.lambda) {
@@ -38,6 +38,7 @@ export function resolveCall(signature: FunctionSignature, args: readonly CallArg
     const cast = casts?.[i];
     return cast ? castExpr(a.expr, cast, "ansi", () => signature.name) : a.expr;
   });
+  if (again !== undefined) resolved.push(castExpr(resolved[0]!, again, "ansi", () => signature.name));
   const call: ResolvedExpr = { kind: "call", name: signature.name, args: resolved, distinct, type, nullable };
   if (signature.nondeterministic || signature.kind !== "scalar") varying.add(call);
   return call;

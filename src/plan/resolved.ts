@@ -203,6 +203,8 @@ export interface FunctionSignature {
     readonly type: DataType;
     readonly nullable: boolean;
     readonly casts?: readonly (DataType | undefined)[];
+    /** The first argument comes once more, as the last one, cast to this: for a result of one type that is compared in another. */
+    readonly again?: DataType | undefined;
     /** The value, where it is known without any row. */
     readonly constant?: Value;
   };

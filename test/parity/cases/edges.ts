@@ -13,6 +13,19 @@ const NAMES = {
 /** Edges that generated cases have found. */
 export const cases: readonly ParityCase[] = [
   ...expressions("string", undefined, [
+    "nullif('1.5', 1)",
+    "nullif('abc', 1)",
+    "nullif(s, 1)",
+    "nullif('7', 7)",
+    "nullif(2.50, 2.5D)",
+    "nullifzero('1.5')",
+    "nullifzero('x')",
+    "nullifzero('0')",
+    "nullifzero(' 12 ')",
+    "conv('\\t', 16, 10)",
+    "conv('  ', 16, 10)",
+    "conv(' 1f ', 16, 10)",
+    "conv('xyz', 16, 16)",
     "trim('a', 'ab')",
     "trim('ab', '')",
     "startswith('s', trim('s', trim('s', 's')))",
