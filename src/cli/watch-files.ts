@@ -2,12 +2,14 @@ import type { FSWatcher } from "chokidar";
 
 /** Editors write several files at once. */
 const SETTLE_MS = 20;
+/** Chokidar drops a change that comes within 50 ms of another of the same file, as a formatter's does: so it is looked once more. */
+const AGAIN_MS = 100;
 
-/** Calls `changed` when one of the files was written, made or removed; which they are may be set anew. */
+/** Calls `changed` when one of the files was written, made or removed, and once more a moment later; which they are may be set anew. */
 export class FileWatch {
   readonly #watcher: FSWatcher;
   readonly #watched = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
+  #timers: readonly NodeJS.Timeout[] = [];
 
   private constructor(watcher: FSWatcher) {
     this.#watcher = watcher;
@@ -18,8 +20,8 @@ export class FileWatch {
     const watcher = watch([], { ignoreInitial: true });
     const files = new FileWatch(watcher);
     watcher.on("all", () => {
-      clearTimeout(files.#timer);
-      files.#timer = setTimeout(changed, SETTLE_MS);
+      files.#forget();
+      files.#timers = [setTimeout(changed, SETTLE_MS), setTimeout(changed, AGAIN_MS)];
     });
     return files;
   }
@@ -36,7 +38,11 @@ export class FileWatch {
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#forget();
     await this.#watcher.close();
+  }
+
+  #forget(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
   }
 }
