@@ -58,6 +58,13 @@ function comparable(name: string, type: DataType): DataType {
   );
 }
 
+/** The type that two values are compared in by `nullif`. */
+function comparedIn(a: DataType, b: DataType): DataType {
+  const type = commonTypeOf([a, b]);
+  if (type === undefined) throw differingOperands("nullif", [a, b]);
+  return comparable("nullif", type);
+}
+
 /** Two values that have no common type to be compared in. */
 function differingOperands(name: string, [a, b]: readonly DataType[]): MillraceError {
   const [left, right] = [`"${sqlName(a!)}"`, `"${sqlName(b!)}"`];
@@ -114,12 +121,8 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     ([a, b, compared]) => `CASE WHEN ${compared} = ${b} THEN NULL ELSE ${a} END`,
     {
       // The result is of the first type; only the comparison is of the common one.
-      coerce: ([a, b]) => {
-        const type = commonTypeOf([a!, b!]);
-        if (type === undefined) throw differingOperands("nullif", [a!, b!]);
-        const common = comparable("nullif", type);
-        return [undefined, common, common];
-      },
+      coerce: ([a, b]) => [undefined, comparedIn(a!, b!)],
+      again: ([a, b]) => comparedIn(a!, b!),
       nullable: "always",
     },
   ),
@@ -130,10 +133,11 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     ["nullifzero(0)", null],
     ([a, compared]) => `CASE WHEN ${compared} = 0 THEN NULL ELSE ${a} END`,
     {
-      coerce: ([t]) => {
+      coerce: () => [undefined],
+      again: ([t]) => {
         const type = commonType(t!, INT);
         if (type === undefined) throw differingOperands("nullifzero", [t!, INT]);
-        return [undefined, type];
+        return type;
       },
       nullable: "always",
     },

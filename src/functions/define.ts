@@ -124,8 +124,10 @@ export interface Options {
   readonly kind?: FunctionSignature["kind"];
   readonly aliases?: readonly string[];
   readonly nullable?: Nullability;
-  /** Last word on the arguments' types together, such as the common type of all. A type more than arguments: the first one again, cast to it. */
+  /** Last word on the arguments' types together, such as the common type of all. */
   readonly coerce?: (types: readonly DataType[], given: readonly ArgumentType[]) => readonly (DataType | undefined)[];
+  /** The first argument comes once more, as the last one, cast to this type: for a result of one type that is compared in another. */
+  readonly again?: (types: readonly DataType[]) => DataType;
   readonly aggregate?: AggregateDef;
   readonly values?: FunctionExample["values"];
   readonly nondeterministic?: boolean;
@@ -174,7 +176,7 @@ function define(
         type: typeof result === "function" ? result(final, given) : result,
         nullable: isNullable(o.nullable ?? (kind === "aggregate" ? "always" : "args"), given),
         casts: args.map((_, i) => casts[i]),
-        ...(casts.length > args.length && { again: casts[args.length] }),
+        ...(o.again && { again: o.again(types) }),
       };
     },
   });
