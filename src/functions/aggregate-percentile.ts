@@ -3,7 +3,7 @@ import { isIntegral, isInterval, isNumeric } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
-import { orderKey } from "../types/order-key.ts";
+import { hasNulls, orderKey } from "../types/order-key.ts";
 import { batch, values } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
 import { type FunctionDef, nativeFunction, type Options } from "./define.ts";
@@ -181,13 +181,18 @@ export const percentileFunctions: readonly FunctionDef[] = [
     typeOf(0),
     ["mode(x)", 1],
     ([x], { literals, result }) => {
-      const counts = `map_values(histogram(${x}))`;
+      // Nulls inside of values come first, which DuckDB's own order does not know.
+      const keyed = hasNulls(result);
+      const value = keyed
+        ? `CASE WHEN ${x} IS NOT NULL THEN struct_pack(k := ${orderKey(x!, result)}, v := ${x}) END`
+        : x;
+      const counts = `map_values(histogram(${value}))`;
       const best = `list_max(${counts})`;
       const at =
         literals?.[1] === false
           ? `len(${counts}) + 1 - list_position(list_reverse(${counts}), ${best})`
           : `list_position(${counts}, ${best})`;
-      return `CAST(map_keys(histogram(${x}))[${at}] AS ${sqlType(result)})`;
+      return `CAST(map_keys(histogram(${value}))[${at}]${keyed ? ".v" : ""} AS ${sqlType(result)})`;
     },
     {
       values: values("INT", 1, 1, 2),

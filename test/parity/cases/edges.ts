@@ -135,6 +135,7 @@ export const cases: readonly ParityCase[] = [
     ["arrays_zip(ar, ar)", { known: `arrays_zip: ${NAMES.known}` }],
   ]),
   ...expressions("aggregate", "mixed", [
+    "mode(ar, true)",
     "percentile_cont(d, 0.5D)",
     "percentile_cont(d, 0.5D, true)",
     "percentile_cont(d, d, p)",
