@@ -117,6 +117,8 @@ function step(
       if (order.length === 0) return [df, "nothing"];
       const n = 1 + tape.next(6);
       const sorted = df.select(...order).orderBy(...order.map((c) => (tape.chance(40) ? col(c).desc() : col(c).asc())));
+      // 0.0 and -0.0 are equal keys: which of such rows are the first ones is free.
+      if (schema.fields.some((f) => order.includes(f.name) && holdsFloats(f.type))) return [sorted, "orderBy(all)"];
       return [sorted.limit(n), `orderBy(all).limit(${n})`];
     }
     case 10: {
@@ -143,4 +145,10 @@ function safeAggregate(maker: ExpressionMaker): string {
     if (SAFE.has(/^\w+/.exec(sql)?.[0] ?? "")) return sql;
   }
   return "count(*)";
+}
+
+function holdsFloats(type: DataType): boolean {
+  if (type.kind === "array") return holdsFloats(type.elementType);
+  if (type.kind === "struct") return type.fields.some((f) => holdsFloats(f.type));
+  return type.kind === "float" || type.kind === "double";
 }
