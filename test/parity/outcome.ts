@@ -160,7 +160,7 @@ function sameClass(spark: string, ours: string): boolean {
 }
 
 /** What is this near to zero may be zero after other roundings. */
-const NOTHING = 1e-6;
+const NOTHING = 1e-4;
 const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 
 /** Commas between thousands. */

@@ -73,7 +73,10 @@ export const FIXED: Readonly<Record<string, Readonly<Record<number, readonly str
   str_to_map: { 1: ["','"], 2: ["'='"] },
   get_json_object: { 1: ["'$.a'", "'$.a.b'", "'$[0]'", "'$.c[1]'"] },
   json_tuple: { 1: ["'a'"], 2: ["'b'"] },
-  from_json: { 1: ["'a INT, b STRING'", "'a DOUBLE, b DOUBLE'"] },
+  from_json: {
+    0: ['\'{"a":1,"b":"x"}\'', "'{\"a\":1.5}'", '\'{"b":2,"c":[1]}\'', "'[{\"a\":3}]'", "'{\"a\":'", "''", "'null'"],
+    1: ["'a INT, b STRING'", "'a DOUBLE, b DOUBLE'"],
+  },
   from_csv: { 1: ["'a STRING, b INT'"] },
   parse_url: { 1: ["'HOST'", "'QUERY'"] },
   schema_of_json: { 0: ["'[1, 2.5]'", "'x'", "'true'"] },
@@ -170,6 +173,11 @@ export const SKIPPED: ReadonlySet<string> = new Set([
 
 /** What generated cases are kept from by the choice of their arguments, where the results would be open. */
 export const NARROWED: readonly { readonly names: readonly string[]; readonly reason: string }[] = [
+  {
+    names: ["from_json"],
+    reason:
+      "Of a name that an object has twice another value counts, as the table of functions says; so the objects are given.",
+  },
   {
     names: ["max_by", "min_by"],
     reason: "Of rows with the same extreme Spark may take any, so they are ordered by `id`.",
