@@ -10,7 +10,7 @@ import {
 } from "../connectors/written.ts";
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
-import { Content, type Step } from "./content.ts";
+import { Content, type Row, type Step } from "./content.ts";
 import type { ViewDefinition } from "./definition.ts";
 import { storeKind, type ViewShape, type ViewStore, type ViewStoreKind } from "./store.ts";
 
@@ -83,6 +83,7 @@ export class ServedView implements WriteWatcher {
   #meanwhile: Step[] | undefined;
   readonly #flights = new Set<Flight>();
   #brokenUntil = 0;
+  #brokenBatches = 0;
   #lastRead = { startedAt: 0, endedAt: 0, tookMs: 0 };
   #timer: NodeJS.Timeout | undefined;
   #housekeeping: NodeJS.Timeout | undefined;
@@ -218,7 +219,10 @@ export class ServedView implements WriteWatcher {
         this.#plan();
       },
       failed: () => {
-        if (this.definition.kind === "cache") this.#brokenUntil = Date.now() + REDELIVERY_MS;
+        if (this.definition.kind === "cache") {
+          this.#brokenUntil = Date.now() + REDELIVERY_MS;
+          this.#brokenBatches++;
+        }
         this.#missed();
         ended();
       },
@@ -362,7 +366,6 @@ export class ServedView implements WriteWatcher {
   async #read(): Promise<void> {
     clearTimeout(this.#timer);
     const startedAt = Date.now();
-    const meanwhile: Step[] = [];
     let tookMs = 0;
     try {
       if (this.#kind === undefined) {
@@ -370,15 +373,23 @@ export class ServedView implements WriteWatcher {
         // Of batches that began before this nothing is heard.
         await patiently(writesEnded((target) => this.matches(target)));
       }
-      await this.#redelivery();
-      this.#store ??= await this.#kind.open(this.definition);
-      const store = this.#store;
-      const begun = Date.now();
-      this.#dirty = false;
-      this.#meanwhile = meanwhile;
-      const rows = await store.load();
-      tookMs = Date.now() - begun;
-      await this.#landed();
+      let store: ViewStore;
+      let rows: readonly Row[];
+      let meanwhile: Step[];
+      let broken: number;
+      // What a batch that failed beside the read left in the cache may be in the rows.
+      do {
+        await this.#redelivery();
+        this.#store ??= await this.#kind.open(this.definition);
+        store = this.#store;
+        const begun = Date.now();
+        broken = this.#brokenBatches;
+        this.#dirty = false;
+        this.#meanwhile = meanwhile = [];
+        rows = await store.load();
+        tookMs = Date.now() - begun;
+        await this.#landed();
+      } while (broken !== this.#brokenBatches && !this.#closed);
       this.#meanwhile = undefined;
       if (this.#closed) return;
       this.#reshape(store.shape);

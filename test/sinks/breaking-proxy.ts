@@ -9,15 +9,29 @@ export interface BreakingProxy {
    */
   breakAt(text: string, how: "lost" | "unanswered"): void;
   readonly broken: number;
+  /** The next connection whose client sends `text` is passed on from there only when `release` is called. */
+  holdAt(text: string): { readonly held: Promise<void>; release(): void };
   close(): Promise<void>;
 }
 
 export async function breakingProxy(host: string, port: number): Promise<BreakingProxy> {
   let armed: { text: Buffer; how: "lost" | "unanswered" } | undefined;
   let broken = 0;
+  let holding: { readonly text: Buffer; begin(): void; readonly released: Promise<void> } | undefined;
   const proxy = await tcpProxy(host, port, ({ client, upstream, cut }) => {
     let swallowing = false;
     client.on("data", (data) => {
+      if (holding !== undefined && data.includes(holding.text)) {
+        const { begin, released } = holding;
+        holding = undefined;
+        client.pause();
+        begin();
+        void released.then(() => {
+          upstream.write(data);
+          client.resume();
+        });
+        return;
+      }
       if (armed !== undefined && data.includes(armed.text)) {
         const { how } = armed;
         armed = undefined;
@@ -40,6 +54,11 @@ export async function breakingProxy(host: string, port: number): Promise<Breakin
     ...proxy,
     breakAt(text, how) {
       armed = { text: Buffer.from(text), how };
+    },
+    holdAt(text) {
+      const [begun, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      holding = { text: Buffer.from(text), begin: begun.resolve, released: released.promise };
+      return { held: begun.promise, release: released.resolve };
     },
     get broken() {
       return broken;

@@ -496,6 +496,47 @@ describe("large and strange", () => {
     await proxy.close();
   });
 
+  test("half of a batch that fails while the cache is read: the read is made again", async () => {
+    const { spark, cache } = world;
+    const real = new URL(process.env.MILLRACE_REDIS!);
+    const proxy = await breakingProxy(real.hostname, Number(real.port));
+    const url = `redis://127.0.0.1:${proxy.port}`;
+    const Row = schema({ id: t.string, n: t.int });
+    spark.view("read_beside", { cache: "beside:*", key: "beside:{id}", schema: Row, options: { url } });
+    const source = new MemoryStream(Row);
+    const query = await source
+      .toDF(spark)
+      .writeStream.outputMode("update")
+      .sink("cache", "redis", { key: "beside:{id}", batchsize: "1", url })
+      .option("checkpointLocation", world.checkpoint())
+      .start();
+    source.addData({ id: "a", n: 1 }, { id: "b", n: 1 });
+    await query.processAllAvailable();
+
+    const read = proxy.holdAt("hgetall");
+    const view = follow().view("read_beside");
+    const seen: string[] = [];
+    view.subscribe(() => seen.push(view.rows.map((row) => `${row.id}${row.n}`).join(" ")));
+    await read.held;
+    // The second key of the batch is lost on its way, and the read goes on when the batch has failed.
+    const failed = new Promise<void>((resolve) => {
+      const off = subscribe("query.restarting", () => {
+        off();
+        resolve();
+      });
+    });
+    proxy.breakAt("hset\r\n$8\r\nbeside:b", "lost");
+    source.addData({ id: "a", n: 2 }, { id: "b", n: 2 });
+    await failed;
+    expect([await cache.hget("beside:a", "n"), await cache.hget("beside:b", "n")]).toEqual(["2", "1"]);
+    read.release();
+    await soon(() => view.get("b")?.n).toBe(2);
+    expect(proxy.broken).toBe(1);
+    expect(seen.filter((rows) => rows !== "")).toEqual(["a2 b2"]);
+    await query.stop();
+    await proxy.close();
+  });
+
   test("complete mode replaces everything; what a restart delivers again changes nothing", async () => {
     const { spark, database } = world;
     const Row = schema({ word: t.string });
