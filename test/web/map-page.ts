@@ -56,6 +56,20 @@ export class MapPage {
       );
   }
 
+  /** Waits until an alert that was not among these is the newest, with a ring on the map; gives it. */
+  async alertComes(before: readonly string[]): Promise<string> {
+    const found = await this.page.waitForFunction(
+      (known) => {
+        const item = document.querySelector(".alerts li");
+        const newest = `${item?.querySelector("strong")?.textContent} ${item?.querySelector("time")?.textContent}`;
+        return item !== null && document.querySelector(".rings span") !== null && !known.includes(newest) && newest;
+      },
+      before,
+      { timeout: 60_000 },
+    );
+    return String(await found.jsonValue());
+  }
+
   slider() {
     return this.page.getByRole("slider", { name: "Time that is shown" });
   }

@@ -13,8 +13,7 @@ export function mapTests(run: Run): void {
       await map.airportChangesColour();
       const before = await map.alerts();
       expect(before.length).toBeGreaterThan(0);
-      await page.locator(".rings span").first().waitFor({ timeout: 30_000 });
-      const [newest] = await map.alerts();
+      const newest = await map.alertComes(before);
       expect(before).not.toContain(newest);
       expect(await page.locator(".facts dd").allTextContents()).not.toContain("NaN");
       expect(faults).toEqual([]);
