@@ -1,18 +1,16 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KafkaClient, KafkaProducer } from "../../src/kafka/client/index.ts";
 import { type KafkaServer, startKafkaServer } from "../../src/kafka/server.ts";
+import { ended, entry, startCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 let directory: string;
 
 beforeAll(async () => {
@@ -22,26 +20,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 });
 
-type Child = ChildProcessByStdio<null, Readable, Readable>;
-
-function start(args: string[], env: Record<string, string> = {}): Child {
-  const { MILLRACE_KAFKA, MILLRACE_POSTGRES, MILLRACE_REDIS, MILLRACE_LAKE, FORCE_COLOR, ...rest } = process.env;
-  return spawn(process.execPath, [entry, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    cwd: directory,
-    env: { ...rest, ...env },
-  });
-}
-
-async function end(child: Child): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on("data", (d) => out.push(d));
-  child.stderr.on("data", (d) => err.push(d));
-  const [code] = await once(child, "close");
-  return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
-}
-
-const run = (args: string[], env: Record<string, string> = {}) => end(start(args, env));
+const start = (args: string[], env: Record<string, string> = {}) => startCli(args, { cwd: directory, env });
+const run = (args: string[], env: Record<string, string> = {}) => ended(start(args, env));
 
 describe("help and mistakes", () => {
   test.each([
@@ -90,7 +70,7 @@ describe("help and mistakes", () => {
       ],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
-    const { stderr } = await end(child);
+    const { stderr } = await ended(child);
     const loaded = stderr.trim().split("\n");
     expect(loaded.filter((u) => !/\/src\/(cli|errors|plan\/site)|\/commander\//.test(u))).toEqual([]);
     expect(loaded.length).toBeGreaterThan(3);

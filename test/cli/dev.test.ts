@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
@@ -8,8 +8,8 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { runCli, startCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const root = fileURLToPath(new URL("../..", import.meta.url));
 let directory: string;
 const running: Dev[] = [];
@@ -26,20 +26,6 @@ const CONFIG = `import { defineConfig } from "millrace";
 export default defineConfig({ pipeline: "pipeline.ts", ports: { kafka: 0, postgres: 0, redis: 0, dashboard: 0 } });
 `;
 
-function start(args: string[], cwd: string): ChildProcessByStdio<null, Readable, Readable> {
-  const { MILLRACE_KAFKA, MILLRACE_POSTGRES, MILLRACE_REDIS, MILLRACE_LAKE, FORCE_COLOR, ...env } = process.env;
-  return spawn(process.execPath, [entry, ...args], { stdio: ["ignore", "pipe", "pipe"], cwd, env });
-}
-
-async function run(args: string[], cwd: string): Promise<{ code: number; out: string; err: string }> {
-  const child = start(args, cwd);
-  const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on("data", (data) => out.push(data));
-  child.stderr.on("data", (data) => err.push(data));
-  const [code] = await once(child, "close");
-  return { code, out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() };
-}
-
 /** A project in a folder of its own, with `millrace dev --json` running in it. Lines that are no events are what the pipeline prints. */
 class Dev {
   readonly folder: string;
@@ -51,7 +37,7 @@ class Dev {
 
   private constructor(folder: string) {
     this.folder = folder;
-    this.child = start(["dev", "--json"], folder);
+    this.child = startCli(["dev", "--json"], { cwd: folder });
     this.child.stderr.on("data", (data) => {
       this.errors += data;
     });
@@ -230,7 +216,7 @@ console.log("this is never reached by a version that was replaced");
   test("status and stop, from another terminal", async () => {
     const dev = await Dev.in("looked-at", { "pipeline.ts": `${SESSION}${query("rates")}` });
     await dev.event("query.progress");
-    const { code, out } = await run(["status", "--json"], dev.folder);
+    const { code, stdout: out } = await runCli(["status", "--json"], { cwd: dev.folder });
     expect(code).toBe(0);
     const { running } = JSON.parse(out);
     expect(running).toMatchObject([
@@ -241,17 +227,17 @@ console.log("this is never reached by a version that was replaced");
         queries: [{ name: "rates", state: expect.stringMatching(/running|idle/) }],
       },
     ]);
-    const people = await run(["status"], dev.folder);
-    expect(people.out).toMatch(/^millrace dev pipeline\.ts, process \d+, since \d+ s\n {2}kafka/);
-    expect(people.out).toMatch(/\nquery +state +events\/s +batch/);
-    const stopped = await run(["stop", "--json"], dev.folder);
-    expect(JSON.parse(stopped.out).stopped).toMatchObject([{ pid: dev.child.pid }]);
+    const people = await runCli(["status"], { cwd: dev.folder });
+    expect(people.stdout).toMatch(/^millrace dev pipeline\.ts, process \d+, since \d+ s\n {2}kafka/);
+    expect(people.stdout).toMatch(/\nquery +state +events\/s +batch/);
+    const stopped = await runCli(["stop", "--json"], { cwd: dev.folder });
+    expect(JSON.parse(stopped.stdout).stopped).toMatchObject([{ pid: dev.child.pid }]);
     expect(stopped.code).toBe(0);
     await dev.until(() => (dev.child.exitCode === null ? undefined : true)).catch(() => {});
     expect(dev.child.exitCode).toBe(0);
     expect(readdirSync(join(dev.folder, ".millrace/run"))).toEqual([]);
-    expect((await run(["status"], dev.folder)).code).toBe(1);
-    expect((await run(["stop"], dev.folder)).code).toBe(0);
+    expect((await runCli(["status"], { cwd: dev.folder })).code).toBe(1);
+    expect((await runCli(["stop"], { cwd: dev.folder })).code).toBe(0);
   }, 60_000);
 
   test("a dashboard for others asks for a token, which status knows and does not show", async () => {
@@ -270,7 +256,7 @@ console.log("this is never reached by a version that was replaced");
     expect(await ask({})).toBe(401);
     expect(await ask({ authorization: `Bearer ${token}` })).toBe(200);
     await dev.event("query.progress");
-    const { out, err } = await run(["status", "--json"], dev.folder);
+    const { stdout: out, stderr: err } = await runCli(["status", "--json"], { cwd: dev.folder });
     expect(JSON.parse(out).running[0].queries).toMatchObject([{ name: "rates" }]);
     expect(out + err).not.toContain(token);
   }, 60_000);
@@ -307,7 +293,7 @@ console.log("this is never reached by a version that was replaced");
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, "pipeline.ts"), `throw new Error("no use");`);
     await writeFile(join(folder, "millrace.config.ts"), CONFIG);
-    const { code, err } = await run(["dev", "--no-watch"], folder);
+    const { code, stderr: err } = await runCli(["dev", "--no-watch"], { cwd: folder });
     expect(code).toBe(1);
     expect(err).toContain("error no use");
   }, 60_000);

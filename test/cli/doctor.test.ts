@@ -1,15 +1,13 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { lockDirectory } from "../../src/dir-lock.ts";
 import { startStack } from "../../src/stack.ts";
+import { runCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 let directory: string;
 
 beforeAll(async () => {
@@ -17,20 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
 
-async function doctor(args: string[], env: NodeJS.ProcessEnv = {}) {
-  const { MILLRACE_KAFKA, MILLRACE_POSTGRES, MILLRACE_REDIS, MILLRACE_LAKE, SPARK_REMOTE, FORCE_COLOR, ...rest } =
-    process.env;
-  const child = spawn(process.execPath, [entry, "doctor", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    cwd: directory,
-    env: { ...rest, ...env },
-  });
-  const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on("data", (d) => out.push(d));
-  child.stderr.on("data", (d) => err.push(d));
-  const [code] = await once(child, "close");
-  return { code: code as number, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
-}
+const doctor = (args: string[], env: NodeJS.ProcessEnv = {}) => runCli(["doctor", ...args], { cwd: directory, env });
 
 const byName = (stdout: string): Record<string, { state: string; found: string; fix?: string; required: boolean }> =>
   Object.fromEntries(JSON.parse(stdout).checks.map((c: { name: string }) => [c.name, c]));

@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,13 +6,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KafkaClient, KafkaProducer } from "../../src/kafka/client/index.ts";
 import { SparkSession } from "../../src/session.ts";
+import { startCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const KINDS = ["a", "b", "c"];
 const PIPELINE = `import { SparkSession, col, count, from_json, schema, t } from "millrace";
 import { highest } from "./limits.ts";
@@ -95,13 +94,8 @@ describe("an editing session", () => {
     directory = await mkdtemp(join(tmpdir(), "millrace-editing-"));
     await writeFile(file(), "export {};\n");
     await writeFile(join(directory, "limits.ts"), "export const highest: number = 2 ** 31 - 1;\n");
-    const { MILLRACE_KAFKA, MILLRACE_POSTGRES, MILLRACE_REDIS, MILLRACE_LAKE, FORCE_COLOR, ...env } = process.env;
     const ports = ["--kafka-port", "0", "--postgres-port", "0", "--redis-port", "0", "--metrics-port", "0"];
-    child = spawn(process.execPath, [entry, "dev", "pipeline.ts", "--json", ...ports], {
-      stdio: ["ignore", "pipe", "pipe"],
-      cwd: directory,
-      env,
-    });
+    child = startCli(["dev", "pipeline.ts", "--json", ...ports], { cwd: directory });
     child.stderr.on("data", (data) => {
       errors += data;
     });

@@ -1,14 +1,11 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ended, startCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 let directory: string;
 
 beforeAll(async () => {
@@ -18,34 +15,11 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 });
 
-function start(
-  args: string[],
-  env: Record<string, string> = {},
-  cwd = directory,
-): ChildProcessByStdio<null, Readable, Readable> {
-  const { MILLRACE_KAFKA, MILLRACE_POSTGRES, MILLRACE_REDIS, MILLRACE_LAKE, FORCE_COLOR, ...rest } = process.env;
-  return spawn(process.execPath, [entry, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    cwd,
-    env: { ...rest, ...env },
-  });
-}
+const start = (args: string[], env: Record<string, string> = {}, cwd = directory) => startCli(args, { cwd, env });
 
-async function run(
-  args: string[],
-  env: Record<string, string> = {},
-  cwd = directory,
-): Promise<{ code: number; out: string; err: string }> {
-  const child = start(args, env, cwd);
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (data) => {
-    out += data;
-  });
-  child.stderr.on("data", (data) => {
-    err += data;
-  });
-  const [code] = await once(child, "close");
-  return { code, out, err: masked(err) };
+async function run(args: string[], env: Record<string, string> = {}, cwd = directory) {
+  const { code, stdout, stderr } = await ended(start(args, env, cwd));
+  return { code, out: stdout, err: masked(stderr) };
 }
 
 /** What differs from one run to the next taken out. */

@@ -1,14 +1,11 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const library = new URL("../../src/index.ts", import.meta.url).href;
 let directory: string;
 beforeAll(async () => {
@@ -31,28 +28,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-async function run(
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<{ code: number; out: string; lines: any[] }> {
-  const child = spawn(process.execPath, [entry, ...args], {
-    cwd: directory,
-    env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (data) => {
-    out += data;
-  });
-  child.stderr.on("data", (data) => {
-    err += data;
-  });
-  const [code] = await once(child, "close");
-  const lines = err
+async function run(args: readonly string[], env: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await runCli(args, { cwd: directory, env });
+  const lines: any[] = stderr
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  return { code, out, lines };
+  return { code, out: stdout, lines };
 }
 
 test("--log-format json: stderr is one object a line, with query, batch and level", async () => {

@@ -1,13 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ProgramReport } from "../../src/planning/report.ts";
+import { runCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "millrace-plan-"));
@@ -20,22 +17,7 @@ afterAll(async () => {
 async function plan(program: string, args: readonly string[] = [], env: Record<string, string> = {}) {
   const file = join(directory, "program.ts");
   await writeFile(file, program);
-  const { MILLRACE_KAFKA, MILLRACE_POSTGRES, MILLRACE_REDIS, MILLRACE_LAKE, SPARK_REMOTE, FORCE_COLOR, ...rest } =
-    process.env;
-  const child = spawn(process.execPath, [entry, "plan", file, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    cwd: directory,
-    env: { ...rest, ...env },
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, stdout, stderr };
+  return await runCli(["plan", file, ...args], { cwd: directory, env });
 }
 
 const STREAM = `

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SparkSession } from "../../src/index.ts";
@@ -11,8 +10,8 @@ import { KafkaClient, KafkaProducer } from "../../src/kafka/client/index.ts";
 import { inferJsonSchema } from "../../src/query/json-schema.ts";
 import { type Stack, startStack } from "../../src/stack.ts";
 import { toDdl } from "../../src/types/ddl.ts";
+import { entry, runCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 let directory: string;
 let stack: Stack;
 const env: NodeJS.ProcessEnv = {};
@@ -70,19 +69,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 });
 
-async function query(...args: string[]) {
-  const { MILLRACE_KAFKA, MILLRACE_POSTGRES, MILLRACE_REDIS, MILLRACE_LAKE, FORCE_COLOR, ...rest } = process.env;
-  const child = spawn(process.execPath, [entry, "query", ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    cwd: directory,
-    env: { ...rest, ...env },
-  });
-  const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on("data", (d) => out.push(d));
-  child.stderr.on("data", (d) => err.push(d));
-  const [code] = await once(child, "close");
-  return { code: code as number, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
-}
+const query = (...args: string[]) => runCli(["query", ...args], { cwd: directory, env });
 const lines = (text: string) =>
   text
     .trim()

@@ -1,16 +1,13 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { col, count, SparkSession } from "../../src/index.ts";
 import { KafkaClient, KafkaProducer } from "../../src/kafka/client/index.ts";
 import { type KafkaServer, startKafkaServer } from "../../src/kafka/server.ts";
+import { runCli } from "./cli-process.ts";
 
-const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 let directory: string;
 let kafka: KafkaServer;
 let client: KafkaClient;
@@ -32,19 +29,11 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true, maxRetries: 3 });
 });
 
-async function state(...args: string[]) {
-  const { MILLRACE_KAFKA, FORCE_COLOR, ...env } = process.env;
-  const child = spawn(process.execPath, [entry, "state", ...args, "--dir", directory], {
-    stdio: ["ignore", "pipe", "pipe"],
+const state = (...args: string[]) =>
+  runCli(["state", ...args, "--dir", directory], {
     cwd: directory,
-    env: { ...env, MILLRACE_KAFKA: `127.0.0.1:${kafka.port}` },
+    env: { MILLRACE_KAFKA: `127.0.0.1:${kafka.port}` },
   });
-  const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on("data", (d) => out.push(d));
-  child.stderr.on("data", (d) => err.push(d));
-  const [code] = await once(child, "close");
-  return { code: code as number, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
-}
 
 const send = (topic: string, ...values: string[]) =>
   producer.send(
