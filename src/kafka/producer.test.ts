@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { KafkaClient } from "./client/client.ts";
 import { KafkaProducer } from "./index.ts";
 import { type KafkaServer, startKafkaServer } from "./server.ts";
-import { decodeBatch } from "./wire/record-batch.ts";
+import { decodedBatches } from "./wire/decoded-batches.ts";
 
 let directory: string;
 let kafka: KafkaServer;
@@ -31,12 +31,9 @@ async function records(topic: string) {
   for (let offset = 0; ; ) {
     const [answer] = await client.fetchFrom(leader, [{ topic, partition: 0, offset, maxBytes: 1 << 20 }], limits);
     if (answer!.records.length === 0) break;
-    for (let at = 0; at < answer!.records.length; ) {
-      const size = 12 + answer!.records.readInt32BE(at + 8);
-      const batch = decodeBatch(answer!.records.subarray(at, at + size));
-      found.push(...batch.records);
-      offset = batch.records.at(-1)!.offset + 1;
-      at += size;
+    for (const batch of decodedBatches(answer!.records)) {
+      found.push(...batch.records!);
+      offset = batch.next;
     }
   }
   client.close();

@@ -7,7 +7,8 @@ import {
   LATEST,
   type PartitionOffset,
 } from "../../kafka/client/index.ts";
-import { type DecodedRecord, decodeBatch } from "../../kafka/wire/record-batch.ts";
+import { decodedBatches } from "../../kafka/wire/decoded-batches.ts";
+import type { DecodedRecord } from "../../kafka/wire/record-batch.ts";
 import { EXIT, onStdout, print, UsageError } from "../output.ts";
 import { readable } from "../records/bytes.ts";
 import { formatter } from "../records/format.ts";
@@ -186,37 +187,19 @@ interface Shown {
 }
 
 /** Records of an answer from the asked offset on, whose successor goes to `next`. */
-function decode(answer: FetchedPartition, next: Map<number, number>): Shown[] {
-  const { partition, records: bytes } = answer;
+function decode({ partition, records: bytes }: FetchedPartition, next: Map<number, number>): Shown[] {
   const found: Shown[] = [];
-  for (let at = 0; at + 12 <= bytes.length; ) {
-    const size = 12 + bytes.readInt32BE(at + 8);
-    // The last batch may be cut off; it comes again.
-    if (at + size > bytes.length) break;
-    const batch = bytes.subarray(at, at + size);
-    at += size;
+  for (const batch of decodedBatches(bytes)) {
     const wanted = next.get(partition)!;
-    try {
-      const { header, records } = decodeBatch(batch);
-      const last = records.at(-1)?.offset ?? header.baseOffset;
-      next.set(partition, Math.max(wanted, header.baseOffset + header.lastOffsetDelta + 1, last + 1));
-      if (header.control) continue;
-      for (const record of records) {
-        if (record.offset < wanted) continue;
-        found.push({ partition, offset: record.offset, timestamp: record.timestamp, record, fault: undefined });
-      }
-    } catch (error) {
-      // A batch that cannot be read must not hide what follows.
-      const offset = Number(batch.readBigInt64BE(0));
-      const delta = batch.length >= 27 ? batch.readInt32BE(23) : 0;
-      next.set(partition, Math.max(wanted, offset + Math.max(delta, 0) + 1));
-      found.push({
-        partition,
-        offset,
-        timestamp: 0,
-        record: undefined,
-        fault: { reason: (error as Error).message, bytes: batch },
-      });
+    next.set(partition, Math.max(wanted, batch.next));
+    if (batch.fault !== undefined) {
+      const { offset, reason, bytes } = batch.fault;
+      found.push({ partition, offset, timestamp: 0, record: undefined, fault: { reason, bytes } });
+      continue;
+    }
+    for (const record of batch.records) {
+      if (record.offset < wanted) continue;
+      found.push({ partition, offset: record.offset, timestamp: record.timestamp, record, fault: undefined });
     }
   }
   return found;

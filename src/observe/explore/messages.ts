@@ -1,5 +1,6 @@
 import { brokerError, EARLIEST, type FetchedPartition, type KafkaClient, LATEST } from "../../kafka/client/index.ts";
-import { decodeBatch, readBatchHeader } from "../../kafka/wire/record-batch.ts";
+import { decodedBatches, type UnreadableBatch } from "../../kafka/wire/decoded-batches.ts";
+import type { DecodedRecord } from "../../kafka/wire/record-batch.ts";
 import type { MessagePage, TopicMessage } from "../api-explore.ts";
 import { Problem } from "./problem.ts";
 import { asBase64, recordText } from "./record-text.ts";
@@ -224,67 +225,52 @@ async function fetchSome(
   });
 }
 
-function decode(answer: FetchedPartition, cursor: Cursor, scan: Scan): TopicMessage[] {
-  const { records: bytes, partition } = answer;
+function decode({ records: bytes, partition }: FetchedPartition, cursor: Cursor, scan: Scan): TopicMessage[] {
   const messages: TopicMessage[] = [];
   const before = cursor.next;
   scan.bytes += bytes.length;
-  for (let at = 0; at + 12 <= bytes.length && cursor.next < cursor.end; ) {
-    const size = 12 + bytes.readInt32BE(at + 8);
-    if (at + size > bytes.length) break;
-    const batch = bytes.subarray(at, at + size);
-    at += size;
+  for (const batch of decodedBatches(bytes)) {
     const wanted = cursor.next;
-    try {
-      const { header, records } = decodeBatch(batch);
-      cursor.next = Math.max(wanted, header.baseOffset + header.lastOffsetDelta + 1);
-      if (header.control) continue;
-      for (const record of records) {
+    cursor.next = Math.max(wanted, batch.next);
+    if (batch.fault === undefined) {
+      for (const record of batch.records) {
         if (record.offset < wanted || record.offset >= cursor.end) continue;
         scan.scanned++;
-        if (!scan.matches(record.key, record.value)) continue;
-        const max = scan.shownBytes;
-        messages.push({
-          partition,
-          offset: `${record.offset}`,
-          timestamp: record.timestamp,
-          key: recordText(record.key, max),
-          value: recordText(record.value, max),
-          headers: record.headers
-            .slice(0, 100)
-            .map((h) => ({ key: h.key.slice(0, 1_000), value: recordText(h.value, SHOWN_BYTES) })),
-          size: (record.key?.length ?? 0) + (record.value?.length ?? 0),
-        });
+        if (scan.matches(record.key, record.value)) messages.push(messageOf(record, partition, scan.shownBytes));
       }
-    } catch (error) {
-      const { offset, behind, timestamp } = placeOf(batch);
-      cursor.next = Math.max(wanted, behind);
+    } else {
       scan.scanned++;
-      if (scan.request.search !== "") continue;
-      messages.push({
-        partition,
-        offset: `${offset}`,
-        timestamp,
-        key: null,
-        value: asBase64(batch, SHOWN_BYTES, `The batch cannot be decoded: ${(error as Error).message}`),
-        headers: [],
-        size: batch.length,
-      });
+      if (scan.request.search === "") messages.push(unreadable(batch.fault, partition));
     }
+    if (cursor.next >= cursor.end) break;
   }
   // an empty answer though the partition goes on: what is there was deleted or is not readable; never ask the same again
   if (cursor.next === before) cursor.next = bytes.length === 0 ? cursor.end : before + 1;
   return messages;
 }
 
-/** Where a batch that cannot be decoded lies, by its first bytes. */
-function placeOf(batch: Buffer): { offset: number; behind: number; timestamp: number } {
-  try {
-    const header = readBatchHeader(batch, 0)!;
-    const behind = header.baseOffset + Math.max(0, header.lastOffsetDelta) + 1;
-    return { offset: header.baseOffset, behind, timestamp: header.maxTimestamp };
-  } catch {
-    const offset = Number(batch.readBigInt64BE(0));
-    return { offset, behind: offset + 1, timestamp: 0 };
-  }
+function messageOf(record: DecodedRecord, partition: number, max: number): TopicMessage {
+  return {
+    partition,
+    offset: `${record.offset}`,
+    timestamp: record.timestamp,
+    key: recordText(record.key, max),
+    value: recordText(record.value, max),
+    headers: record.headers
+      .slice(0, 100)
+      .map((h) => ({ key: h.key.slice(0, 1_000), value: recordText(h.value, SHOWN_BYTES) })),
+    size: (record.key?.length ?? 0) + (record.value?.length ?? 0),
+  };
+}
+
+function unreadable({ offset, timestamp, reason, bytes }: UnreadableBatch, partition: number): TopicMessage {
+  return {
+    partition,
+    offset: `${offset}`,
+    timestamp,
+    key: null,
+    value: asBase64(bytes, SHOWN_BYTES, `The batch cannot be decoded: ${reason}`),
+    headers: [],
+    size: bytes.length,
+  };
 }
