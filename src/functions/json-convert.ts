@@ -2,6 +2,7 @@ import { MillraceError } from "../errors.ts";
 import { hasListeners, publish } from "../events.ts";
 import { parseInstant, parseJava } from "../formats/java-datetime/parse.ts";
 import type { DataType } from "../types/data-type.ts";
+import { escapeRegExp } from "../types/escape-regexp.ts";
 import { fromSparkJson } from "../types/struct-json.ts";
 import { nativeFunction } from "./define.ts";
 import { type JsonNode, type JsonRules, readJson, writeJson } from "./json-reader.ts";
@@ -219,10 +220,7 @@ export const repairJson = nativeFunction(
       if (c.bad && type.fields.some((f) => f.name === settings.corrupt)) {
         const last = result === "{}" ? "" : `${result.slice(1, -1)},`;
         // Of a name that is there twice the first counts in DuckDB.
-        const rest = last.replace(
-          new RegExp(`${JSON.stringify(settings.corrupt).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}:null,?`),
-          "",
-        );
+        const rest = last.replace(new RegExp(`${escapeRegExp(JSON.stringify(settings.corrupt))}:null,?`), "");
         result = `{${rest}${JSON.stringify(settings.corrupt)}:${JSON.stringify(text)}}`;
       }
     } else if (node !== null) {

@@ -7,6 +7,7 @@ import type { KeyWritten, WriteTarget, Written } from "../connectors/written.ts"
 import { MillraceError } from "../errors.ts";
 import { publish } from "../events.ts";
 import type { StructField, StructType } from "../types/data-type.ts";
+import { escapeRegExp } from "../types/escape-regexp.ts";
 import { addressOptions } from "./address.ts";
 import { type Change, compareRows, type Row, type Step } from "./content.ts";
 import type { ViewDefinition } from "./definition.ts";
@@ -232,10 +233,9 @@ function asEntry(value: unknown): Entry | undefined {
 
 /** `airport:{origin}` finds the parts of a key; the last one takes what is left. */
 function keyPattern(template: readonly string[]): RegExp {
-  const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
   const last = template.length - 2;
   return new RegExp(
-    `^${template.map((part, i) => (i % 2 === 0 ? escaped(part) : i === last ? "(.*)" : "(.*?)")).join("")}$`,
+    `^${template.map((part, i) => (i % 2 === 0 ? escapeRegExp(part) : i === last ? "(.*)" : "(.*?)")).join("")}$`,
     "s",
   );
 }

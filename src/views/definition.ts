@@ -1,6 +1,7 @@
 import { MillraceError, nearest } from "../errors.ts";
 import type { ViewOrder } from "../observe/api-views.ts";
 import type { StructType } from "../types/data-type.ts";
+import { escapeRegExp } from "../types/escape-regexp.ts";
 import { type Infer, type SchemaLike, structOf } from "../types/schema.ts";
 
 /**
@@ -192,7 +193,7 @@ function templateOf(name: string, pattern: string, key: string | readonly string
     );
   }
   // `half:*` has the keys of `half:{pair}:{side}`, and others.
-  const all = new RegExp(`^${stars.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")).join(".*")}$`, "s");
+  const all = new RegExp(`^${stars.map(escapeRegExp).join(".*")}$`, "s");
   if (!all.test(literal.join("\u0001"))) {
     throw invalid(
       `The view ${name} is of the keys ${JSON.stringify(pattern)}, but ${JSON.stringify(template)} means ${JSON.stringify(literal.join("*"))}.`,
