@@ -158,6 +158,8 @@ describe("playback", () => {
       at: extent.last,
     });
     expect(toggle({ mode: "live", at: NOON + 99.7 }, 12, extent)).toEqual({ mode: "paused", at: NOON + 100 });
+    // The hour that was shown stays.
+    expect(toggle({ mode: "live", at: NOON + 7.2 }, 12, extent)).toEqual({ mode: "paused", at: NOON + 8 });
     expect(toggle({ mode: "paused", at: NOON + 100 }, 12, extent)).toEqual({
       mode: "playing",
       at: NOON,

@@ -38,7 +38,8 @@ export function advance(playback: Playback, seconds: number, extent: Extent): Pl
 
 /** What the play button does: live stops where it is, pause goes on, from the beginning when it stood at the end. */
 export function toggle(playback: Playback, hoursPerSecond: number, extent: Extent): Playback {
-  if (playback.mode !== "paused") return { mode: "paused", at: Math.round(playback.at) };
+  // A time shows the hour before it, so the hour that is shown stays.
+  if (playback.mode !== "paused") return { mode: "paused", at: Math.ceil(playback.at) };
   const atEnd = playback.at >= extent.last - 0.5;
   return { mode: "playing", at: atEnd ? extent.first : playback.at, hoursPerSecond };
 }
