@@ -37,6 +37,12 @@ const PAGES: readonly {
   { hash: "#/views/delays", ready: (page) => page.locator("tbody tr").nth(20).waitFor() },
 ];
 
+/** Goes to a page as a link would. */
+const visit = (page: Page, hash: string): Promise<void> =>
+  page.evaluate((to) => {
+    location.hash = to;
+  }, hash);
+
 export function dashboardTests(run: Run): void {
   describe("the dashboard", () => {
     const live = (page: Page): Promise<void> => page.locator(".pill[data-status=live]").waitFor();
@@ -45,9 +51,7 @@ export function dashboardTests(run: Run): void {
       const { page, faults } = await run.go(run.flights.dashboard);
       await live(page);
       for (const { hash, ready, picture } of PAGES) {
-        await page.evaluate((to) => {
-          location.hash = to;
-        }, hash);
+        await visit(page, hash);
         await ready(page);
         for (const colorScheme of ["light", "dark"] as const) {
           await page.emulateMedia({ colorScheme });
@@ -64,9 +68,7 @@ export function dashboardTests(run: Run): void {
       const { page, faults } = await run.go(run.flights.dashboard, { look: "phone" });
       await live(page);
       for (const { hash, ready, picture } of PAGES) {
-        await page.evaluate((to) => {
-          location.hash = to;
-        }, hash);
+        await visit(page, hash);
         await ready(page);
         const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
         expect(wide, hash).toBeLessThanOrEqual(room!);

@@ -4,7 +4,7 @@ import { path, useApi } from "../api.ts";
 import { Stat, Term } from "../explain.tsx";
 import * as f from "../format.ts";
 import { link, place } from "../router.ts";
-import { Empty, Loading, Panel, Snippet, Trouble } from "../ui/parts.tsx";
+import { Empty, Loading, Panel, SearchByName, Snippet, Trouble } from "../ui/parts.tsx";
 import { Rows } from "../ui/rows.tsx";
 import { Scroll } from "../ui/scroll.tsx";
 import { Columns } from "./columns.tsx";
@@ -31,10 +31,7 @@ function Tables() {
         <section class="panel" aria-label="Tables of the database">
           {data.length > 5 && (
             <div class="tools">
-              <label class="field search">
-                Search by name
-                <input type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
-              </label>
+              <SearchByName value={search} change={setSearch} />
             </div>
           )}
           <Scroll label="Tables of the database">

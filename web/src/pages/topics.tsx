@@ -4,7 +4,7 @@ import { useApi } from "../api.ts";
 import { Term } from "../explain.tsx";
 import * as f from "../format.ts";
 import { link } from "../router.ts";
-import { Badge, Empty, Loading, Trouble } from "../ui/parts.tsx";
+import { Badge, Empty, Loading, SearchByName, Trouble } from "../ui/parts.tsx";
 import { Scroll } from "../ui/scroll.tsx";
 
 export function Topics() {
@@ -24,10 +24,7 @@ export function Topics() {
       ) : (
         <section class="panel" aria-label="Topics">
           <div class="tools">
-            <label class="field search">
-              Search by name
-              <input type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
-            </label>
+            <SearchByName value={search} change={setSearch} />
             {hidden > 0 && (
               <button type="button" class="button" aria-pressed={internal} onClick={() => setInternal(!internal)}>
                 Show internal ({hidden})

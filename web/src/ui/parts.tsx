@@ -87,6 +87,16 @@ export function Loading({ what }: { what: string }) {
   );
 }
 
+/** A field that narrows a list while one writes. */
+export function SearchByName({ value, change }: { value: string; change: (value: string) => void }) {
+  return (
+    <label class="field search">
+      Search by name
+      <input type="search" value={value} onInput={(event) => change(event.currentTarget.value)} />
+    </label>
+  );
+}
+
 export function Badge({ children, tone }: { children: ComponentChildren; tone?: Tone | "accent" }) {
   return <span class={`badge ${tone ?? ""}`}>{children}</span>;
 }
