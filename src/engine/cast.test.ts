@@ -146,6 +146,21 @@ describe("casts of Spark", () => {
     expect(await cast(value, from, to, "try")).toBeNull();
   });
 
+  test.each([
+    ["5000000000", "bigint", "int"],
+    ["1234567890123456789.5", "decimal(38,10)", "int"],
+    ["999", "decimal(3,0)", "tinyint"],
+    ["123456", "decimal(18,0)", "decimal(5,0)"],
+    ["5000000000", "bigint", "decimal(9,0)"],
+  ])("%s as %s, too large for %s, is compared as null", async (value, from, to) => {
+    const [wide, narrow] = [parseType(from), parseType(to)];
+    const attempt = castSql("x", wide, narrow, "try", "UTC");
+    const whole = castSql("x", wide, { kind: "boolean" }, "try", "UTC");
+    const row = `SELECT ${attempt} > 1 AS more, ${castSql(attempt, narrow, { kind: "boolean" }, "try", "UTC")} AS truth, ${whole} AS whole`;
+    const { rows } = await connection.query(`${row} FROM (SELECT unnest([CAST('${value}' AS ${sqlType(wide)})]) AS x)`);
+    expect(rows).toEqual([{ more: null, truth: null, whole: true }]);
+  });
+
   test("the message is Spark's", async () => {
     await expect(cast("it's", "string", "int")).rejects.toThrow(
       `[CAST_INVALID_INPUT] The value 'it's' of the type "STRING" cannot be cast to "INT" because it is malformed.`,

@@ -24,7 +24,8 @@ export type CastMode = "ansi" | "try";
 const UTF8_REPAIR = "millrace_utf8";
 
 const INTEGRAL = new Set(["byte", "short", "integer", "long"]);
-const WIDTH: Readonly<Record<string, number>> = { byte: 1, short: 2, integer: 4, long: 8 };
+/** Digits that a whole number may have. */
+const DIGITS: Readonly<Record<string, number>> = { byte: 3, short: 5, integer: 10, long: 19 };
 const FRACTIONAL = new Set(["float", "double"]);
 const NUMERIC = new Set([...INTEGRAL, ...FRACTIONAL, "decimal"]);
 
@@ -45,6 +46,7 @@ export function castSql(
   if (sameType(from, to)) return sql;
   if (from.kind === "null") return `CAST(NULL AS ${sqlType(to)})`;
   const plain = (x: string): string => `${mode === "try" ? "TRY_CAST" : "CAST"}(${x} AS ${sqlType(to)})`;
+  const fitted = mostDigits(from) > sureDigits(to) ? (x: string): string => narrowed(plain(x)) : plain;
   const refuse = (): never => {
     throw new MillraceError(
       "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION",
@@ -87,11 +89,11 @@ export function castSql(
         );
       }
       if (from.kind === "boolean") return plain(sql);
-      if (INTEGRAL.has(from.kind)) return WIDTH[from.kind]! > WIDTH[to.kind]! ? narrowed(plain(sql)) : plain(sql);
+      if (INTEGRAL.has(from.kind)) return fitted(sql);
       // DuckDB rounds, Spark cuts off.
-      if (NUMERIC.has(from.kind)) return plain(`trunc(${sql})`);
+      if (NUMERIC.has(from.kind)) return fitted(`trunc(${sql})`);
       if (from.kind === "timestamp")
-        return plain(`(epoch_us(${sql}) - ((epoch_us(${sql}) % 1000000) + 1000000) % 1000000) // 1000000`);
+        return narrowed(plain(`(epoch_us(${sql}) - ((epoch_us(${sql}) % 1000000) + 1000000) % 1000000) // 1000000`));
       return refuse();
     case "float":
     case "double":
@@ -118,7 +120,7 @@ export function castSql(
         const digits = `CAST(CAST(${sql} AS DOUBLE) AS VARCHAR)`;
         return `CASE WHEN isfinite(${sql}) THEN ${plain(digits)} END`;
       }
-      if (NUMERIC.has(from.kind)) return plain(sql);
+      if (NUMERIC.has(from.kind)) return fitted(sql);
       if (from.kind === "timestamp")
         return plain(`CAST(epoch_us(${sql}) AS DECIMAL(20,0)) * CAST(0.000001 AS DECIMAL(7,6))`);
       return refuse();
@@ -166,6 +168,13 @@ export function castSql(
       return refuse();
   }
 }
+
+/** The digits before the point that an exact number may have; of other types 0. */
+const mostDigits = (type: DataType): number =>
+  type.kind === "decimal" ? type.precision - type.scale : (DIGITS[type.kind] ?? 0);
+
+/** So many digits before the point any exact number of the type has room for. */
+const sureDigits = (type: DataType): number => mostDigits(type) - (INTEGRAL.has(type.kind) ? 1 : 0);
 
 /** Fields match by position, as in Spark (DuckDB matches them by name). */
 function structCast(

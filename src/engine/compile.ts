@@ -72,9 +72,9 @@ export function compileRelation(plan: ResolvedRelation, ctx: CompileContext): st
       if (plan.order.length === 0) return compileRelation(plan.input, ctx);
       return `SELECT ${list(plan.fields)} FROM ${sub(plan.input, ctx)} ORDER BY ${orderBy(plan.order, ctx)}`;
     case "limit":
-      return `SELECT ${list(plan.fields)} FROM ${sub(plan.input, ctx)} LIMIT ${plan.limit}`;
+      return chosenRows(plan, `SELECT ${list(plan.fields)} FROM ${sub(plan.input, ctx)} LIMIT ${plan.limit}`);
     case "offset":
-      return `SELECT ${list(plan.fields)} FROM ${sub(plan.input, ctx)} OFFSET ${plan.offset}`;
+      return chosenRows(plan, `SELECT ${list(plan.fields)} FROM ${sub(plan.input, ctx)} OFFSET ${plan.offset}`);
     case "deduplicate":
       return compileDeduplicate(plan, ctx);
     case "watermark":
@@ -94,6 +94,13 @@ export function outputSelect(plan: ResolvedRelation, sql: string): string {
 function sub(plan: ResolvedRelation, ctx: CompileContext): string {
   return ctx.leaf?.(plan) ?? `(${compileRelation(plan, ctx)})`;
 }
+
+/**
+ * Rows that a limit chose, made before anything looks at them. A join's filter on its other side's keys would go through a limit down to the
+ * scan (DuckDB 1.5, https://github.com/duckdb/duckdb/pull/22963), and other rows would be the first ones.
+ */
+const chosenRows = (plan: ResolvedRelation, sql: string): string =>
+  `WITH chosen AS MATERIALIZED (${sql}) SELECT ${list(plan.fields)} FROM chosen`;
 
 // A plan may have no columns; SQL needs one.
 function list(fields: readonly Field[]): string {
