@@ -275,7 +275,7 @@ export const mathFunctions: readonly FunctionDef[] = [
     [long],
     LONG,
     ["bitmap_bit_position(2)", 1n],
-    ([x]) => `(CASE WHEN ${x} > 0 THEN (${x} - 1) % 32768 ELSE (-${x}) % 32768 END)`,
+    ([x]) => `(CASE WHEN ${x} > 0 THEN (${x} - 1) % 32768 ELSE -(${x} % 32768) END)`,
   ),
   fn(
     "bitmap_bucket_number",

@@ -65,6 +65,16 @@ export function counted(e: Call): readonly Expr[] {
     );
   }
   const [one, ...more] = e.args;
-  if (e.distinct === true || one === undefined || more.length > 0) return e.args;
+  if (one === undefined) {
+    throw new MillraceError(
+      "WRONG_NUM_ARGS.WITH_SUGGESTION",
+      "The `count` requires >= 1 parameters but the actual number is 0.",
+      {
+        hint: "Use count(*) to count rows.",
+        parameters: { functionName: "`count`", expectedNum: ">= 1", actualNum: "0" },
+      },
+    );
+  }
+  if (e.distinct === true || more.length > 0) return e.args;
   return one.kind === "star" || (one.kind === "literal" && one.value !== null) ? [] : e.args;
 }
