@@ -89,7 +89,7 @@ const SETTINGS: Readonly<Record<string, readonly Setting[]>> = {
   "On Spark": [
     {
       name: "spark.sql.shuffle.partitions",
-      default: "200 (Spark's)",
+      default: "the server's, or twice the cluster's cores",
       doc: "Into how many parts the state of a query is cut, for the whole life of its checkpoint.",
     },
     {

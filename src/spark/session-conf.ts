@@ -7,6 +7,8 @@ const OWN = /^(millrace\.|spark\.millrace\.|spark\.(app\.name|master|remote|subm
 /** The session's settings as the server is to have them: a program means the same on both engines, so the time zone is given. */
 export function serverConf(conf: Conf): Record<string, string> {
   const settings: Record<string, string> = { "spark.sql.session.timeZone": "UTC" };
+  // With one partition Spark 4.2 takes the union of two parts for one: a window or aggregate over it counts each part by itself.
+  if (conf["spark.sql.shuffle.partitions"] === "1") settings["spark.sql.unionOutputPartitioning"] = "false";
   for (const [name, value] of Object.entries(conf)) if (!OWN.test(name)) settings[name] = value;
   return settings;
 }
@@ -15,6 +17,8 @@ export function serverConf(conf: Conf): Record<string, string> {
 export class SessionConf {
   readonly #client: SparkConnectClient;
   #sent: Record<string, string> = {};
+  /** The server's own, before the first of ours. */
+  #own: Promise<Record<string, string>> | undefined;
 
   constructor(client: SparkConnectClient) {
     this.#client = client;
@@ -30,13 +34,23 @@ export class SessionConf {
     const changed = Object.entries(wanted).filter(([name, value]) => this.#sent[name] !== value);
     if (gone.length === 0 && changed.length === 0) return;
     await settled();
-    if (gone.length > 0) {
-      await this.#client.conf.unset(...gone);
-      for (const name of gone) delete this.#sent[name];
+    const own = await this.#serverOwn();
+    // To unset what the server was started with would give Spark's default instead.
+    const back = gone.filter((name) => name in own).map((name) => [name, own[name]!] as const);
+    const none = gone.filter((name) => !(name in own));
+    if (none.length > 0) await this.#client.conf.unset(...none);
+    if (changed.length + back.length > 0) await this.#client.conf.set(Object.fromEntries([...changed, ...back]));
+    for (const name of gone) delete this.#sent[name];
+    Object.assign(this.#sent, Object.fromEntries(changed));
+  }
+
+  #serverOwn(): Promise<Record<string, string>> {
+    if (this.#own === undefined) {
+      this.#own = this.#client.conf.getAll();
+      this.#own.catch(() => {
+        this.#own = undefined;
+      });
     }
-    if (changed.length > 0) {
-      await this.#client.conf.set(Object.fromEntries(changed));
-      Object.assign(this.#sent, Object.fromEntries(changed));
-    }
+    return this.#own;
   }
 }

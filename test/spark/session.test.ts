@@ -4,6 +4,7 @@ import { parseExpression } from "../../src/plan/parse.ts";
 import type { Relation } from "../../src/plan/relation.ts";
 import { createSparkBackend } from "../../src/spark/backend.ts";
 import { SparkConnectClient } from "../../src/spark/client/client.ts";
+import { withStatePartitions } from "../../src/spark/streaming/state-partitions.ts";
 import type { AnyRow } from "../../src/types/data-type.ts";
 import { parseDdl } from "../../src/types/ddl.ts";
 import { given } from "../needs.ts";
@@ -97,3 +98,31 @@ test.skipIf(server === undefined)(
     }
   },
 );
+
+test.skipIf(server === undefined)("the parts of a query's state are chosen where nobody says them", async () => {
+  const setting = "spark.sql.shuffle.partitions";
+  const backend = await createSparkBackend({ url: server!.url });
+  const bare = await createSparkBackend({ url: server!.url });
+  try {
+    expect(await withStatePartitions(backend, {})).toEqual({}); // the server of the tests says 2
+    await bare.client.conf.unset(setting);
+    const cores = Number((/local\[(\d+)\]/.exec(await bare.client.conf.get("spark.master")) ?? [])[1]);
+    expect(await withStatePartitions(bare, { [setting]: "7" })).toEqual({ [setting]: "7" });
+    expect(await withStatePartitions(bare, {})).toEqual({ [setting]: String(2 * cores) });
+  } finally {
+    await Promise.all([backend.close(), bare.close()]);
+  }
+});
+
+test.skipIf(server === undefined)("a setting that is taken back is the server's again", async () => {
+  const setting = "spark.sql.shuffle.partitions";
+  const backend = await createSparkBackend({ url: server!.url });
+  try {
+    await collect(backend, range, { [setting]: "7" });
+    expect(await backend.client.conf.get(setting)).toBe("7");
+    await collect(backend, range);
+    expect(await backend.client.conf.get(setting)).toBe("2");
+  } finally {
+    await backend.close();
+  }
+});

@@ -34,6 +34,7 @@ import { SparkStreamingQuery } from "./query.ts";
 import { dropNote, leaveNote } from "./registry.ts";
 import { ServerRun } from "./run.ts";
 import { chooseSinks, type SinkChoice } from "./sink-choice.ts";
+import { withStatePartitions } from "./state-partitions.ts";
 
 /**
  * Starts a streaming query on a Spark server. A sole sink that Spark has is Spark's own; the rows for all others come through the bridge to
@@ -102,8 +103,9 @@ async function startOnce(
               command: foreachBatchCommand(bridged.call),
               pythonVersion: (await workerFacts(client)).python,
             };
+      const settings = await withStatePartitions(session, conf);
       const started = await startPatiently(() =>
-        session.encoded(rows, conf, (input) => startOnServer(client, input, target, sink, checkpoint)),
+        session.encoded(rows, settings, (input) => startOnServer(client, input, target, sink, checkpoint)),
       );
       identity ??= started;
       const query = new ServerQuery(client, started);
