@@ -181,8 +181,8 @@ export const percentileFunctions: readonly FunctionDef[] = [
     typeOf(0),
     ["mode(x)", 1],
     ([x], { literals, result }) => {
-      // Nulls inside of values come first, which DuckDB's own order does not know.
-      const keyed = hasNulls(result);
+      // Nulls inside of values come first, which DuckDB's own order does not know; NaN comes last, but among the bare keys of a histogram.
+      const keyed = hasNulls(result) || result.kind === "float" || result.kind === "double";
       const value = keyed
         ? `CASE WHEN ${x} IS NOT NULL THEN struct_pack(k := ${orderKey(x!, result)}, v := ${x}) END`
         : x;

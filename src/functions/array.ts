@@ -47,13 +47,13 @@ const zero = raise(
   "The index 0 is invalid. An index shall be either < 0 or > 0 (the first element has index 1).",
 );
 
-/** A constant position of an array made in place: its element says whether it may be null. */
-function elementNullable([array, index]: readonly ArgumentType[], base: 0 | 1): boolean {
+/** A constant position of an array made in place: its element says whether it may be null. A position that it has not fails, or gives null. */
+function elementNullable([array, index]: readonly ArgumentType[], base: 0 | 1, outside: "fails" | "null"): boolean {
   const parts = array?.elements;
   const i = Number(index?.literal ?? Number.NaN);
   if (parts === undefined || !Number.isInteger(i)) return true;
-  if (i < 0 && base === 0) return true;
-  return parts.at(i < 0 ? i : i - base) ?? true;
+  const part = i < 0 && base === 0 ? undefined : parts.at(i < 0 ? i : i - base);
+  return part ?? outside === "null";
 }
 
 const computedPosition: Difference = {
@@ -117,7 +117,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
         ? `map_extract_value(${x}, ${k})`
         : `CASE WHEN ${k} = 0 AND ${x} IS NOT NULL THEN ${zero} WHEN abs(${k}) > len(${x}) THEN ${raise("INVALID_ARRAY_INDEX_IN_ELEMENT_AT", "The index is out of bounds. Use `try_element_at` to tolerate accessing element at invalid index and return NULL instead.")} ELSE list_extract(${x}, ${k}) END`,
     {
-      nullable: (args) => args[0]!.type.kind === "map" || elementNullable(args, 1),
+      nullable: (args) => args[0]!.type.kind === "map" || elementNullable(args, 1, "fails"),
       coerce: positionOrKey("element_at"),
       differences: [computedPosition],
     },
@@ -132,7 +132,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
         ? `map_extract_value(${x}, ${k})`
         : `CASE WHEN ${k} = 0 AND ${x} IS NOT NULL THEN ${zero} ELSE list_extract(${x}, ${k}) END`,
     {
-      nullable: (args) => args[0]!.type.kind === "map" || elementNullable(args, 1),
+      nullable: (args) => args[0]!.type.kind === "map" || elementNullable(args, 1, "null"),
       coerce: positionOrKey("try_element_at"),
       differences: [computedPosition],
     },
@@ -144,7 +144,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
     ["array(1, 2, 3)[0]", 1],
     ([x, i]) =>
       `CASE WHEN ${i} < 0 OR ${i} >= len(${x}) THEN ${raise("INVALID_ARRAY_INDEX", "The index is out of bounds. Use the SQL function `get()` to tolerate accessing element at invalid index and return NULL instead.")} ELSE list_extract(${x}, CAST(${i} AS BIGINT) + 1) END`,
-    { internal: true, nullable: (args) => elementNullable(args, 0) },
+    { internal: true, nullable: (args) => elementNullable(args, 0, "fails") },
   ),
   fn(
     "get",
@@ -152,7 +152,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
     element,
     ["get(array(1, 2, 3), 0)", 1],
     ([x, i]) => `CASE WHEN ${i} >= 0 THEN list_extract(${x}, CAST(${i} AS BIGINT) + 1) END`,
-    { nullable: (args) => elementNullable(args, 0), differences: [computedPosition] },
+    { nullable: (args) => elementNullable(args, 0, "null"), differences: [computedPosition] },
   ),
   fn(
     "array_append",

@@ -126,7 +126,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     ([j, p], { literals }, call) => {
       const literal = literals?.[1];
       const path = typeof literal === "string" ? simplePath(literal) : undefined;
-      if (path !== undefined) return tried(j!, (x) => `json_extract_string(${x}, ${sqlString(path)})`);
+      if (path !== undefined) return tried(j!, (x) => `json_extract_string(${strict(x)}, ${sqlString(path)})`);
       const args = [j!, p!].map((sql) => ({ sql, type: STRING }));
       return call(getJsonObject, args, STRING);
     },
@@ -139,7 +139,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     [`json_tuple('{"a":1, "b":2}', 'a', 'b')`, [["1", "2"]]],
     ([j, ...fields]) => {
       const items = fields.map(
-        (f, i) => `c${i} := ${triedBoth(j!, f, (x, y) => `json_extract_string(${x}, '$."' || ${y} || '"')`)}`,
+        (f, i) => `c${i} := ${triedBoth(j!, f, (x, y) => `json_extract_string(${strict(x)}, '$."' || ${y} || '"')`)}`,
       );
       return `[struct_pack(${items.join(", ")})]`;
     },
@@ -151,7 +151,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     INT,
     ["json_array_length('[1,2,3,4]')", 4],
     ([j]) =>
-      `CASE WHEN ${tried(j!, (x) => `json_type(${x})`)} = 'ARRAY' THEN CAST(json_array_length(${j}) AS INTEGER) END`,
+      `CASE WHEN ${tried(j!, (x) => `json_type(${strict(x)})`)} = 'ARRAY' THEN CAST(json_array_length(${j}) AS INTEGER) END`,
     { nullable: "always" },
   ),
   fn(
@@ -159,7 +159,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     [string],
     { kind: "array", elementType: STRING, containsNull: true },
     [`json_object_keys('{"key": "value"}')`, ["key"]],
-    ([j]) => `CASE WHEN ${tried(j!, (x) => `json_type(${x})`)} = 'OBJECT' THEN json_keys(${j}) END`,
+    ([j]) => `CASE WHEN ${tried(j!, (x) => `json_type(${strict(x)})`)} = 'OBJECT' THEN json_keys(${j}) END`,
     { nullable: "always" },
   ),
   fn(
@@ -187,6 +187,16 @@ export const jsonFunctions: readonly FunctionDef[] = [
     },
   ),
 ];
+
+/** Words that DuckDB takes for numbers and JSON has not. */
+const NO_NUMBERS = ["NaN", "nan", "Inf", "inf"];
+
+/** Null for a text with NaN or Infinity outside of strings, which Spark takes for malformed but in `from_json`. */
+function strict(json: string): string {
+  const suspect = NO_NUMBERS.map((word) => `contains(${json}, '${word}')`).join(" OR ");
+  const bare = `regexp_replace(${json}, '"(?:[^"\\\\]|\\\\.)*"', '', 'g')`;
+  return `CASE WHEN ${suspect} THEN CASE WHEN NOT regexp_matches(${bare}, '(?i)nan|inf') THEN ${json} END ELSE ${json} END`;
+}
 
 const doubleNative = nativeFunction("to_json", doubleText);
 const floatNative = nativeFunction("to_json", floatText);

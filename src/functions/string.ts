@@ -1,6 +1,7 @@
 import { MillraceError } from "../errors.ts";
 import { canImplicitlyCast, commonTypeOf } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
+import { sqlString } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type NativeCall, type NativeFunction, raise, unexpectedType } from "./define.ts";
 import { any, BINARY, BOOLEAN, differing, INT, int, long, opt, rest, STRING, string, text, typeOf } from "./params.ts";
 import * as native from "./string-native.ts";
@@ -159,11 +160,12 @@ export const stringFunctions: readonly FunctionDef[] = [
       const all = lists.reduce((a, b) => `list_concat(${a}, ${b})`);
       const kept = `list_filter(${all}, lambda w: w IS NOT NULL)`;
       // DuckDB's separator must be a constant.
-      if (typeof literals?.[0] !== "string") {
+      const constant = literals?.[0];
+      if (typeof constant !== "string") {
         const list = { sql: kept, type: strings } as const;
         return call(native.join, [{ sql: sep!, type: STRING }, list], STRING);
       }
-      return `coalesce(array_to_string(${kept}, ${sep}), '')`;
+      return `coalesce(array_to_string(${kept}, ${sqlString(constant)}), '')`;
     },
     {
       coerce: (types) =>

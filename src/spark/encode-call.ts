@@ -38,8 +38,8 @@ export function sparkCall(
     case SCRIPT_VALUE:
       return e.args[0]!;
     case "count":
-      // A star is refused in pivot, and an empty call everywhere.
-      if (e.args.length === 0 || (e.args.length === 1 && isStar(e.args[0]!) && e.distinct !== true)) {
+      // A star is refused in pivot.
+      if (e.args.length === 1 && isStar(e.args[0]!) && e.distinct !== true) {
         return { name, args: [lit(1, { kind: "integer" })] };
       }
       break;

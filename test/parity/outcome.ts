@@ -81,10 +81,9 @@ export function difference(spark: Outcome, other: Outcome, options: CompareOptio
   if (!spark.ok || !other.ok) {
     if (!spark.ok && !other.ok) {
       if (sameClass(spark.code, other.code)) return undefined;
-      if (options.anyRuntimeError === true && spark.runtime && (other.runtime || other.code === "INVALID_ARGUMENT")) {
+      const onValue = other.runtime || other.code === "INVALID_ARGUMENT" || other.code === "INVALID_VALUE";
+      if (onValue && (spark.code === UNCLASSED || (options.anyRuntimeError === true && spark.runtime)))
         return undefined;
-      }
-      if (spark.code === UNCLASSED && (other.runtime || other.code === "INVALID_ARGUMENT")) return undefined;
     }
     return { kind: spark.ok === other.ok ? "error" : "value", text: `${told(spark)} <> ${told(other)}` };
   }
@@ -163,6 +162,9 @@ function sameClass(spark: string, ours: string): boolean {
 const NOTHING = 1e-4;
 const NUMBER = /-?\d+(?:\.\d+)?(?:e[+-]?\d+)?/gi;
 
+/** Java before 19 does not write the shortest digits of a float, 1.23456795E12 for 1.234568E12. */
+const SHORTEST = /^(?:\d+ \| )?"?-?\d\.\d{1,8}E-?\d+"?$/;
+
 /** Commas between thousands. */
 const GROUPS = /\d,\d{3}(?!\d)/;
 const plain = (text: string): string => text.replace(/(?<=\d),(?=\d{3}(?!\d))/g, "");
@@ -178,5 +180,12 @@ function sameText(a: string, b: string, { tolerance, anyRuntimeError }: CompareO
   if (tolerance === undefined || a.replace(NUMBER, "#") !== b.replace(NUMBER, "#")) return false;
   const x = a.match(NUMBER)!.map(Number);
   const y = b.match(NUMBER)!.map(Number);
-  return x.every((n, i) => Math.abs(n - y[i]!) <= tolerance * Math.max(Math.abs(n), Math.abs(y[i]!), NOTHING));
+  if (x.every((n, i) => Math.abs(n - y[i]!) <= tolerance * Math.max(Math.abs(n), Math.abs(y[i]!), NOTHING)))
+    return true;
+  return (
+    x.length === y.length &&
+    SHORTEST.test(a) &&
+    SHORTEST.test(b) &&
+    x.every((n, i) => Math.fround(n) === Math.fround(y[i]!))
+  );
 }

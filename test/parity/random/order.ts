@@ -117,7 +117,8 @@ function parts(tree: Tree): { readonly part: Tree; put(other: Tree): Tree }[] {
   const visit = (node: Tree, put: (other: Tree) => Tree): void => {
     for (const [i, part] of node.parts.entries()) {
       const replace = (other: Tree): Tree => put({ ...node, parts: node.parts.map((p, k) => (k === i ? other : p)) });
-      if (part.type !== "" && part.parts.length > 0 && !/\b[sk]?x\d+\b/.test(sqlOf(part))) {
+      const whole = part.parts.length > 0 || sqlOf(part).startsWith("CAST(NULL");
+      if (part.type !== "" && whole && !/\b[sk]?x\d+\b/.test(sqlOf(part))) {
         found.push({ part, put: replace });
       }
       visit(part, replace);
