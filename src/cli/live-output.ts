@@ -1,8 +1,10 @@
 import { stripVTControlCharacters } from "node:util";
 import { subscribe } from "../events.ts";
 import { followBadRecords } from "../observe/bad-record-feed.ts";
+import type { Logs } from "../observe/logs.ts";
 import { type StatusLine, startStatusLine } from "../observe/status-line.ts";
 import { type CommonOptions, onStderr, print, problemJson, problemText } from "./output.ts";
+import { problemOf } from "./problem.ts";
 import type { StackOptions } from "./settings.ts";
 
 /** What a command that stays tells while it runs: lines above the status for people, an object a line for scripts. */
@@ -38,13 +40,27 @@ export async function logOutput(options: StackOptions, version: string): Promise
     },
     problem(error) {
       scripts?.problem(error);
-      logs.failed("the pipeline failed", error, { event: "error" });
+      logProblem(logs, "the pipeline failed", error);
     },
     stop() {
       scripts?.stop();
       logs.close();
     },
   };
+}
+
+/** Why nothing was started, as the logs tell what fails later: a line on stderr, and for scripts, where they are asked for, an event on stdout. */
+export async function logRefusal(error: unknown, options: CommonOptions, version: string): Promise<void> {
+  const { startLogs } = await import("../observe/logs.ts");
+  const logs = await startLogs({ version });
+  if (options.json) eventLine("error", { error: problemJson(error) });
+  logProblem(logs, "nothing was started", error);
+  logs.close();
+}
+
+function logProblem(logs: Logs, message: string, error: unknown): void {
+  const { hint, place } = problemOf(error);
+  logs.failed(message, error, { event: "error", ...(hint !== undefined && { hint }), ...place });
 }
 
 /** The time of day that stands before a line. */
@@ -77,9 +93,13 @@ function forPeople(options: CommonOptions): LiveOutput {
   };
 }
 
+function eventLine(event: string, data: object): void {
+  print(JSON.stringify({ event, ...data }));
+}
+
 /** The events themselves are the status. */
 function forScripts(): LiveOutput {
-  const line = (event: string, data: object): void => print(JSON.stringify({ event, ...data }));
+  const line = eventLine;
   const text = (e: Error | null): string | null => e?.message ?? null;
   const off = [
     subscribe("query.started", (e) => line("query.started", e)),

@@ -27,7 +27,7 @@ export function problemOf(error: unknown): Problem {
 function toldBy(error: unknown): Omit<Problem, "place"> {
   if (error instanceof MillraceError) return ours(error);
   if (error instanceof SourceError) return { code: error.code, message: error.message, hint: error.hint };
-  if (error instanceof UsageError) return { code: "USAGE", message: error.message, hint: error.hint };
+  if (error instanceof UsageError) return { code: error.code, message: error.message, hint: error.hint };
   if (!(error instanceof Error)) return { code: "ERROR", message: String(error), hint: undefined };
   const { code } = error as NodeJS.ErrnoException;
   const missing = /^The requested module '([^']+)' does not provide an export named '([^']+)'$/.exec(error.message);

@@ -6,7 +6,7 @@ import { declareQuery } from "./declare/query.ts";
 import { examples } from "./declare/shared.ts";
 import { declareState } from "./declare/state.ts";
 import { declareTopics } from "./declare/topics.ts";
-import { type CommonOptions, EXIT, report, UsageError } from "./output.ts";
+import { type CommonOptions, EXIT, exitCode, report, UsageError } from "./output.ts";
 import { version } from "./version.ts";
 
 /** Runs a command line; resolves to the exit code. */
@@ -31,11 +31,26 @@ export async function main(args: readonly string[]): Promise<number> {
     checkSubcommand(program, args);
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    if (!(error instanceof CommanderError)) return report(error, common);
-    if (error.exitCode === 0) return EXIT.ok;
-    return report(usageError(error, complaints, complaining), common);
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const fault = error instanceof CommanderError ? usageError(error, complaints, complaining) : error;
+    if (!wantsLogs(args)) return report(fault, common);
+    const { logRefusal } = await import("./live-output.ts");
+    await logRefusal(fault, common, version());
+    return exitCode(fault);
   }
   return code;
+}
+
+/** Whether stderr is to be a log in JSON. A command line that cannot be understood has no options yet, so its words say it. */
+function wantsLogs(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const words = end < 0 ? args : args.slice(0, end);
+  const given = words.flatMap((word, i) => {
+    if (word === "--log-format") return [words[i + 1]];
+    return word.startsWith("--log-format=") ? [word.slice("--log-format=".length)] : [];
+  });
+  if (given.length > 0) return given.at(-1) === "json";
+  return (args[0] === "dev" || args[0] === "run") && process.env.MILLRACE_LOG_FORMAT === "json";
 }
 
 /** A group with a default command would take a misspelt command for its argument. */

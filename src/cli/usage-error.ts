@@ -2,6 +2,7 @@ import type { Place } from "./modules/place.ts";
 
 /** A wrong command line or config file. */
 export class UsageError extends Error {
+  readonly code = "USAGE";
   readonly hint: string | undefined;
   /** Where in the config file. */
   readonly place: Place | undefined;

@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCli } from "./cli-process.ts";
 
 const library = new URL("../../src/index.ts", import.meta.url).href;
@@ -53,6 +53,68 @@ test("a pipeline that fails ends with a line that has code and place, and the ex
   expect(failed).toMatchObject({ level: "error", query: "rated", code: "USER_FUNCTION_FAILED" });
   expect(failed.msg).toContain("the user's own fault");
   expect(lines.at(-1)).toMatchObject({ level: "error", event: "error" });
+});
+
+describe("a command line that cannot be understood", () => {
+  test.each([
+    [["run", "good.ts", "--log-format", "json", "--otpl", "x"], {}, "unknown option '--otpl'.", "Did you mean --otlp?"],
+    [
+      ["dev", "--log-format=json", "--kafka-port", "abc"],
+      {},
+      "argument 'abc' is invalid",
+      "See `millrace dev --help`.",
+    ],
+    [
+      ["run", "nosuch.ts", "--log-format", "json"],
+      {},
+      "There is no file nosuch.ts.",
+      "Give the path of the pipeline's module.",
+    ],
+    [["run", "nosuch.ts"], { MILLRACE_LOG_FORMAT: "json" }, "There is no file nosuch.ts.", "Give the path of"],
+    [["rnu", "good.ts", "--log-format", "json"], {}, "unknown command 'rnu'.", "Did you mean run?"],
+  ])("%j %j: one line in the form of later errors", async (args, env, message, hint) => {
+    const { code, out, lines } = await run(args, env);
+    expect([code, out]).toEqual([2, ""]);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toMatchObject({
+      level: "error",
+      event: "error",
+      time: expect.stringMatching(/^\d{4}-.*Z$/),
+      code: "USAGE",
+      msg: expect.stringContaining(message),
+      hint: expect.stringContaining(hint),
+      err: { message: expect.stringContaining(message) },
+    });
+  });
+
+  test("a mistake in millrace.config.ts has its place", async () => {
+    const folder = join(directory, "configured");
+    await mkdir(folder);
+    await writeFile(join(folder, "millrace.config.ts"), 'export default {\n  pipelin: "good.ts",\n};\n');
+    const { code, stderr } = await runCli(["run", "--log-format", "json"], { cwd: folder });
+    expect(code).toBe(2);
+    expect(JSON.parse(stderr)).toMatchObject({ level: "error", code: "USAGE", line: 2 });
+  });
+
+  test("with --json it is an event on stdout too, as later errors are", async () => {
+    const { code, out, lines } = await run(["run", "nosuch.ts", "--json", "--log-format", "json"]);
+    expect(code).toBe(2);
+    expect(JSON.parse(out)).toMatchObject({
+      event: "error",
+      error: { code: "USAGE", message: "There is no file nosuch.ts." },
+    });
+    expect(lines).toHaveLength(1);
+  });
+
+  test("it stays text for people, also when the last word is text", async () => {
+    for (const args of [[], ["--log-format", "text"], ["--log-format", "json", "--log-format", "text"]]) {
+      const { code, stderr } = await runCli(["run", "nosuch.ts", ...args], { cwd: directory });
+      expect([code, stderr]).toEqual([
+        2,
+        "error There is no file nosuch.ts.\n      Give the path of the pipeline's module.\n",
+      ]);
+    }
+  });
 });
 
 test("--otlp sends a span for each batch", async () => {
