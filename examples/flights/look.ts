@@ -8,6 +8,8 @@ import type { Stack } from "../../src/stack.ts";
 
 /** Where `vite build` puts the page. */
 const MAP = fileURLToPath(new URL("page/dist", import.meta.url));
+export const version = (): string => createRequire(import.meta.url)("../../package.json").version;
+
 export interface LookOptions {
   /** Default: the usual port or the next free one. */
   readonly port: number | undefined;
@@ -26,7 +28,7 @@ export async function startLooking(options: LookOptions): Promise<Observer | und
     const observer = await startObserver({
       ...(port !== undefined && { port }),
       log,
-      version: createRequire(import.meta.url)("../../package.json").version,
+      version: version(),
       servers: () => stack.layers,
       ...(hasMap && { pages: { "/map/": MAP } }),
     });

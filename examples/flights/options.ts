@@ -14,6 +14,8 @@ export interface FlightsOptions {
   readonly keep: boolean;
   /** Where dashboard and map listen; 0 takes any free port. Undefined: the usual one, and none at all with --once --json. */
   readonly dashboardPort: number | undefined;
+  /** A collector of OpenTelemetry. */
+  readonly otlp: string | undefined;
   readonly help: boolean;
 }
 
@@ -35,6 +37,7 @@ Usage: npm start -- [options]
   --dashboard-port N
                where the dashboard and the map listen (default: 4040, the next free one when it is taken; 0: any;
                with --once --json: no dashboard unless this is given)
+  --otlp URL   send traces and metrics to an OpenTelemetry collector (default: OTEL_EXPORTER_OTLP_ENDPOINT, if it is set)
   --help       show this text
 
 Examples:
@@ -53,6 +56,7 @@ const KNOWN = {
   keep: { type: "boolean" },
   verify: { type: "boolean" },
   "dashboard-port": { type: "string" },
+  otlp: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -93,6 +97,7 @@ export function parseOptions(args: readonly string[], total: number): FlightsOpt
     keep:
       once && !values.json && (values.keep === true || (process.stdin.isTTY === true && process.stdout.isTTY === true)),
     dashboardPort: port(values["dashboard-port"]),
+    otlp: typeof values.otlp === "string" ? values.otlp : process.env.OTEL_EXPORTER_OTLP_ENDPOINT || undefined,
     help: values.help === true,
   };
 }

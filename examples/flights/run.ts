@@ -9,7 +9,7 @@ import { QueryLog } from "../../src/observe/query-log.ts";
 import { startStatusLine } from "../../src/observe/status-line.ts";
 import { startStack } from "../../src/stack.ts";
 import { loadFlights } from "./dataset.ts";
-import { startLooking } from "./look.ts";
+import { startLooking, version } from "./look.ts";
 import type { FlightsOptions } from "./options.ts";
 import { startQueries } from "./pipeline.ts";
 import { createTopics, replay } from "./replay.ts";
@@ -48,6 +48,11 @@ export async function run(options: FlightsOptions): Promise<number> {
     const watched = watchProgress();
     const log = new QueryLog();
     closing.push(() => log.close());
+    if (options.otlp !== undefined) {
+      const { sendTelemetry } = await import("../../src/observe/otel/send.ts");
+      const telemetry = await sendTelemetry({ endpoint: options.otlp, version: version(), log });
+      closing.push(() => telemetry?.close());
+    }
     const spark = SparkSession.builder().appName("flights").getOrCreate();
     closing.push(() => spark.stop());
     const queries = Object.values(

@@ -1,7 +1,5 @@
 import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { MillraceError } from "../errors.ts";
-import { publish } from "../events.ts";
 import type { Telemetry } from "../observe/otel/telemetry.ts";
 import { type Observer, startObserver } from "../observe/server.ts";
 import { noteSites } from "../plan/site.ts";
@@ -87,7 +85,10 @@ export async function runStack(file: string | undefined, options: StackOptions, 
         pages: settings.pages,
       });
     }
-    if (options.otlp) telemetry = await sendTelemetry(options.otlp, observer);
+    if (options.otlp) {
+      const { sendTelemetry } = await import("../observe/otel/send.ts");
+      telemetry = await sendTelemetry({ endpoint: options.otlp, version: version(), log: observer?.log });
+    }
     if (stack !== undefined || observer !== undefined) removeRunFile = await tell(mode, settings, stack, observer);
     if (stack !== undefined || observer !== undefined) {
       const ms = Math.round(performance.now() - startedAt);
@@ -142,22 +143,6 @@ export async function runStack(file: string | undefined, options: StackOptions, 
     unexpected.release();
   }
   return code;
-}
-
-/** Throws DEPENDENCY_MISSING for an address that was asked for here; one that the environment has for all programs is only warned of. */
-async function sendTelemetry(endpoint: string, observer: Observer | undefined): Promise<Telemetry | undefined> {
-  const { startTelemetry } = await import("../observe/otel/telemetry.ts");
-  try {
-    return await startTelemetry({ endpoint, version: version(), log: observer?.log });
-  } catch (error) {
-    const isEverybodys = endpoint === process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
-    if (!isEverybodys || !(error instanceof MillraceError)) throw error;
-    publish("warning", {
-      code: error.code,
-      message: `No telemetry is sent: ${error.reason} ${error.hint ?? ""}`.trim(),
-    });
-    return undefined;
-  }
 }
 
 /** For `millrace status` and `stop`. */

@@ -1,7 +1,10 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFlights, startFlights } from "../crash/flights-process.ts";
@@ -46,6 +49,35 @@ describe("npm start", () => {
     expect(longer).toMatchObject({ events: 50_000, lateRows: 0, differences: [] });
     const fresh = await runFlights(["--dir", dir, "--limit", "10000", "--fresh", "--verify"]);
     expect(fresh).toMatchObject({ events: 10_000, lakeRows: 10_000, differences: [] });
+  }, 120_000);
+
+  test("traces and metrics go to the collector of OTEL_EXPORTER_OTLP_ENDPOINT or --otlp", async () => {
+    const spans = new Set<string>();
+    const metrics = new Set<string>();
+    const collector = createServer(async (request, response) => {
+      const body = JSON.parse(await text(request));
+      for (const { scopeSpans } of body.resourceSpans ?? []) for (const s of scopeSpans[0].spans) spans.add(s.name);
+      for (const { scopeMetrics } of body.resourceMetrics ?? []) {
+        for (const m of scopeMetrics[0].metrics) metrics.add(m.name);
+      }
+      response.writeHead(200, { "content-type": "application/json" }).end("{}");
+    });
+    await new Promise<void>((resolve) => collector.listen(0, "127.0.0.1", resolve));
+    const address = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
+    const args = ["--once", "--json", "--limit", "5000"];
+    const byEnvironment = await startFlights([...args, "--dir", folder()], { OTEL_EXPORTER_OTLP_ENDPOINT: address })
+      .ended;
+    expect(byEnvironment.code, byEnvironment.stderr).toBe(0);
+    expect([...spans]).toEqual(expect.arrayContaining(["batch lake", "batch delays"]));
+    expect([...metrics]).toEqual(expect.arrayContaining(["millrace.input_rows", "millrace.batch_duration"]));
+    spans.clear();
+    const byOption = await startFlights([...args, "--dir", folder(), "--otlp", address]).ended;
+    expect(byOption.code, byOption.stderr).toBe(0);
+    expect([...spans]).toEqual(expect.arrayContaining(["batch lake", "batch delays"]));
+    await new Promise((resolve) => collector.close(resolve));
+    const wrong = await startFlights([...args, "--dir", folder(), "--otlp", "nonsense"]).ended;
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toContain("nonsense is not the address of an OTLP collector");
   }, 120_000);
 
   test.each(["SIGINT", "SIGTERM"] as const)(
