@@ -85,7 +85,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "config.ts": [],
   reload: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts", "stop-signal.ts"],
   planning: ["types", "plan", "backend.ts", "connectors", "engine", "spark", "session.ts"],
-  query: ["types", "plan", "engine", "dataframe", "connectors", "kafka/client", "observe", "session.ts"],
+  query: ["types", "plan", "functions", "engine", "dataframe", "connectors", "kafka/client", "observe", "session.ts"],
   cli: [
     "stack.ts",
     "session.ts",

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { DataFrame } from "../../dataframe/dataframe.ts";
 import { CATALOGS, type CatalogName, listTables, type Places } from "../../query/catalogs.ts";
+import { pushDown } from "../../query/push-down.ts";
 import { asTexts, type PreparedQuery, placesNamed, prepareQuery, refuseCommand } from "../../query/run-query.ts";
 import { SparkSession } from "../../session.ts";
 import { type Stack, startStack } from "../../stack.ts";
@@ -132,17 +133,22 @@ async function show(prepared: PreparedQuery, options: QueryOptions, startedAt: n
   // Nobody wants half of a file without having asked for it.
   const wanted = options.limit ?? (options.json || options.csv ? 0 : SHOWN_ROWS);
   const limited = (df: DataFrame): DataFrame => (wanted === 0 ? df : df.limit(wanted + 1));
+  const read = async (df: DataFrame) => {
+    const { df: pushed, told } = await pushDown(limited(df));
+    if (options.verbose && told !== undefined) note(onStderr("dim", told));
+    return pushed.toLocalIterator();
+  };
   let count = 0;
   const names = schema.fields.map((f) => f.name);
   if (options.json) {
-    for await (const row of limited(asPlaces(prepared)).toLocalIterator()) {
+    for await (const row of await read(asPlaces(prepared))) {
       if (wanted > 0 && count === wanted) return more(wanted);
       count++;
       print(jsonLine(schema, row));
     }
     return;
   }
-  const texts = limited(asTexts(prepared)).toLocalIterator();
+  const texts = await read(asTexts(prepared));
   const cells = (row: Record<string, string | null>): (string | null)[] => names.map((_, i) => row[`c${i}`] ?? null);
   if (options.csv) {
     print(csvLine(names));
