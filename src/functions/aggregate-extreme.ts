@@ -4,7 +4,7 @@ import { orderKey, orderKeyType } from "../types/order-key.ts";
 import { merged } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
 import { type AggregateDef, type FunctionDef, family, type SqlTypes } from "./define.ts";
-import { any, INT, int, opt, orderable } from "./params.ts";
+import { any, constant, INT, int, opt, orderable } from "./params.ts";
 
 const fn = family("aggregate");
 
@@ -64,7 +64,7 @@ function extreme(pickSql: string, bestSql: string, better: string): AggregateDef
 const ofExtreme = (name: string, result: string, aggregate: AggregateDef): FunctionDef =>
   fn(
     name,
-    [any, orderable, opt(int)],
+    [any, orderable, opt(constant(int))],
     ([t], args) => (args.length === 3 ? arrayOf(t!) : t!),
     [`${name}(x, y)`, result],
     {

@@ -7,7 +7,7 @@ import { hasNulls, orderKey } from "../types/order-key.ts";
 import { batch, values } from "./aggregate-batch.ts";
 import { arrayOf } from "./collection-types.ts";
 import { type FunctionDef, nativeFunction, type Options } from "./define.ts";
-import { any, boolean, DOUBLE, LONG, notConstant, opt, param, STRING, typeOf } from "./params.ts";
+import { any, boolean, constant, DOUBLE, LONG, notConstant, opt, param, STRING, typeOf } from "./params.ts";
 
 /** A share between 0 and 1, or a list of such. */
 const share = param('"DOUBLE" or "ARRAY<DOUBLE>"', ({ type }) =>
@@ -99,8 +99,9 @@ const shared =
     if (ordered && !(typeof direction === "string" && DIRECTION.test(direction)))
       throw wrongArity(name, "1", given.length);
     if (!given[1]!.foldable && given[1]!.type.kind !== "null") throw notConstant(name, "percentage");
-    const value = given[1]!.literal;
-    if (value === undefined || value === null || !(Number(value) < 0 || Number(value) > 1)) return types;
+    const shares = [given[1]!.literal].flat();
+    const value = shares.find((p) => p !== undefined && p !== null && (Number(p) < 0 || Number(p) > 1));
+    if (value === undefined) return types;
     throw new MillraceError(
       "DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE",
       `Cannot resolve "${name}" due to data type mismatch: the percentage must be between 0.0 and 1.0, but it is ${value}.`,
@@ -118,7 +119,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
   batch("median", [number], DOUBLE, ["median(x)", 2], ([x]) => `median(${x})`),
   batch(
     "percentile",
-    [number, share, opt(whole)],
+    [number, constant(share), opt(whole)],
     doubles,
     ["percentile(x, 0.5)", 2],
     ([x, p, n], { args, result }, native) =>
@@ -137,7 +138,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
   // `percentile_cont(p) WITHIN GROUP (ORDER BY x DESC)`: the order is the third argument.
   batch(
     "percentile_cont",
-    [number, share, opt(any)],
+    [number, constant(share), opt(any)],
     doubles,
     ["percentile_cont(0.25) WITHIN GROUP (ORDER BY x DESC)", 4],
     ([x, p], { literals, args }) => `quantile_cont(${x}, ${descends(literals) ? flipped(p!, args[1]!) : p})`,
@@ -145,7 +146,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
   ),
   batch(
     "percentile_disc",
-    [number, share, opt(any)],
+    [number, constant(share), opt(any)],
     doubles,
     ["percentile_disc(0.5) WITHIN GROUP (ORDER BY x)", 3],
     ([x, p], { literals, args }) => {
@@ -158,7 +159,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
   // Exact, where Spark is approximate: an element of the input, as there.
   batch(
     "percentile_approx",
-    [measured, share, opt(any)],
+    [measured, constant(share), opt(any)],
     ([t], args) => many(t!, args[1]!.type),
     ["percentile_approx(x, 0.5)", 2],
     ([x, p]) => `quantile_disc(${x}, ${p})`,
@@ -177,7 +178,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
   // The smallest of the most frequent values, so that the same rows give the same result; Spark takes any of them.
   batch(
     "mode",
-    [any, opt(boolean)],
+    [any, opt(constant(boolean))],
     typeOf(0),
     ["mode(x)", 1],
     ([x], { literals, result }) => {
@@ -218,8 +219,10 @@ export const percentileFunctions: readonly FunctionDef[] = [
     [
       param('"STRING" or "BINARY"', ({ type }) => (type.kind === "binary" ? type : STRING)),
       opt(
-        param('"STRING"', ({ type }) =>
-          type.kind === "null" || type.kind === "string" ? STRING : type.kind === "binary" ? type : undefined,
+        constant(
+          param('"STRING"', ({ type }) =>
+            type.kind === "null" || type.kind === "string" ? STRING : type.kind === "binary" ? type : undefined,
+          ),
         ),
       ),
       opt(param("directions", ({ type }) => (type.kind === "string" ? STRING : undefined))),

@@ -1,3 +1,4 @@
+import { MillraceError } from "../errors.ts";
 import { isIntegral, isInterval } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
@@ -81,6 +82,13 @@ function pick(
   return fn(name, [any, opt(boolean)], typeOf(0), [example, result], {
     aliases: alias ? [alias] : [],
     values: values("INT", 1, 2, 3),
+    coerce: (types, given) => {
+      if (given.length < 2 || typeof given[1]!.literal === "boolean") return types;
+      throw new MillraceError(
+        "INVALID_ARGUMENT",
+        `The second argument of \`${name}\` must be true or false, written as such.`,
+      );
+    },
     aggregate: {
       state: ([t]) => [
         { name: "v", type: t!, init: "NULL" },

@@ -19,6 +19,7 @@ import {
   array,
   arrayOrMap,
   common,
+  constant,
   INT,
   int,
   integral,
@@ -58,7 +59,7 @@ function elementNullable([array, index]: readonly ArgumentType[], base: 0 | 1, o
 
 const computedPosition: Difference = {
   reason:
-    "With a position that is computed of constants the result may be null by its type, which Spark computes before.",
+    "With a position that is computed of constants by more than arithmetic the result may be null by its type; Spark computes it before.",
   when: ([array, index]) => array?.elements !== undefined && index?.foldable === true && index.literal === undefined,
 };
 
@@ -74,11 +75,11 @@ export const arrayFunctions: readonly FunctionDef[] = [
     ["array(1, 2, 3)", [1, 2, 3]],
     (args, { result }) =>
       `CAST([${args.join(", ")}] AS ${sqlType((result as ArrayType).elementType.kind === "null" ? arrayOf(INT) : result)})`,
-    { nullable: "never", coerce: common("array") },
+    { nullable: "never", coerce: common("array"), constant: (values) => values },
   ),
   fn(
     "named_struct",
-    [rest(any)],
+    [{ ...rest(any), constant: (i) => i % 2 === 0 }],
     (_, args) => ({
       kind: "struct",
       fields: pairs(args).map(([k, v]) => ({ name: String(k.literal), type: v.type, nullable: v.nullable })),
@@ -109,7 +110,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
   fn("array_size", [maybeArray], INT, ["array_size(array(1, 2))", 2], ([x]) => `CAST(len(${x}) AS INTEGER)`),
   fn(
     "element_at",
-    [arrayOrMap, any],
+    [arrayOrMap, constant(any)],
     ([t]) => (t!.kind === "map" ? t!.valueType : (t as ArrayType).elementType),
     ["element_at(array(1, 2, 3), 2)", 2],
     ([x, k], { args: [t] }) =>
@@ -124,7 +125,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "try_element_at",
-    [arrayOrMap, any],
+    [arrayOrMap, constant(any)],
     ([t]) => (t!.kind === "map" ? t!.valueType : (t as ArrayType).elementType),
     ["try_element_at(array(1, 2, 3), 5)", null],
     ([x, k], { args: [t] }) =>
@@ -139,7 +140,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "array_item",
-    [array, integral],
+    [array, constant(integral)],
     element,
     ["array(1, 2, 3)[0]", 1],
     ([x, i]) =>
@@ -148,7 +149,7 @@ export const arrayFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "get",
-    [array, int],
+    [array, constant(int)],
     element,
     ["get(array(1, 2, 3), 0)", 1],
     ([x, i]) => `CASE WHEN ${i} >= 0 THEN list_extract(${x}, CAST(${i} AS BIGINT) + 1) END`,

@@ -4,6 +4,7 @@ import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { hasNulls, orderKey } from "../types/order-key.ts";
+import { caseConstant } from "./constants.ts";
 import { type FunctionDef, family, type Options, unexpectedType } from "./define.ts";
 import { any, BOOLEAN, common, differing, double, INT, NULL, param, rest, typeOf } from "./params.ts";
 
@@ -78,6 +79,7 @@ function differingOperands(name: string, [a, b]: readonly DataType[]): MillraceE
 export const conditionalFunctions: readonly FunctionDef[] = [
   fn("coalesce", [any, rest(any)], typeOf(0), ["coalesce(NULL, 1, NULL)", 1], {
     coerce: common("coalesce"),
+    constant: (values) => values.find((v) => v !== null) ?? null,
     nullable: (args) => args.every((a) => a.nullable),
   }),
   fn(
@@ -88,6 +90,7 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     ([c, a, b]) => `CASE WHEN ${c} THEN ${a} ELSE ${b} END`,
     {
       coerce: common("if", 1),
+      constant: caseConstant,
       nullable: ([, a, b]) => a!.nullable || b!.nullable,
     },
   ),
@@ -103,6 +106,7 @@ export const conditionalFunctions: readonly FunctionDef[] = [
     },
     {
       coerce: whenTypes,
+      constant: caseConstant,
       nullable: (args) => {
         // What stands behind a condition that always holds is never reached.
         const certain = args.findIndex((a, i) => i % 2 === 0 && i + 1 < args.length && a.literal === true);

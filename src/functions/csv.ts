@@ -7,7 +7,7 @@ import { csvLine, csvSchema, csvToJson, inferCsv } from "./csv-native.ts";
 import { type FunctionDef, family } from "./define.ts";
 import { fromJson, OPTIONS, schemaLiteral } from "./from-json.ts";
 import { JsonWriter } from "./json.ts";
-import { any, BOOLEAN, notConstant, opt, param, STRING } from "./params.ts";
+import { any, BOOLEAN, constant, notConstant, opt, param, STRING } from "./params.ts";
 
 const fn = family("csv");
 
@@ -28,7 +28,7 @@ const structType = (type: DataType): DataType => {
 export const csvFunctions: readonly FunctionDef[] = [
   fn(
     "from_csv",
-    [strictString, any, opt(options)],
+    [strictString, constant(any), opt(options)],
     (_, args) => structType(schemaLiteral("from_csv", args[1])),
     ["from_csv('1, 0.8', 'a INT, b DOUBLE')", { a: 1, b: 0.8 }],
     ([text, , given], { result, timeZone }, call) => {
@@ -99,7 +99,7 @@ export const csvFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "schema_of_csv",
-    [strictString, opt(options)],
+    [constant(strictString), opt(options)],
     STRING,
     ["schema_of_csv('1,abc')", "STRUCT<_c0: INT, _c1: STRING>"],
     ([text, given], _, call) =>
@@ -113,10 +113,10 @@ export const csvFunctions: readonly FunctionDef[] = [
       ),
     {
       nullable: "never",
-      constant: ([line]) => csvSchema(String(line)),
+      constant: ([line, given]) => csvSchema(String(line), given as never),
       coerce: (types, args) => {
         if (!args[0]!.foldable) throw notConstant("schema_of_csv", "csv");
-        if (args[0]!.type.kind !== "null") return types;
+        if (args[0]!.type.kind !== "null" && args[0]!.literal !== null) return types;
         throw new MillraceError(
           "DATATYPE_MISMATCH.UNEXPECTED_NULL",
           'Cannot resolve "schema_of_csv" due to data type mismatch: The input must not be null.',

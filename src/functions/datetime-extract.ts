@@ -4,7 +4,7 @@ import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { intervalRange } from "../types/interval-type.ts";
 import { type FunctionDef, family } from "./define.ts";
-import { any, DATE, date, INT, literalString, STRING, TIMESTAMP } from "./params.ts";
+import { any, constantString, DATE, date, INT, STRING, TIMESTAMP } from "./params.ts";
 import { local } from "./zone.ts";
 
 const fn = family("datetime");
@@ -94,7 +94,7 @@ function unknownField(field: unknown, type: DataType): MillraceError {
 const extract = (name: string, aliases: string[], example: readonly [string, unknown]): FunctionDef =>
   fn(
     name,
-    [literalString, any],
+    [constantString, any],
     ([, t], [field]) => {
       const text = String(field!.literal);
       const part = isInterval(t!) ? intervalPart(text, t!) : partOf(text);

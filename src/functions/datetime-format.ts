@@ -5,7 +5,7 @@ import { type Token, tokensOf } from "../formats/java-datetime/pattern.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type NativeCall, nativeFunction, type SqlTypes } from "./define.ts";
-import { any, BOOLEAN, DATE, LONG, long, opt, STRING, string, TIMESTAMP } from "./params.ts";
+import { any, BOOLEAN, DATE, LONG, long, opt, pattern, STRING, TIMESTAMP } from "./params.ts";
 import { instant, local } from "./zone.ts";
 
 const fn = family("datetime");
@@ -192,7 +192,7 @@ function reader(
   const type: DataType = { kind: result };
   return fn(
     name,
-    [any, opt(string)],
+    [any, opt(pattern)],
     type,
     example,
     ([x, p], types, native) =>
@@ -209,7 +209,7 @@ function reader(
 const dateReader = (name: string, strict: boolean, example: readonly [string, unknown]): FunctionDef =>
   fn(
     name,
-    [any, opt(string)],
+    [any, opt(pattern)],
     DATE,
     example,
     ([x, p], types, native) =>
@@ -226,7 +226,7 @@ const dateReader = (name: string, strict: boolean, example: readonly [string, un
 const seconds = (name: string, aliases: string[], optional: boolean): FunctionDef =>
   fn(
     name,
-    [optional ? opt(any) : any, opt(string)],
+    [optional ? opt(any) : any, opt(pattern)],
     LONG,
     [`${name}('2016-04-08', 'yyyy-MM-dd')`, 1460073600n],
     ([x, p], types, native) => {
@@ -264,7 +264,7 @@ export const formatFunctions: readonly FunctionDef[] = [
   dateReader("try_to_date", false, ["try_to_date('foo', 'yyyy-MM-dd')", null]),
   fn(
     "date_format",
-    [any, string],
+    [any, pattern],
     STRING,
     ["date_format('2016-04-08', 'y-MM')", "2016-04"],
     ([x, p], types, native) => format(x!, types.args[0]!, p!, types.literals?.[1], types, native),
@@ -272,7 +272,7 @@ export const formatFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "from_unixtime",
-    [long, opt(string)],
+    [long, opt(pattern)],
     STRING,
     ["from_unixtime(0, 'yyyy-MM-dd HH:mm:ss')", "1970-01-01 00:00:00"],
     ([x, p], types, native) => {

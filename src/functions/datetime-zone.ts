@@ -3,7 +3,7 @@ import { fixedOffset, instantOf, isZone, offsetAt } from "../formats/java-dateti
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type NativeCall, nativeFunction } from "./define.ts";
-import { any, LONG, opt, STRING, string, TIMESTAMP, timestamp } from "./params.ts";
+import { any, LONG, opt, pattern, STRING, TIMESTAMP, timestamp } from "./params.ts";
 import { instant } from "./zone.ts";
 
 const fn = family("datetime");
@@ -100,14 +100,14 @@ export const zoneFunctions: readonly FunctionDef[] = [
   // A wall clock in that zone, said in UTC, and back.
   fn(
     "from_utc_timestamp",
-    [timestamp, string],
+    [timestamp, pattern],
     TIMESTAMP,
     ["from_utc_timestamp('2016-08-31', 'Asia/Seoul')", new Date("2016-08-31T09:00:00Z")],
     ([t, z], { literals }, native) => asInstant(wallIn(t!, z!, literals?.[1], native)),
   ),
   fn(
     "to_utc_timestamp",
-    [timestamp, string],
+    [timestamp, pattern],
     TIMESTAMP,
     ["to_utc_timestamp('2016-08-31', 'Asia/Seoul')", new Date("2016-08-30T15:00:00Z")],
     ([t, z], { literals }, native) => atZone(asWall(t!), z!, literals?.[1], native),

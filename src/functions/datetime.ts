@@ -16,8 +16,8 @@ import {
   LONG,
   opt,
   param,
+  pattern,
   STRING,
-  string,
   TIMESTAMP,
   timestamp,
 } from "./params.ts";
@@ -134,7 +134,7 @@ export const datetimeFunctions: readonly FunctionDef[] = [
   clock("current_timezone", STRING, ["current_timezone()", "UTC"], "current_setting('TimeZone')"),
   fn(
     "date_trunc",
-    [string, timestamp],
+    [pattern, timestamp],
     TIMESTAMP,
     ["date_trunc('YEAR', '2015-03-05T09:32:05.359')", new Date("2015-01-01T00:00:00Z")],
     ([u, x], { literals, timeZone }) =>
@@ -151,7 +151,7 @@ export const datetimeFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "trunc",
-    [date, string],
+    [date, pattern],
     DATE,
     ["trunc('2019-08-04', 'week')", new Date("2019-07-29T00:00:00Z")],
     ([x, u], { literals }) =>
@@ -223,7 +223,7 @@ export const datetimeFunctions: readonly FunctionDef[] = [
   fn("last_day", [date], DATE, ["last_day('2009-01-12')", new Date("2009-01-31T00:00:00Z")]),
   fn(
     "next_day",
-    [date, string],
+    [date, pattern],
     DATE,
     ["next_day('2015-01-14', 'TU')", new Date("2015-01-20T00:00:00Z")],
     ([d, name], { literals }) => nextDay(d!, name!, literals?.[1]),

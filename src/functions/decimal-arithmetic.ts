@@ -103,6 +103,16 @@ const exact = nativeFunction(
   },
 );
 
+/** `a op b` of two constants; undefined where it fails. */
+export function decimalConstant(op: DecimalOperator, a: string, b: string, r: Decimal): string | undefined {
+  if ((op === "/" || op === "%") && !/[1-9]/.test(b)) return undefined;
+  try {
+    return exact.call(a, b, op, r.precision, r.scale) as string;
+  } catch {
+    return undefined;
+  }
+}
+
 /** SQL of `a op b`, for operands of these types; `b` is not zero where it divides. */
 export function decimalSql(
   op: DecimalOperator,

@@ -4,6 +4,7 @@ import type { UserFunction } from "../plan/expr.ts";
 import type { ArgumentType, FunctionSignature } from "../plan/resolved.ts";
 import type { DataType, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
+import type { Constant } from "./constants.ts";
 
 /**
  * One row of the function table: Spark's name and typing, DuckDB's SQL, and an example that runs as a test.
@@ -112,6 +113,8 @@ export interface Param {
   readonly what: string;
   readonly optional?: boolean;
   readonly rest?: boolean;
+  /** It takes a constant: what can be computed before any row is handed on as a literal. Asked by position. */
+  readonly constant?: (index: number) => boolean;
   /** The error where a type does not fit, if it is another than DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE. */
   readonly refuse?: (name: string, type: DataType) => MillraceError | undefined;
   accept(arg: ArgumentType): DataType | undefined;
@@ -133,8 +136,8 @@ export interface Options {
   readonly nondeterministic?: boolean;
   readonly differences?: FunctionDef["differences"];
   readonly internal?: boolean;
-  /** The value of constant arguments, for a function whose result other functions want to be constant. */
-  readonly constant?: (args: readonly Value[]) => Value;
+  /** The value of a call over constants, for functions that want to know such an argument before any row. */
+  readonly constant?: Constant;
 }
 
 type Sql = FunctionDef["sql"];
@@ -163,19 +166,23 @@ function define(
     ...(o.nondeterministic && { nondeterministic: true }),
     ...(o.differences && { differences: o.differences }),
     ...(o.internal && { internal: true }),
-    resolve(args: readonly ArgumentType[]) {
+    ...(o.constant && { constant: o.constant }),
+    resolve(asked: readonly ArgumentType[]) {
+      const folded = asked.map(
+        (a, i) => a.literal === undefined && a.constant !== undefined && takesConstant(params, i),
+      );
+      const args = asked.map((a, i) => (folded[i] ? { ...a, literal: a.constant! } : a));
       const types = matchParams(name, params, args);
       const casts = o.coerce ? o.coerce(types, args) : types;
       const final = args.map((a, i) => casts[i] ?? types[i] ?? a.type);
       const given = args.map((a, i) =>
         a.nullable || !castMayBeNull(a.type, final[i]!) ? a : { ...a, nullable: true },
       );
-      const literals = args.map((a) => a.literal);
       return {
-        ...(o.constant && literals.every(isConstant) && { constant: o.constant(literals) }),
         type: typeof result === "function" ? result(final, given) : result,
         nullable: isNullable(o.nullable ?? (kind === "aggregate" ? "always" : "args"), given),
         casts: args.map((_, i) => casts[i]),
+        folded,
         ...(o.again && { again: o.again(types) }),
       };
     },
@@ -189,7 +196,8 @@ export function family(
   return (...rest) => define(name, ...rest);
 }
 
-const isConstant = (value: Value | undefined): value is Value => value !== undefined;
+const takesConstant = (params: readonly Param[], i: number): boolean =>
+  (params[i] ?? params.at(-1))?.constant?.(i) === true;
 
 function isNullable(rule: Nullability, args: readonly ArgumentType[]): boolean {
   if (typeof rule === "function") return rule(args);

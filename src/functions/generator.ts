@@ -4,7 +4,7 @@ import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type Result } from "./define.ts";
-import { any, array, arrayOrMap, INT, int, rest } from "./params.ts";
+import { any, array, arrayOrMap, constant, INT, int, rest } from "./params.ts";
 
 const fn = family("generator");
 
@@ -51,7 +51,7 @@ function stacked(args: readonly ArgumentType[]): { readonly rows: number; readon
 
 const stack = fn(
   "stack",
-  [int, rest(any)],
+  [constant(int), rest(any)],
   (types, args) => {
     const { columns } = stacked(args);
     return rowsOf(

@@ -3,7 +3,7 @@ import type { DataType } from "../types/data-type.ts";
 import { quoteIdentifier } from "../types/duckdb-types.ts";
 import { type FunctionDef, family } from "./define.ts";
 import * as native from "./hash-native.ts";
-import { any, BINARY, binary, INT, int, LONG, rest, STRING } from "./params.ts";
+import { any, BINARY, binary, constant, INT, int, LONG, rest, STRING } from "./params.ts";
 
 const fn = family("hash");
 
@@ -86,7 +86,7 @@ export const hashFunctions: readonly FunctionDef[] = [
   fn("sha1", [binary], STRING, ["sha1('Spark')", "85f5955f4b27a9a4c2aab6ffe5d7189fc298b92c"], { aliases: ["sha"] }),
   fn(
     "sha2",
-    [binary, int],
+    [binary, constant(int)],
     STRING,
     ["sha2('Spark', 256)", "529bc3b07127ecb7e53a4dcf1991d9152c24537d919178022b2c42657f79a26b"],
     ([x, n], { literals }, call) =>

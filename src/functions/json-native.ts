@@ -123,17 +123,17 @@ function wider(a: DataType, b: DataType): DataType {
   return STRING;
 }
 
-/** What stayed without a type is text. */
-function settled(t: DataType): DataType {
+/** What stayed without a type is text; if asked for, all that is no object or list. */
+function settled(t: DataType, primitivesAsString: boolean): DataType {
   switch (t.kind) {
     case "null":
       return STRING;
     case "array":
-      return { ...t, elementType: settled(t.elementType) };
+      return { ...t, elementType: settled(t.elementType, primitivesAsString) };
     case "struct":
-      return { ...t, fields: t.fields.map((f) => ({ ...f, type: settled(f.type) })) };
+      return { ...t, fields: t.fields.map((f) => ({ ...f, type: settled(f.type, primitivesAsString) })) };
     default:
-      return t;
+      return primitivesAsString ? STRING : t;
   }
 }
 
@@ -146,7 +146,7 @@ export function jsonSchema(text: string | null, options: ReadonlyMap<string, str
       hint: "Give a record of the kind that the schema is for.",
     });
   }
-  return sqlName(settled(typeOf(node)));
+  return sqlName(settled(typeOf(node), options?.get("primitivesAsString")?.toLowerCase() === "true"));
 }
 
 export const inferJson = nativeFunction("schema_of_json", jsonSchema, { nulls: true });

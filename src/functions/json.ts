@@ -19,7 +19,7 @@ import { fromJson, hasSameNames, OPTIONS, SAME_NAMES, schemaLiteral } from "./fr
 import { intervalToString } from "./interval-text.ts";
 import { repairJson } from "./json-convert.ts";
 import { getJsonObject, inferJson, jsonSchema, pretty } from "./json-native.ts";
-import { any, INT, notConstant, opt, param, rest, STRING, string } from "./params.ts";
+import { any, constant, INT, notConstant, opt, param, pattern, rest, STRING, string } from "./params.ts";
 import { local } from "./zone.ts";
 
 const fn = family("json");
@@ -59,7 +59,7 @@ function noInput(name: string): MillraceError {
 export const jsonFunctions: readonly FunctionDef[] = [
   fn(
     "from_json",
-    [strictString, any, opt(options)],
+    [strictString, constant(any), opt(options)],
     (_, args) => schemaLiteral("from_json", args[1]),
     [`from_json('{"a":1, "b":0.8}', 'a INT, b DOUBLE')`, { a: 1, b: 0.8 }],
     ([text, , given], { result, timeZone }, call) => {
@@ -120,7 +120,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "get_json_object",
-    [string, string],
+    [string, pattern],
     STRING,
     [`get_json_object('{"a":"b"}', '$.a')`, "b"],
     ([j, p], { literals }, call) => {
@@ -164,7 +164,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "schema_of_json",
-    [strictString, opt(options)],
+    [constant(strictString), opt(options)],
     STRING,
     [`schema_of_json('[{"col":0}]')`, "ARRAY<STRUCT<col: BIGINT>>"],
     ([j, given], _, call) =>
@@ -178,10 +178,10 @@ export const jsonFunctions: readonly FunctionDef[] = [
       ),
     {
       nullable: "never",
-      constant: ([text]) => jsonSchema(String(text)),
+      constant: ([text, given]) => jsonSchema(String(text), given as never),
       coerce: (types, args) => {
         if (!args[0]!.foldable) throw notConstant("schema_of_json", "json");
-        if (args[0]!.type.kind === "null") throw noInput("schema_of_json");
+        if (args[0]!.type.kind === "null" || args[0]!.literal === null) throw noInput("schema_of_json");
         return types;
       },
     },

@@ -12,6 +12,7 @@ import {
   strictCommon,
   unlessNull,
 } from "./collection-types.ts";
+import { mapConstant } from "./constants.ts";
 import { type FunctionDef, family, raise } from "./define.ts";
 import { any, array, BOOLEAN, differing, map, NULL, opt, rest, STRING, string } from "./params.ts";
 
@@ -37,7 +38,7 @@ export const mapFunctions: readonly FunctionDef[] = [
     ],
     (args) =>
       `map([${args.filter((_, i) => i % 2 === 0).join(", ")}], [${args.filter((_, i) => i % 2 === 1).join(", ")}])`,
-    { aliases: ["create_map"], nullable: "never", coerce: mapTypes },
+    { aliases: ["create_map"], nullable: "never", coerce: mapTypes, constant: mapConstant },
   ),
   fn(
     "map_from_arrays",

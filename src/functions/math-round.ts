@@ -4,7 +4,7 @@ import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type NativeCall, nativeFunction, type Result, raise } from "./define.ts";
-import { int, LONG, numeric, opt, STRING } from "./params.ts";
+import { constant, int, LONG, numeric, opt, STRING } from "./params.ts";
 
 /** round, bround, ceil and floor. Spark rounds a double in its shortest decimal form, as Java's BigDecimal does: 2.675 to 2.68. */
 
@@ -151,7 +151,7 @@ function roundSql(x: string, n: number, type: DataType, result: DataType, mode: 
 const rounding = (name: string, mode: Mode, example: readonly [string, unknown]): FunctionDef =>
   fn(
     name,
-    [numeric, opt(int)],
+    [numeric, opt(constant(int))],
     rounded(name),
     example,
     ([x, n], { args: [t], result, literals }, native) => {
@@ -170,7 +170,7 @@ const whole = (
 ): FunctionDef =>
   fn(
     name,
-    [numeric, opt(int)],
+    [numeric, opt(constant(int))],
     ([t], args) => {
       if (args.length > 1) {
         const decimal = decimalOf(t!) ?? {

@@ -5,8 +5,16 @@ import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { orderKeys } from "../types/order-key.ts";
 import {
+  arithmeticConstant,
+  comparisonConstant,
+  logicalConstant,
+  negativeConstant,
+  unlessAnyNull,
+} from "./constants.ts";
+import {
   type Decimal,
   type DecimalOperator,
+  decimalConstant,
   decimalResult,
   decimalSql,
   operandDecimal,
@@ -164,7 +172,11 @@ const arith = (
       }
       return temporalRule(name, x!, y!)?.sql(args[0]!, args[1]!, types) ?? sql(args, types, native);
     },
-    { coerce: arithmetic(name), ...o },
+    {
+      coerce: arithmetic(name),
+      constant: arithmeticConstant(name, (a, b, r) => decimalConstant(name as DecimalOperator, a, b, r)),
+      ...o,
+    },
   );
 
 export const operators: readonly FunctionDef[] = [
@@ -178,26 +190,47 @@ export const operators: readonly FunctionDef[] = [
     aliases: ["mod"],
     nullable: "always",
   }),
-  fn("negative", [numericOrInterval], typeOf(0), ["negative(1)", -1], ([a], { result: r }) =>
-    r.kind === "interval_day_time"
-      ? `to_microseconds(-epoch_us(${a}))`
-      : r.kind === "byte" || r.kind === "short"
-        ? `CASE WHEN ${a} = ${r.kind === "byte" ? -128 : -32768} THEN ${overflow} ELSE ${cast(`-${cast(a!, { kind: "integer" })}`, r)} END`
-        : isIntegral(r) || r.kind === "interval_year_month"
-          ? `(${cast("0", r)} - ${cast(a!, r)})`
-          : `(-${a})`,
+  fn(
+    "negative",
+    [numericOrInterval],
+    typeOf(0),
+    ["negative(1)", -1],
+    ([a], { result: r }) =>
+      r.kind === "interval_day_time"
+        ? `to_microseconds(-epoch_us(${a}))`
+        : r.kind === "byte" || r.kind === "short"
+          ? `CASE WHEN ${a} = ${r.kind === "byte" ? -128 : -32768} THEN ${overflow} ELSE ${cast(`-${cast(a!, { kind: "integer" })}`, r)} END`
+          : isIntegral(r) || r.kind === "interval_year_month"
+            ? `(${cast("0", r)} - ${cast(a!, r)})`
+            : `(-${a})`,
+    { constant: negativeConstant },
   ),
-  compare("==", "=", ["2 == 2", true], { aliases: ["="] }),
+  compare("==", "=", ["2 == 2", true], { aliases: ["="], constant: comparisonConstant((o) => o === 0) }),
   compare("<=>", "IS NOT DISTINCT FROM", ["NULL <=> NULL", true], { nullable: "never" }),
-  compare("<", "<", ["1 < 2", true]),
-  compare("<=", "<=", ["2 <= 2", true]),
-  compare(">", ">", ["2 > 1", true]),
-  compare(">=", ">=", ["2 >= 1", true]),
-  fn("and", [any, any], BOOLEAN, ["true and false", false], ([a, b]) => `(${a} AND ${b})`, { coerce: logical("and") }),
-  fn("or", [any, any], BOOLEAN, ["true or false", true], ([a, b]) => `(${a} OR ${b})`, { coerce: logical("or") }),
-  fn("not", [boolean], BOOLEAN, ["not true", false], ([a]) => `(NOT ${a})`, { aliases: ["!"] }),
-  fn("isnull", [any], BOOLEAN, ["isnull(1)", false], ([a]) => `(${a} IS NULL)`, { nullable: "never" }),
-  fn("isnotnull", [any], BOOLEAN, ["isnotnull(1)", true], ([a]) => `(${a} IS NOT NULL)`, { nullable: "never" }),
+  compare("<", "<", ["1 < 2", true], { constant: comparisonConstant((o) => o < 0) }),
+  compare("<=", "<=", ["2 <= 2", true], { constant: comparisonConstant((o) => o <= 0) }),
+  compare(">", ">", ["2 > 1", true], { constant: comparisonConstant((o) => o > 0) }),
+  compare(">=", ">=", ["2 >= 1", true], { constant: comparisonConstant((o) => o >= 0) }),
+  fn("and", [any, any], BOOLEAN, ["true and false", false], ([a, b]) => `(${a} AND ${b})`, {
+    coerce: logical("and"),
+    constant: logicalConstant(false),
+  }),
+  fn("or", [any, any], BOOLEAN, ["true or false", true], ([a, b]) => `(${a} OR ${b})`, {
+    coerce: logical("or"),
+    constant: logicalConstant(true),
+  }),
+  fn("not", [boolean], BOOLEAN, ["not true", false], ([a]) => `(NOT ${a})`, {
+    aliases: ["!"],
+    constant: unlessAnyNull(([a]) => a === false),
+  }),
+  fn("isnull", [any], BOOLEAN, ["isnull(1)", false], ([a]) => `(${a} IS NULL)`, {
+    nullable: "never",
+    constant: ([a]) => a === null,
+  }),
+  fn("isnotnull", [any], BOOLEAN, ["isnotnull(1)", true], ([a]) => `(${a} IS NOT NULL)`, {
+    nullable: "never",
+    constant: ([a]) => a !== null,
+  }),
   fn(
     "div",
     [any, any],
@@ -225,6 +258,7 @@ export const operators: readonly FunctionDef[] = [
     },
     {
       coerce: integralDivision,
+      constant: arithmeticConstant("div"),
       nullable: "always",
       differences: [
         {

@@ -64,8 +64,14 @@ export const arrayOrMap = param('"ARRAY" or "MAP"', ({ type }) =>
 );
 /** A lambda of so many parameters; its own types are asked by the result. */
 export const lambda = param('"LAMBDA"', (arg) => (arg.lambda ? arg.type : undefined));
-/** A string that must be a literal, such as the unit of date_trunc. */
-export const literalString = param("foldable STRING", (arg) => (typeof arg.literal === "string" ? STRING : undefined));
+/** A parameter whose value is looked at before any row, where it is a constant. */
+export const constant = (p: Param): Param => ({ ...p, constant: () => true });
+/** A string that must be a constant, such as the field of date_part. */
+export const constantString = constant(
+  param("foldable STRING", (arg) => (typeof arg.literal === "string" ? STRING : undefined)),
+);
+/** A pattern, a unit, a zone: where it is a constant there are faster ways. */
+export const pattern = constant(string);
 
 export const opt = (p: Param): Param => ({ ...p, optional: true });
 export const rest = (p: Param): Param => ({ ...p, rest: true });

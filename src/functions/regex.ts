@@ -3,7 +3,7 @@ import type { DataType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type NativeCall, type NativeFunction, type SqlTypes } from "./define.ts";
 import { type CompiledRegex, javaRegex } from "./java-regex.ts";
-import { BOOLEAN, INT, int, opt, STRING, string } from "./params.ts";
+import { BOOLEAN, constant, INT, int, opt, pattern, STRING, string } from "./params.ts";
 import * as native from "./regex-native.ts";
 
 const fn = family("regex");
@@ -101,11 +101,11 @@ const isIndex = (i: unknown, regex: CompiledRegex): i is number =>
   typeof i === "number" && i >= 0 && i <= Math.min(9, regex.groups);
 
 export const regexFunctions: readonly FunctionDef[] = [
-  fn("like", [string, string, opt(string)], BOOLEAN, ["'Spark' like '_park'", true], like("LIKE")),
-  fn("ilike", [string, string, opt(string)], BOOLEAN, ["'Spark' ilike '_PARK'", true], like("ILIKE")),
+  fn("like", [string, pattern, opt(string)], BOOLEAN, ["'Spark' like '_park'", true], like("LIKE")),
+  fn("ilike", [string, pattern, opt(string)], BOOLEAN, ["'Spark' ilike '_PARK'", true], like("ILIKE")),
   fn(
     "rlike",
-    [string, string],
+    [string, pattern],
     BOOLEAN,
     ["'Spark' rlike 'p.r'", true],
     ([s, r], { literals }, call) =>
@@ -128,7 +128,7 @@ export const regexFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "regexp_extract",
-    [string, string, opt(int)],
+    [string, pattern, opt(constant(int))],
     STRING,
     ["regexp_extract('100-200', '(\\\\d+)-(\\\\d+)', 1)", "100"],
     ([s, r, i = "1"], { literals }, call) => {
@@ -150,7 +150,7 @@ export const regexFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "regexp_extract_all",
-    [string, string, opt(int)],
+    [string, pattern, opt(constant(int))],
     strings(true),
     ["regexp_extract_all('100-200, 300-400', '(\\\\d+)-(\\\\d+)', 1)", ["100", "300"]],
     ([s, r, i = "1"], { literals }, call) => {
@@ -174,7 +174,7 @@ export const regexFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "regexp_replace",
-    [string, string, string, opt(int)],
+    [string, pattern, pattern, opt(constant(int))],
     STRING,
     ["regexp_replace('100-200', '(\\\\d+)', 'num')", "num-num"],
     ([s, r, t, p = "1"], { literals }, call) => {
@@ -215,7 +215,7 @@ export const regexFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "regexp_count",
-    [string, string],
+    [string, pattern],
     INT,
     ["regexp_count('Steven Jones and Stephen Smith', 'Ste(v|ph)en')", 2],
     ([s, r], { literals }, call) =>
@@ -238,7 +238,7 @@ export const regexFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "regexp_instr",
-    [string, string, opt(int)],
+    [string, string, opt(constant(int))],
     INT,
     ["regexp_instr('user@spark.apache.org', '@[^.]*')", 5],
     ([s, r], _, call) =>
@@ -272,7 +272,7 @@ export const regexFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "split",
-    [string, string, opt(int)],
+    [string, pattern, opt(constant(int))],
     strings(false),
     ["split('oneAtwoBthreeC', '[ABC]')", ["one", "two", "three", ""]],
     ([s, r, n = "-1"], { literals }, call) => {
@@ -286,9 +286,9 @@ export const regexFunctions: readonly FunctionDef[] = [
         ],
         strings(false),
       );
-      const pattern = literals?.[1];
-      if (pattern === "") return exact;
-      return either("split", s!, pattern, exact, (re2, regex) => {
+      const regexp = literals?.[1];
+      if (regexp === "") return exact;
+      return either("split", s!, regexp, exact, (re2, regex) => {
         if (regex.empty || regex.noLineEnd || regex.groups > 0) return undefined;
         const limit = n === "-1" ? -1 : literals?.[2];
         if (regex.literal !== undefined) {

@@ -2,8 +2,24 @@ import { MillraceError } from "../errors.ts";
 import { canImplicitlyCast, commonTypeOf } from "../plan/coercion.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlString } from "../types/duckdb-types.ts";
+import { ofText, substringConstant } from "./constants.ts";
 import { type FunctionDef, family, type NativeCall, type NativeFunction, raise, unexpectedType } from "./define.ts";
-import { any, BINARY, BOOLEAN, differing, INT, int, long, opt, rest, STRING, string, text, typeOf } from "./params.ts";
+import {
+  any,
+  BINARY,
+  BOOLEAN,
+  differing,
+  INT,
+  int,
+  long,
+  opt,
+  pattern,
+  rest,
+  STRING,
+  string,
+  text,
+  typeOf,
+} from "./params.ts";
 import * as native from "./string-native.ts";
 
 const fn = family("string");
@@ -82,7 +98,7 @@ export const stringFunctions: readonly FunctionDef[] = [
     STRING,
     ["upper('SparkSql')", "SPARKSQL"],
     ([s], _, call) => changeCase(call, native.upper, s!, GROWS),
-    { aliases: ["ucase"] },
+    { aliases: ["ucase"], constant: ofText((s) => s.toUpperCase()) },
   ),
   fn(
     "lower",
@@ -90,7 +106,7 @@ export const stringFunctions: readonly FunctionDef[] = [
     STRING,
     ["lower('SparkSql')", "sparksql"],
     ([s], _, call) => changeCase(call, native.lower, s!, SHRINKS),
-    { aliases: ["lcase"] },
+    { aliases: ["lcase"], constant: ofText((s) => s.toLowerCase()) },
   ),
   fn(
     "initcap",
@@ -106,7 +122,7 @@ export const stringFunctions: readonly FunctionDef[] = [
     INT,
     ["length('Spark SQL ')", 10],
     ([s], { args: [t] }) => `CAST(${isBinary(t) ? "octet_length" : "length"}(${s}) AS INTEGER)`,
-    { aliases: ["char_length", "character_length", "len"] },
+    { aliases: ["char_length", "character_length", "len"], constant: ofText((s) => [...s].length) },
   ),
   fn(
     "octet_length",
@@ -143,6 +159,7 @@ export const stringFunctions: readonly FunctionDef[] = [
         }
         return types.length > 0 && types.every(isBinary) ? types : types.map(() => STRING);
       },
+      constant: ofText((...texts) => texts.join("")),
     },
   ),
   fn(
@@ -185,11 +202,11 @@ export const stringFunctions: readonly FunctionDef[] = [
     typeOf(0),
     ["substring('Spark SQL', -3)", "SQL"],
     ([s, p, n], { args: [t] }) => substring(s!, p!, n, isBinary(t)),
-    { aliases: ["substr"] },
+    { aliases: ["substr"], constant: ofText(substringConstant) },
   ),
   fn(
     "substring_index",
-    [string, string, int],
+    [string, pattern, int],
     STRING,
     ["substring_index('www.apache.org', '.', 2)", "www.apache"],
     ([s, d, n], { literals }, call) => {
@@ -230,8 +247,13 @@ export const stringFunctions: readonly FunctionDef[] = [
   ),
   padding("lpad", ["lpad('hi', 5, '??')", "???hi"]),
   padding("rpad", ["rpad('hi', 5, '??')", "hi???"]),
-  fn("repeat", [string, int], STRING, ["repeat('123', 2)", "123123"], ([s, n]) =>
-    whole([n], `repeat(${s}, greatest(${n}, 0))`),
+  fn(
+    "repeat",
+    [string, int],
+    STRING,
+    ["repeat('123', 2)", "123123"],
+    ([s, n]) => whole([n], `repeat(${s}, greatest(${n}, 0))`),
+    { constant: ofText((s, n) => (s.length * n < 1000 ? s.repeat(Math.max(0, n)) : undefined)) },
   ),
   fn("space", [int], STRING, ["concat(space(2), '1')", "  1"], ([n]) => whole([n], `repeat(' ', greatest(${n}, 0))`)),
   fn(
@@ -249,6 +271,7 @@ export const stringFunctions: readonly FunctionDef[] = [
     ["replace('ABCabc', 'abc', 'DEF')", "ABCDEF"],
     ([s, a, b]) =>
       `CASE WHEN ${a} = ''${b === undefined ? "" : ` AND ${b} IS NOT NULL`} THEN ${s} ELSE replace(${s}, ${a}, ${b ?? "''"}) END`,
+    { constant: ofText((s, a, b = "") => (a === "" ? s : s.replaceAll(a, () => b))) },
   ),
   fn("translate", [string, string, string], STRING, ["translate('AaBbCc', 'abc', '123')", "A1B2C3"]),
   fn(
@@ -387,8 +410,14 @@ function overlaps(d: string): boolean {
 }
 
 function trim(name: string, example: readonly [string, unknown]): FunctionDef {
-  return fn(name, [string, opt(string)], STRING, example, ([a, b]) =>
-    b === undefined ? `${name}(${a}, ' ')` : `${name}(${b}, ${a})`,
+  const spaces = name === "trim" ? /^ +| +$/g : name === "ltrim" ? /^ +/ : / +$/;
+  return fn(
+    name,
+    [string, opt(string)],
+    STRING,
+    example,
+    ([a, b]) => (b === undefined ? `${name}(${a}, ' ')` : `${name}(${b}, ${a})`),
+    { constant: ofText((s, other) => (other === undefined ? s.replace(spaces, "") : undefined)) },
   );
 }
 

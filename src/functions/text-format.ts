@@ -25,6 +25,7 @@ import {
   LONG,
   opt,
   param,
+  pattern,
   rest,
   STRING,
   string,
@@ -120,10 +121,10 @@ const notFoldable = (name: string, input: string): MillraceError =>
 const numberOf = (name: "to_number" | "try_to_number", example: readonly [string, unknown]): FunctionDef =>
   fn(
     name,
-    [string, string],
+    [string, pattern],
     (_, args) => {
       const f = args[1]?.literal === null ? undefined : numberFormat(literalFormat(name, args[1]?.literal));
-      return { kind: "decimal", precision: f?.precision ?? 38, scale: f?.scale ?? 18 };
+      return { kind: "decimal", precision: f?.precision ?? 10, scale: f?.scale ?? 0 };
     },
     example,
     ([s, f], { result }, call) =>
@@ -163,7 +164,7 @@ const toBinary = (name: "to_binary" | "try_to_binary", example: readonly [string
     name === "try_to_binary" && !isBinaryFormat(literal) ? undefined : binaryFormat(name, literal);
   return fn(
     name,
-    [string, opt(string)],
+    [string, opt(pattern)],
     BINARY,
     example,
     ([s, f], { literals }, call) => {
@@ -222,7 +223,7 @@ export const textFormatFunctions: readonly FunctionDef[] = [
   toBinary("try_to_binary", ["try_to_binary('a!', 'base64')", null]),
   fn(
     "encode",
-    [string, string],
+    [string, pattern],
     BINARY,
     ["cast(encode('abc', 'utf-8') as string)", "abc"],
     ([s, c], { literals }, call) =>
@@ -367,7 +368,7 @@ export const textFormatFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "to_char",
-    [any, string],
+    [any, pattern],
     STRING,
     ["to_char(78.12, '$99.99')", "$78.12"],
     ([x, f], types, call) => {

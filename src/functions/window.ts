@@ -2,7 +2,7 @@ import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { type FunctionDef, family, type Options, type SqlTypes } from "./define.ts";
-import { any, DOUBLE, INT, int, opt, param, typeOf } from "./params.ts";
+import { any, constant, DOUBLE, INT, int, opt, param, typeOf } from "./params.ts";
 
 const fn = family("window");
 const rows = {
@@ -82,12 +82,19 @@ export const windowFunctions: readonly FunctionDef[] = [
   ranking("dense_rank", INT, [1, 1, 2]),
   ranking("percent_rank", DOUBLE as typeof INT, [0, 0, 1]),
   ranking("cume_dist", DOUBLE as typeof INT, [2 / 3, 2 / 3, 1]),
-  fn("ntile", [opt(integer)], INT, [over("ntile(2)"), [1, 1, 2]], ([n = "1"]) => `CAST(ntile(${n}) AS INTEGER)`, {
-    kind: "window",
-    nullable: "never",
-    values: rows,
-    coerce: counted("ntile", "buckets", 0),
-  }),
+  fn(
+    "ntile",
+    [opt(constant(integer))],
+    INT,
+    [over("ntile(2)"), [1, 1, 2]],
+    ([n = "1"]) => `CAST(ntile(${n}) AS INTEGER)`,
+    {
+      kind: "window",
+      nullable: "never",
+      values: rows,
+      coerce: counted("ntile", "buckets", 0),
+    },
+  ),
   fn(
     "lag",
     [any, opt(int), opt(any), opt(any)],
@@ -106,7 +113,7 @@ export const windowFunctions: readonly FunctionDef[] = [
   ),
   fn(
     "nth_value",
-    [any, int, opt(any)],
+    [any, constant(int), opt(any)],
     typeOf(0),
     [over("nth_value(y, 2)"), [null, 20, 20]],
     ([x, n, i]) => `nth_value(${x}, ${n}${i === "true" ? " IGNORE NULLS" : ""})`,

@@ -4,6 +4,7 @@ import { sqlName } from "../types/ddl.ts";
 import { filtered, withinGroup } from "./aggregate-clauses.ts";
 import { isInterval } from "./coercion.ts";
 import type { Expr, FrameBound, WindowFrame } from "./expr.ts";
+import { foldedNumber } from "./folded-number.ts";
 import { intervalOfRange, intervalOfUnits } from "./interval-literal.ts";
 import { quoted } from "./names.ts";
 import { negative, numberLiteral } from "./parse-literals.ts";
@@ -402,6 +403,8 @@ export class AstConverter {
       const e = this.expr(value);
       if (e.kind === "literal" && isInterval(e.type)) intervals.push(e.type);
       if (e.kind === "literal" && e.type.kind === "decimal") return Number(e.value) * (side === "Preceding" ? -1 : 1);
+      const n = e.kind === "literal" ? undefined : foldedNumber(e);
+      if (Number.isInteger(n)) return side === "Preceding" ? -n! : n!;
       if (e.kind !== "literal" || (typeof e.value !== "number" && typeof e.value !== "bigint")) {
         throw this.#error("the bounds of a window frame must be numbers");
       }

@@ -2,6 +2,7 @@ import { MillraceError, nearest } from "../errors.ts";
 import type { DataType, StructField, Value } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { canCast, castMayBeNull, castSuggestion, isIntegral, sameType, tryCastMayBeNull } from "./coercion.ts";
+import { constantOf, setConstant } from "./constant.ts";
 import type { ArgumentType, Field, FunctionCatalog, FunctionSignature, ResolvedExpr } from "./resolved.ts";
 import { walkExpr } from "./walk.ts";
 
@@ -27,8 +28,7 @@ export function resolveCall(signature: FunctionSignature, args: readonly CallArg
       },
     };
   });
-  const { type, nullable, casts, again, constant } = signature.resolve(types);
-  if (constant !== undefined) return { kind: "literal", value: constant, type, nullable };
+  const { type, nullable, casts, again, folded } = signature.resolve(types);
   const resolved = args.map((a, i): ResolvedExpr => {
     if (a.lambda) {
       const body = bodies[i];
@@ -36,12 +36,32 @@ export function resolveCall(signature: FunctionSignature, args: readonly CallArg
       throw new MillraceError("INVALID_ARGUMENT", `${signature.name} takes no lambda as argument ${i + 1}.`);
     }
     const cast = casts?.[i];
-    return cast ? castExpr(a.expr, cast, "ansi", () => signature.name) : a.expr;
+    const expr = folded?.[i] ? literalOf(a.expr) : a.expr;
+    return cast ? castExpr(expr, cast, "ansi", () => signature.name) : expr;
   });
   if (again !== undefined) resolved.push(castExpr(resolved[0]!, again, "ansi", () => signature.name));
   const call: ResolvedExpr = { kind: "call", name: signature.name, args: resolved, distinct, type, nullable };
   if (signature.nondeterministic || signature.kind !== "scalar") varying.add(call);
+  else rememberConstant(signature, call, resolved);
   return call;
+}
+
+function rememberConstant(signature: FunctionSignature, call: ResolvedExpr, args: readonly ResolvedExpr[]): void {
+  if (signature.constant === undefined) return;
+  const values: Value[] = [];
+  for (const a of args) {
+    const value = constantOf(a);
+    if (value === undefined) return;
+    values.push(value);
+  }
+  const value = signature.constant(values, { args: args.map((a) => a.type), result: call.type });
+  if (value !== undefined) setConstant(call, value);
+}
+
+/** A constant as the literal of its value. */
+function literalOf(e: ResolvedExpr): ResolvedExpr {
+  const value = constantOf(e);
+  return value === undefined ? e : { kind: "literal", value, of: e, type: e.type, nullable: e.nullable };
 }
 
 /** Calls that are no constants, whatever their arguments are. */
@@ -56,8 +76,10 @@ export function argumentOf(e: ResolvedExpr): ArgumentType {
     ...((e.kind === "column" || e.kind === "get_field" || e.kind === "lambda_variable") && { name: e.name }),
     ...(e.kind === "call" && e.name === "array" && { elements: e.args.map((item) => item.nullable) }),
   };
-  if (e.kind === "literal") return { ...about, literal: e.value, foldable: true };
-  return isConstant(e) ? { ...about, foldable: true } : about;
+  if (e.kind === "literal") return { ...about, literal: e.value, constant: e.value, foldable: true };
+  if (!isConstant(e)) return about;
+  const constant = constantOf(e);
+  return { ...about, foldable: true, ...(constant !== undefined && { constant }) };
 }
 
 /** Whether an expression is made of constants only. */
@@ -80,7 +102,7 @@ export function castExpr(e: ResolvedExpr, type: DataType, mode: "ansi" | "try", 
   }
   if (e.kind === "literal") {
     const value = foldCast(e.value, e.type, type);
-    if (value !== undefined) return { kind: "literal", value, type, nullable: e.nullable };
+    if (value !== undefined) return { kind: "literal", value, ...(e.of && { of: e.of }), type, nullable: e.nullable };
   }
   const lossy = mode === "try" ? tryCastMayBeNull(e.type, type) : castMayBeNull(e.type, type);
   return { kind: "cast", child: e, mode, type, nullable: e.nullable || lossy };

@@ -27,7 +27,8 @@ export interface Field {
 export type ResolvedExpr = ResolvedExprNode & { readonly type: DataType; readonly nullable: boolean };
 
 export type ResolvedExprNode =
-  | { readonly kind: "literal"; readonly value: Value }
+  /** `of`: the expression over constants that has this value; it still tells expressions apart, as in GROUP BY. */
+  | { readonly kind: "literal"; readonly value: Value; readonly of?: ResolvedExpr }
   | { readonly kind: "column"; readonly id: number; readonly name: string }
   /** A row of the function table, with arguments already cast to what it takes. */
   | { readonly kind: "call"; readonly name: string; readonly args: readonly ResolvedExpr[]; readonly distinct: boolean }
@@ -205,16 +206,23 @@ export interface FunctionSignature {
     readonly casts?: readonly (DataType | undefined)[];
     /** The first argument comes once more, as the last one, cast to this: for a result of one type that is compared in another. */
     readonly again?: DataType | undefined;
-    /** The value, where it is known without any row. */
-    readonly constant?: Value;
+    /** By position: the argument is a constant that is written out as a literal. */
+    readonly folded?: readonly boolean[];
   };
+  /** What a call gives whose arguments, cast to `types.args`, are these constants. Undefined where it would fail, or nobody knows. */
+  constant?(
+    values: readonly Value[],
+    types: { readonly args: readonly DataType[]; readonly result: DataType },
+  ): Value | undefined;
 }
 
 export interface ArgumentType {
   readonly type: DataType;
   readonly nullable: boolean;
-  /** The value, where the argument is a literal. */
+  /** The value, where the argument is a literal; for a parameter that takes a constant also where it is computed. */
   readonly literal?: Value;
+  /** The value, where it can be computed without any row. */
+  readonly constant?: Value;
   /** It is made of constants only; a literal is. */
   readonly foldable?: boolean;
   /** The name of a column or a field. */

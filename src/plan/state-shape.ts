@@ -75,6 +75,7 @@ function origins(node: ResolvedRelation): Map<number, string> {
 function text(e: ResolvedExpr, names: ReadonlyMap<number, string>): string {
   switch (e.kind) {
     case "literal":
+      if (e.of) return text(e.of, names);
       return e.value instanceof Date
         ? e.value.toISOString()
         : e.value instanceof Uint8Array

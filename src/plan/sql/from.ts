@@ -1,5 +1,6 @@
 import { MillraceError } from "../../errors.ts";
 import type { Expr } from "../expr.ts";
+import { foldedNumber } from "../folded-number.ts";
 import { part } from "../parse-convert.ts";
 import type { JoinType, Relation } from "../relation.ts";
 import { type Ast, nameOf, notTaken } from "./context.ts";
@@ -174,8 +175,8 @@ function tableFunction(
   const generator = q.exprs().expr({ Function: { name, args: { List: { args, clauses: [] } } } });
   const columns: string[] = (alias?.columns ?? []).map((c: Ast) => c.name.value);
   if (lower === "range" && generator.kind === "call") {
-    const numbers = generator.args.map((a) => (a.kind === "literal" ? a.value : undefined));
-    if (numbers.length === 0 || numbers.some((n) => typeof n !== "number" && typeof n !== "bigint")) {
+    const numbers = generator.args.map((a) => (a.kind === "literal" ? a.value : foldedNumber(a)));
+    if (numbers.length === 0 || numbers.some((n) => !Number.isInteger(n) && typeof n !== "bigint")) {
       throw new MillraceError("INVALID_ARGUMENT", "range takes whole numbers: range(end), range(start, end, step).");
     }
     const [a, b, step] = numbers.map((n) => BigInt(n as number));

@@ -1,5 +1,6 @@
 import { MillraceError } from "../../errors.ts";
 import type { Expr } from "../expr.ts";
+import { foldedNumber } from "../folded-number.ts";
 import { AstConverter } from "../parse-convert.ts";
 import type { GroupBy, Relation } from "../relation.ts";
 import { type Ast, type Ctes, clip, notTaken, parameter, type SqlContext } from "./context.ts";
@@ -155,7 +156,7 @@ export class QueryBuilder {
 
   /** LIMIT and OFFSET take whole numbers, also computed from literals. */
   #count(clause: string, ast: Ast): number {
-    const value = folded(this.exprs().expr(ast));
+    const value = foldedNumber(this.exprs().expr(ast));
     if (value === undefined || !Number.isInteger(value)) {
       throw new MillraceError(
         "INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE",
@@ -170,16 +171,6 @@ export class QueryBuilder {
     }
     return value;
   }
-}
-
-function folded(e: Expr): number | undefined {
-  if (e.kind === "literal" && (typeof e.value === "number" || typeof e.value === "bigint")) return Number(e.value);
-  if (e.kind === "cast") return folded(e.child);
-  if (e.kind !== "call") return undefined;
-  const [a, b] = e.args.map(folded);
-  if (e.name === "negative" && a !== undefined) return -a;
-  if (a === undefined || b === undefined) return undefined;
-  return e.name === "+" ? a + b : e.name === "-" ? a - b : e.name === "*" ? a * b : undefined;
 }
 
 /** GROUP BY with its sets: `GROUP BY a, ROLLUP (b, c)` is the product of what its parts group by. */
