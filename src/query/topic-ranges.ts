@@ -61,8 +61,7 @@ export async function topicRanges(
       const end = Math.min(range.end, wanted.end);
       return start < end ? { ...range, start, end } : { ...range, end: range.start };
     });
-    // Counting reads them once more, which pays for a few of many.
-    if (wanted.limit !== undefined && wanted.limit < sizeOf(ranges) / 2) {
+    if (wanted.limit !== undefined && wanted.limit < sizeOf(ranges)) {
       ranges = await firstRecords(client, ranges, wanted.limit);
     }
     const some = ranges.filter((r) => r.start < r.end);
@@ -72,7 +71,7 @@ export async function topicRanges(
   }
 }
 
-/** The parts of the ranges, in their order, that hold so many records. */
+/** The parts of the ranges, in their order, that hold so many records. Of batches within a part only the headers are looked at. */
 async function firstRecords(
   client: KafkaClient,
   ranges: readonly OffsetRange[],
