@@ -288,7 +288,9 @@ async function refuseMisfit(query: StartedQuery, before: StartedQuery): Promise<
       "STREAMING_STATEFUL_OPERATOR_NOT_MATCH_IN_STATE_METADATA",
       `The query ${query.label} cannot go on from its checkpoint with this change: ${reasons.join("; ")}.`,
       {
-        hint: `Undo the change, give the query another checkpointLocation, or end dev and forget its state with \`millrace state reset ${query.label}\`.`,
+        hint: query.onSpark
+          ? "Undo the change, or give the query another checkpointLocation."
+          : `Undo the change, give the query another checkpointLocation, or end dev and forget its state with \`millrace state reset ${query.label}\`.`,
         parameters: { query: query.label },
       },
     ),

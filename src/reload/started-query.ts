@@ -2,22 +2,28 @@ import { join, resolve } from "node:path";
 import type { Backend, Conf, StreamingQueryHandle, StreamTarget } from "../backend.ts";
 import type { EmbeddedEngine } from "../engine/backend.ts";
 import type { Relation } from "../plan/relation.ts";
+import type { ResolvedRelation } from "../plan/resolved.ts";
 import { type Fingerprint, fingerprint } from "./fingerprint.ts";
 import { QueryProxy } from "./query-proxy.ts";
 import { type CheckpointShape, checkpointShape } from "./state-fit.ts";
 
+type Analyze = (plan: Relation, conf: Conf) => Promise<ResolvedRelation | undefined>;
+
 /** The engine of one session, which lives until its session has ended and nothing runs on it any more. */
 export class SharedEngine {
   readonly backend: Backend;
-  /** Set where it is the embedded one, whose analysis and checkpoints are at hand. */
+  /** Set where it is the embedded one. */
   readonly embedded: EmbeddedEngine | undefined;
+  /** What a plan means; undefined where only the engine itself knows. */
+  readonly analyze: Analyze;
   readonly #users = new Set<object>();
   #released = false;
   #closed: Promise<void> | undefined;
 
-  constructor(backend: Backend, embedded: EmbeddedEngine | undefined) {
+  constructor(backend: Backend & { readonly analyze: Analyze }, embedded?: EmbeddedEngine) {
     this.backend = backend;
     this.embedded = embedded;
+    this.analyze = (plan, conf) => backend.analyze(plan, conf);
   }
 
   use(by: object): void {
@@ -87,9 +93,12 @@ export class StartedQuery {
 
   /** What its checkpoint depends on; undefined where only the engine knows. */
   async shape(): Promise<CheckpointShape | undefined> {
-    const { embedded } = this.#engine;
-    if (embedded === undefined) return undefined;
-    return checkpointShape(await embedded.analyze(this.plan, this.conf), this.target.outputMode);
+    const resolved = await this.#engine.analyze(this.plan, this.conf);
+    return resolved && checkpointShape(resolved, this.target.outputMode);
+  }
+
+  get onSpark(): boolean {
+    return this.#engine.embedded === undefined;
   }
 
   get isActive(): boolean {

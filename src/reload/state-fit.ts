@@ -3,7 +3,7 @@ import { planStream } from "../engine/stream-plan.ts";
 import type { ResolvedRelation } from "../plan/resolved.ts";
 import { stateShape } from "../plan/state-shape.ts";
 
-/** What a checkpoint of the embedded engine depends on; see `plan/state-shape.ts`. */
+/** What a checkpoint depends on, on Spark too; see `plan/state-shape.ts`. */
 export interface CheckpointShape {
   /** The stateful operators in words. */
   readonly operators: readonly string[];

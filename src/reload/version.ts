@@ -39,7 +39,7 @@ export class Version {
     } else {
       const { createSparkBackend } = await import("../spark/backend.ts");
       const conf = SparkSession.getActiveSession()?.conf.values() ?? {};
-      engine = new SharedEngine(await createSparkBackend({ url: remote, conf }), undefined);
+      engine = new SharedEngine(await createSparkBackend({ url: remote, conf }));
     }
     this.#engines.push(engine);
     return this.#watched(engine);

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import type { Backend, BatchTarget, Conf, ExplainMode, StreamingQueryHandle, StreamTarget } from "../backend.ts";
 import { MillraceError } from "../errors.ts";
 import type { Relation } from "../plan/relation.ts";
+import type { ResolvedRelation } from "../plan/resolved.ts";
 import type { AnyRow, StructType } from "../types/data-type.ts";
 import { decodeArrow } from "./arrow.ts";
 import { createSparkCatalog, type SparkCatalog } from "./catalog.ts";
@@ -188,6 +189,12 @@ export class SparkBackend implements Backend, SparkSessionParts {
   async schema(plan: Relation, conf: Conf): Promise<StructType> {
     const { root, read } = await this.#send(plan, conf);
     return this.#schemaOf(root).finally(read);
+  }
+
+  /** Our own analysis of a plan; undefined where only Spark knows what it means. */
+  async analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation | undefined> {
+    const { analysedPlan } = await import("./value-modes.ts");
+    return analysedPlan(plan, conf, (leaf) => this.schema(leaf, conf));
   }
 
   async #schemaOf(root: pb.Relation): Promise<StructType> {

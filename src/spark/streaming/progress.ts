@@ -47,6 +47,8 @@ export function progressOf(json: string, context: ProgressContext): StreamingQue
       latestOffset: offset(source.latestOffset),
     }),
   );
+  // Spark 4.2 leaves it out where nothing came in
+  shown.numInputRows ??= (shown.sources as Json[]).reduce((sum, source) => sum + Number(source.numInputRows ?? 0), 0);
   const [first] = context.sinks;
   if (context.delivered === undefined) {
     const sink = given.sink as Json;
