@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,10 +19,12 @@ let directory: string;
 let stack: Stack<"kafka" | "postgres">;
 let places: Places;
 let spark: SparkSession;
+const GAPS = [0n, 50n, 200n];
 const START = Date.UTC(2026, 0, 1);
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "millrace-push-"));
+  await makeGaps();
   stack = await startStack({ directory, want: ["kafka", "postgres"], ports: { kafka: 0, postgres: 0 }, env: {} });
   await stack.ready;
   places = { lake: undefined, database: stack.addresses.postgres, topics: stack.addresses.kafka };
@@ -58,6 +61,37 @@ beforeAll(async () => {
   await producer.close();
   client.close();
 }, 120_000);
+/** A topic `gaps` of three batches of ten records, between them offsets that nobody has, as compaction leaves them. */
+async function makeGaps(): Promise<void> {
+  const before = await startStack({ directory, want: ["kafka"], ports: { kafka: 0 }, env: {} });
+  await before.ready;
+  const client = KafkaClient.connect({ "bootstrap.servers": before.addresses.kafka });
+  await client.createTopics([{ name: "gaps", partitions: 1 }]);
+  const producer = new KafkaProducer(client);
+  for (let batch = 0; batch < 3; batch++) {
+    await producer.send(
+      "gaps",
+      Array.from({ length: 10 }, (_, i) => ({ partition: 0, key: null, value: `${batch * 10 + i}` })),
+    );
+  }
+  await producer.close();
+  client.close();
+  await before.stop();
+  const [topic] = readdirSync(join(directory, "kafka/logs"));
+  const folder = join(directory, "kafka/logs", topic!, "0");
+  for (const name of readdirSync(folder)) if (!name.endsWith(".log")) rmSync(join(folder, name));
+  const file = join(folder, "00000000000000000000.log");
+  const log = readFileSync(file);
+  let at = 0;
+  for (const base of GAPS) {
+    // The first offset of a batch is outside its checksum.
+    log.writeBigInt64BE(base, at);
+    at += log.readInt32BE(at + 8) + 12;
+  }
+  expect(at).toBe(log.length);
+  writeFileSync(file, log);
+}
+
 afterAll(async () => {
   await spark?.stop();
   await stack?.stop();
@@ -132,6 +166,25 @@ describe("what is read", () => {
     expect(rows).toHaveLength(plain.length);
   });
 
+  test.each([
+    [1, 1],
+    [10, 10],
+    [11, 30],
+    [15, 30],
+    [25, 30],
+    [30, 30],
+    [100, 30],
+  ])("offsets with gaps: limit %i gives as many records as there are", async (limit, mostRead) => {
+    const { plain, rows, read } = await both(`select value, offset from topics.gaps limit ${limit}`);
+    expect(plain).toHaveLength(Math.min(limit, 30));
+    expect(rows).toEqual(plain);
+    expect(read).toBeGreaterThanOrEqual(rows.length);
+    expect(read).toBeLessThanOrEqual(mostRead);
+    const later = await both(`select value from topics.gaps where offset between 55 and 300 limit ${limit}`);
+    expect(later.plain).toHaveLength(Math.min(limit, 15));
+    expect(later.rows).toEqual(later.plain);
+  });
+
   test("from a time on; --since counts as well", async () => {
     const { plain, rows, read } = await both("select value from topics.t where timestamp >= '2026-01-01 00:10:00'");
     expect(rows.sort()).toEqual(plain.sort());
@@ -141,6 +194,12 @@ describe("what is read", () => {
     expect(since.rows.sort()).toEqual(since.plain.sort());
     expect(since.read).toBeLessThan(100);
     expect(since.told).toMatch(/^reads \d+ of \d+ records of t$/);
+    const recent = await both("select value from topics.t where timestamp > now() - interval 1 hour");
+    expect([recent.read, recent.rows, recent.plain]).toEqual([0, [], []]);
+    const days = Math.ceil((Date.now() - START) / 86_400_000) + 1;
+    const old = await both(`select value from topics.t where timestamp > now() - interval ${days} day`);
+    expect(old.rows.sort()).toEqual(old.plain.sort());
+    expect(old.rows).toHaveLength(600);
     const late = await both("select value from topics.t limit 3", START + 1e9);
     expect([late.read, late.rows]).toEqual([0, []]);
   });

@@ -191,7 +191,7 @@ function narrowByOffset(expr: ResolvedExpr, wanted: Wanted): boolean {
 
 function narrowByTime(expr: ResolvedExpr, wanted: Wanted, times: ConstantTimes): boolean {
   const comparison = comparisonOf(expr);
-  const micros = comparison && times.micros(comparison.constant);
+  const micros = comparison && notBefore(comparison.constant, times);
   if (comparison === undefined || micros === undefined || !isColumn(comparison.column, "timestamp")) return false;
   if (comparison.sign === "<" || comparison.sign === "<=") return false;
   // A broker may look a time up by the last record of a batch that has it: one millisecond earlier it finds the first.
@@ -199,6 +199,16 @@ function narrowByTime(expr: ResolvedExpr, wanted: Wanted, times: ConstantTimes):
   if (ms < 0) return false;
   wanted.fromMs = Math.max(wanted.fromMs ?? 0, ms);
   return true;
+}
+
+/** A time that is not after that of an expression: the clock of the query is read later than here. */
+function notBefore(expr: ResolvedExpr, times: ConstantTimes): bigint | undefined {
+  if (expr.kind !== "call") return times.micros(expr);
+  if (expr.name === "current_timestamp") return BigInt(Date.now()) * 1000n;
+  const [from, interval] = expr.args;
+  if (expr.name !== "-" || from?.kind !== "call" || from.name !== "current_timestamp") return undefined;
+  if (interval?.kind !== "literal" || interval.type.kind !== "interval_day_time") return undefined;
+  return typeof interval.value === "bigint" ? BigInt(Date.now()) * 1000n - interval.value : undefined;
 }
 
 function isColumn(expr: ResolvedExpr, name: string): boolean {

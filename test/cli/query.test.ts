@@ -183,6 +183,27 @@ describe("query", () => {
     expect(ended.stdout).toBe("");
   });
 
+  test("a few rows of one table or topic: no more are read, which --verbose shows", async () => {
+    const topic = await query("select value from topics.`flight-events` limit 1", "--csv", "--verbose");
+    expect(topic.stderr).toBe("reads 1 of 3 records of flight-events\n");
+    expect(topic.stdout.trim().split("\n")).toHaveLength(2);
+    const partition = await query("select key from topics.`flight-events` where partition = 0", "--json", "--verbose");
+    expect(partition).toMatchObject({
+      code: 0,
+      stdout: '{"key":"ATL"}\n',
+      stderr: "reads 1 of 3 records of flight-events\n",
+    });
+    const shown = await query("select * from airports", "--verbose", "--limit", "1");
+    expect(shown.stderr).toContain('the database is asked: SELECT * FROM "airports" LIMIT 2\n');
+    expect(shown.stderr).toContain("… more than 1 rows; --limit 0 shows all");
+    const filtered = await query("select big from airports where code = 'ATL'", "--csv", "--verbose");
+    expect(filtered.stdout).toBe("big\n9007199254740993\n");
+    expect(filtered.stderr).toBe(
+      `the database is asked: SELECT * FROM "airports" WHERE ("code"::text COLLATE "C" = E'ATL')\n`,
+    );
+    expect((await query("select * from airports limit 1", "--csv")).stderr).toBe("");
+  });
+
   test("--watch asks again until Ctrl-C", async () => {
     const { FORCE_COLOR, ...rest } = process.env;
     const child = spawn(
