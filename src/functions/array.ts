@@ -310,6 +310,11 @@ function pairs(args: readonly ArgumentType[]): [ArgumentType, ArgumentType][] {
       parameters: { functionName: "`named_struct`", expectedNum: "2n (n > 0)", actualNum: String(args.length) },
     });
   }
+  if (args.some((a, i) => i % 2 === 0 && a.literal === null && a.type.kind !== "null")) {
+    throw new MillraceError("DATATYPE_MISMATCH.UNEXPECTED_NULL", "A name that `named_struct` takes must not be null.", {
+      parameters: { exprName: "`name`" },
+    });
+  }
   if (args.some((a, i) => i % 2 === 0 && typeof a.literal !== "string")) {
     throw new MillraceError(
       "DATATYPE_MISMATCH.CREATE_NAMED_STRUCT_WITHOUT_FOLDABLE_STRING",

@@ -4,7 +4,7 @@ import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { intervalRange } from "../types/interval-type.ts";
 import { type FunctionDef, family } from "./define.ts";
-import { any, constantString, DATE, date, INT, STRING, TIMESTAMP } from "./params.ts";
+import { any, constantString, DATE, DOUBLE, date, INT, STRING, TIMESTAMP } from "./params.ts";
 import { local } from "./zone.ts";
 
 const fn = family("datetime");
@@ -96,6 +96,7 @@ const extract = (name: string, aliases: string[], example: readonly [string, unk
     name,
     [constantString, any],
     ([, t], [field]) => {
+      if (field!.literal === null) return DOUBLE;
       const text = String(field!.literal);
       const part = isInterval(t!) ? intervalPart(text, t!) : partOf(text);
       if (part === undefined) throw unknownField(text, t!);
@@ -103,6 +104,7 @@ const extract = (name: string, aliases: string[], example: readonly [string, unk
     },
     example,
     ([, x], { args: [, t], result, literals, timeZone }) => {
+      if (literals?.[0] === null) return "NULL";
       const field = String(literals?.[0]);
       const sql = isInterval(t!)
         ? intervalPart(field, t!)!.sql(x!)
@@ -113,7 +115,7 @@ const extract = (name: string, aliases: string[], example: readonly [string, unk
     {
       aliases,
       coerce: ([, t], [field]) => {
-        if (isInterval(t!)) return [STRING, t!];
+        if (isInterval(t!) || field!.literal === null) return [STRING, t!];
         const part = partOf(String(field!.literal));
         if (part?.source === "date") return [STRING, DATE];
         return [STRING, t!.kind === "timestamp_ntz" ? t! : TIMESTAMP];

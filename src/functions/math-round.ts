@@ -34,6 +34,16 @@ function scaleOf(args: readonly ArgumentType[], name: string): number | null {
   );
 }
 
+/** ceil and floor want an int that is a constant and no null. */
+function intScale(name: string, { type, literal }: ArgumentType): number {
+  if (type.kind === "integer" && typeof literal === "number") return literal;
+  throw new MillraceError(
+    "NON_FOLDABLE_ARGUMENT",
+    `The function \`${name}\` requires the parameter \`scale\` to be a constant of the type "INT".`,
+    { parameters: { funcName: `\`${name}\``, paramName: "`scale`", paramType: '"INT"' } },
+  );
+}
+
 /** The type of a rounded decimal: one digit more before the point, and only the decimals that were asked for. */
 function roundedType(t: Extract<DataType, { kind: "decimal" }>, n: number): DataType {
   const whole = t.precision - t.scale + 1;
@@ -178,7 +188,7 @@ const whole = (
           precision: t!.kind === "float" ? 14 : 30,
           scale: t!.kind === "float" ? 7 : 15,
         };
-        return roundedType(decimal, scaleOf(args, name) ?? 0);
+        return roundedType(decimal, intScale(name, args[1]!));
       }
       if (t!.kind !== "decimal") return LONG;
       return t!.scale === 0 ? t! : boundedDecimal(t!.precision - t!.scale + 1, 0);
@@ -186,12 +196,11 @@ const whole = (
     example,
     ([x, n], { args: [t], result, literals }, native) => {
       if (n !== undefined) {
-        if (literals?.[1] == null) return `CAST(NULL AS ${sqlType(result)})`;
         // What is not finite is no decimal.
         const finite = decimalOf(t!) ? x! : `CASE WHEN isfinite(${x}) THEN ${x} END`;
         const args = [
           { sql: `CAST(${finite} AS VARCHAR)`, type: STRING },
-          { sql: String(literals[1]), type: { kind: "integer" } as DataType },
+          { sql: String(literals![1]), type: { kind: "integer" } as DataType },
           { sql: `'${mode}'`, type: STRING },
           { sql: String(room(result)), type: { kind: "integer" } as DataType },
         ];

@@ -9,7 +9,7 @@ const misc = family("misc");
 
 /** `int(x)` and its like: casts written as functions. */
 const castTo = (name: string, type: DataType, example: readonly [string, unknown]): FunctionDef =>
-  cast(name, [any], type, example, ([x]) => x!, { coerce: () => [type] });
+  cast(name, [any], type, example, ([x]) => x!, { coerce: () => [type], constant: ([value]) => value });
 
 export const castFunctions: readonly FunctionDef[] = [
   castTo("boolean", BOOLEAN, ["boolean('yes')", true]),

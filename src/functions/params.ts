@@ -68,7 +68,7 @@ export const lambda = param('"LAMBDA"', (arg) => (arg.lambda ? arg.type : undefi
 export const constant = (p: Param): Param => ({ ...p, constant: () => true });
 /** A string that must be a constant, such as the field of date_part. */
 export const constantString = constant(
-  param("foldable STRING", (arg) => (typeof arg.literal === "string" ? STRING : undefined)),
+  param("foldable STRING", (arg) => (typeof arg.literal === "string" || arg.literal === null ? STRING : undefined)),
 );
 /** A pattern, a unit, a zone: where it is a constant there are faster ways. */
 export const pattern = constant(string);
