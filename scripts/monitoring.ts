@@ -59,7 +59,7 @@ ${ALERTS.map((a) => `| \`${a.name}\` (${a.severity}) | ${a.for} | ${a.action} |`
 
 ## OpenTelemetry
 
-With \`OTEL_EXPORTER_OTLP_ENDPOINT\` set, or with \`--otlp http://host:4318\`, \`millrace dev\` and \`millrace run\` send traces and metrics to a collector by OTLP over HTTP. The packages are installed beside Millrace:
+With \`OTEL_EXPORTER_OTLP_ENDPOINT\` set, or with \`--otlp http://host:4318\` (\`npm start -- --otlp ...\`), \`millrace dev\`, \`millrace run\` and \`npm start\` send traces and metrics to a collector by OTLP over HTTP. The packages are installed beside Millrace:
 
 \`\`\`sh no-run: the packages of other projects are not installed by a test
 $ npm install @opentelemetry/api @opentelemetry/resources @opentelemetry/sdk-trace-base @opentelemetry/sdk-metrics @opentelemetry/exporter-trace-otlp-http @opentelemetry/exporter-metrics-otlp-http
@@ -76,6 +76,7 @@ $ npm install @opentelemetry/api @opentelemetry/resources @opentelemetry/sdk-tra
 
 \`--log-format json\` on \`dev\` and \`run\` (or \`MILLRACE_LOG_FORMAT=json\`) writes one JSON object a line to standard error in place of the status line: \`time\`, \`level\`, \`msg\`, \`event\`, and by
 event \`query\`, \`queryId\`, \`runId\`, \`batch\`, \`code\`, \`hint\`, \`err\`. \`--log-level\` (\`MILLRACE_LOG_LEVEL\`) is \`info\`; \`debug\` has a line for each batch, \`trace\` one for each step of it.
+What keeps a program from starting, such as an unknown option or a missing file, is such a line too: \`event\` is \`error\`, with \`code\` and \`hint\`, and \`file\`, \`line\` and \`column\` where they are known.
 `;
 }
 
