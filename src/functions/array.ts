@@ -105,7 +105,10 @@ export const arrayFunctions: readonly FunctionDef[] = [
     INT,
     ["size(array('b', 'd', 'c', 'a'))", 4],
     ([x], { args: [t] }) => `CAST(${t!.kind === "map" ? `cardinality(${x})` : `len(${x})`} AS INTEGER)`,
-    { aliases: ["cardinality"] },
+    {
+      aliases: ["cardinality"],
+      constant: ([x]) => (x === null ? null : Array.isArray(x) ? x.length : undefined),
+    },
   ),
   fn("array_size", [maybeArray], INT, ["array_size(array(1, 2))", 2], ([x]) => `CAST(len(${x}) AS INTEGER)`),
   fn(
