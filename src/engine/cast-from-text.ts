@@ -33,7 +33,7 @@ export function stringToDecimal(sql: string, to: DataType, mode: "ansi" | "try")
 export function stringToDate(sql: string): string {
   const text = trimmed(sql);
   const unsigned = `ltrim(${text}, '+')`;
-  return `CASE WHEN regexp_matches(${text}, '^[+-]?[0-9]{4,7}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?$') THEN TRY_CAST(regexp_replace(${unsigned}, '[T ].*$', '') AS DATE) WHEN regexp_full_match(${text}, '[0-9]{4,7}') THEN TRY_CAST(${text} || '-01-01' AS DATE) WHEN regexp_full_match(${text}, '[0-9]{4,7}-[0-9]{1,2}') THEN TRY_CAST(${text} || '-01' AS DATE) END`;
+  return `CASE WHEN regexp_matches(${text}, '^[+-]?[0-9]{4,7}-[0-9]{1,2}-[0-9]{1,2}([T ].*)?$') THEN TRY_CAST(regexp_replace(${unsigned}, '[T ].*$', '') AS DATE) WHEN regexp_full_match(${text}, '[+-]?[0-9]{4,7}') THEN TRY_CAST(${unsigned} || '-01-01' AS DATE) WHEN regexp_full_match(${text}, '[+-]?[0-9]{4,7}-[0-9]{1,2}') THEN TRY_CAST(${unsigned} || '-01' AS DATE) END`;
 }
 
 const DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}";

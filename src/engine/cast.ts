@@ -2,6 +2,7 @@ import { structSql } from "../duckdb/literal.ts";
 import { MillraceError } from "../errors.ts";
 import { narrowed, tried } from "../functions/define.ts";
 import { intervalToString } from "../functions/interval-text.ts";
+import { dateText, timestampText } from "../functions/time-text.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlString, sqlType } from "../types/duckdb-types.ts";
@@ -230,8 +231,12 @@ function toStringSql(sql: string, from: DataType, timeZone: string): string {
       // DuckDB leaves the zero out where there are only fraction digits.
       if (from.precision > from.scale) return `CAST(${sql} AS VARCHAR)`;
       return `regexp_replace(CAST(${sql} AS VARCHAR), '^(-?)\\.', '\\10.')`;
+    case "date":
+      return dateText(sql);
     case "timestamp":
-      return `CAST(${toLocal(sql, timeZone)} AS VARCHAR)`;
+      return timestampText(toLocal(sql, timeZone));
+    case "timestamp_ntz":
+      return timestampText(sql);
     case "interval_day_time":
     case "interval_year_month":
       return intervalToString(sql, from);

@@ -5,7 +5,7 @@ import { nativeFunction } from "./define.ts";
 import { parseSettings } from "./json-convert.ts";
 import { type JsonNode, prettyJson, readJson, writeJson } from "./json-reader.ts";
 
-const PLAIN = parseSettings(null, "get_json_object").rules;
+const PLAIN = { ...parseSettings(null, "get_json_object").rules, notNumbers: false };
 
 type Step = { readonly name: string } | { readonly index: number } | "any";
 
@@ -48,6 +48,12 @@ function follow(node: JsonNode, steps: readonly Step[], at: number): JsonNode[] 
   const value = node.kind === "object" ? node.entries.get(step.name) : undefined;
   return value === undefined ? [] : follow(value, steps, at + 1);
 }
+
+/** The first value in a text by itself; null where it is malformed. */
+export const leadingJson = nativeFunction("get_json_object", (text: string) => {
+  const root = readJson(text, PLAIN);
+  return root === undefined || root === null ? null : writeJson(root);
+});
 
 export const getJsonObject = nativeFunction("get_json_object", (text: string, path: string) => {
   const steps = stepsOf(path);

@@ -18,8 +18,9 @@ import {
 import { fromJson, hasSameNames, OPTIONS, SAME_NAMES, schemaLiteral } from "./from-json.ts";
 import { intervalToString } from "./interval-text.ts";
 import { repairJson } from "./json-convert.ts";
-import { getJsonObject, inferJson, jsonSchema, pretty } from "./json-native.ts";
+import { getJsonObject, inferJson, jsonSchema, leadingJson, pretty } from "./json-native.ts";
 import { any, constant, INT, notConstant, opt, param, pattern, rest, STRING, string } from "./params.ts";
+import { dateText, isoText } from "./time-text.ts";
 import { local } from "./zone.ts";
 
 const fn = family("json");
@@ -126,7 +127,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     ([j, p], { literals }, call) => {
       const literal = literals?.[1];
       const path = typeof literal === "string" ? simplePath(literal) : undefined;
-      if (path !== undefined) return tried(j!, (x) => `json_extract_string(${strict(x)}, ${sqlString(path)})`);
+      if (path !== undefined) return ofFirstValue(j!, call, (x) => `json_extract_string(${x}, ${sqlString(path)})`);
       const args = [j!, p!].map((sql) => ({ sql, type: STRING }));
       return call(getJsonObject, args, STRING);
     },
@@ -137,10 +138,12 @@ export const jsonFunctions: readonly FunctionDef[] = [
     [string, string, rest(string)],
     (_, args) => jsonTuple(args.slice(1)),
     [`json_tuple('{"a":1, "b":2}', 'a', 'b')`, [["1", "2"]]],
-    ([j, ...fields]) => {
-      const items = fields.map(
-        (f, i) => `c${i} := ${triedBoth(j!, f, (x, y) => `json_extract_string(${strict(x)}, '$."' || ${y} || '"')`)}`,
-      );
+    ([j, ...fields], _, call) => {
+      const items = fields.map((f, i) => {
+        const both = (json: string, use: (x: string) => string): string =>
+          triedBoth(json, f, (x, y) => `json_extract_string(${use(x)}, '$."' || ${y} || '"')`);
+        return `c${i} := ${ofFirstValue(j!, call, (x) => x, both)}`;
+      });
       return `[struct_pack(${items.join(", ")})]`;
     },
     { kind: "generator", nullable: "always" },
@@ -150,8 +153,12 @@ export const jsonFunctions: readonly FunctionDef[] = [
     [string],
     INT,
     ["json_array_length('[1,2,3,4]')", 4],
-    ([j]) =>
-      `CASE WHEN ${tried(j!, (x) => `json_type(${strict(x)})`)} = 'ARRAY' THEN CAST(json_array_length(${j}) AS INTEGER) END`,
+    ([j], _, call) =>
+      ofFirstValue(
+        j!,
+        call,
+        (x) => `CASE WHEN json_type(${x}) = 'ARRAY' THEN CAST(json_array_length(${x}) AS INTEGER) END`,
+      ),
     { nullable: "always" },
   ),
   fn(
@@ -159,7 +166,7 @@ export const jsonFunctions: readonly FunctionDef[] = [
     [string],
     { kind: "array", elementType: STRING, containsNull: true },
     [`json_object_keys('{"key": "value"}')`, ["key"]],
-    ([j]) => `CASE WHEN ${tried(j!, (x) => `json_type(${strict(x)})`)} = 'OBJECT' THEN json_keys(${j}) END`,
+    ([j], _, call) => ofFirstValue(j!, call, (x) => `CASE WHEN json_type(${x}) = 'OBJECT' THEN json_keys(${x}) END`),
     { nullable: "always" },
   ),
   fn(
@@ -187,6 +194,13 @@ export const jsonFunctions: readonly FunctionDef[] = [
     },
   ),
 ];
+
+/** What `use` makes of the first value in a text; Spark reads no further. Null where there is none. */
+function ofFirstValue(json: string, call: NativeCall, use: (x: string) => string, attempt = tried): string {
+  const whole = attempt(json, (x) => use(strict(x)));
+  const first = attempt(call(leadingJson, [{ sql: json, type: STRING }], STRING), use);
+  return `coalesce(${whole}, CASE WHEN NOT json_valid(${json}) THEN ${first} END)`;
+}
 
 /** Words that DuckDB takes for numbers and JSON has not. */
 const NO_NUMBERS = ["NaN", "nan", "Inf", "inf"];
@@ -271,20 +285,15 @@ export class JsonWriter {
       case "interval_year_month":
         return `('"' || ${intervalToString(x, type)} || '"')`;
       case "date":
-        return this.#time(x, type, "dateFormat", `'"' || CAST(${x} AS VARCHAR) || '"'`);
+        return this.#time(x, type, "dateFormat", `'"' || ${dateText(x)} || '"'`);
       case "timestamp": {
         const wall = local(x, this.#types.timeZone);
         const offset = `((epoch_us(${wall}) - epoch_us(${x})) // 1000000)`;
         const zone = `CASE WHEN ${offset} = 0 THEN 'Z' ELSE printf('%s%02d:%02d', CASE WHEN ${offset} < 0 THEN '-' ELSE '+' END, CAST(abs(${offset}) // 3600 AS INTEGER), CAST(abs(${offset}) // 60 % 60 AS INTEGER)) END`;
-        return this.#time(
-          x,
-          type,
-          "timestampFormat",
-          `'"' || strftime(${wall}, '%Y-%m-%dT%H:%M:%S.%g') || ${zone} || '"'`,
-        );
+        return this.#time(x, type, "timestampFormat", `'"' || ${isoText(wall)} || ${zone} || '"'`);
       }
       case "timestamp_ntz":
-        return this.#time(x, type, "timestampNTZFormat", `'"' || strftime(${x}, '%Y-%m-%dT%H:%M:%S.%g') || '"'`);
+        return this.#time(x, type, "timestampNTZFormat", `'"' || ${isoText(x)} || '"'`);
       case "binary":
         return `'"' || to_base64(${x}) || '"'`;
       case "null":
