@@ -1,7 +1,7 @@
 import type { StructType } from "../../../src/types/data-type.ts";
 import { columnsByType, keyOf, literalsOf, POOL } from "./pool.ts";
 import { type Production, productionsOf } from "./productions.ts";
-import { HASHES, isStatistic, MODERATE } from "./special.ts";
+import { isShallow, isStatistic, MODERATE } from "./special.ts";
 import type { Tape } from "./tape.ts";
 
 /** A generated expression as a tree, so that it can be made smaller. */
@@ -81,9 +81,10 @@ export class ExpressionMaker {
   }
 
   #apply(p: Production, depth: number): Tree {
-    const plain = (arg: string): boolean => HASHES.has(p.fn.name) && /FLOAT|DOUBLE/.test(arg);
     const parts = p.args.map((arg) =>
-      typeof arg === "string" ? this.of(arg, plain(arg) ? 0 : depth - 1) : leaf("", this.#tape.pick(arg)),
+      typeof arg === "string"
+        ? this.of(arg, isShallow(p.fn.name, arg) ? 0 : depth - 1)
+        : leaf("", this.#tape.pick(arg)),
     );
     return { type: p.result, parts, render: (args) => callSql(p.fn.name, args) };
   }

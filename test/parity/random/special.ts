@@ -221,6 +221,11 @@ export const NARROWED: readonly { readonly names: readonly string[]; readonly re
     reason: "A double whose last digit differs, as of `csc`, has another hash, so their doubles are not computed.",
   },
   {
+    names: ["try_to_binary", "try_aes_decrypt", "try_add", "try_subtract", "try_multiply", "try_divide", "try_mod"],
+    reason:
+      "What fails inside of an argument is null in Spark for the first two, and for the others where one is no number; here it fails. They get columns and literals.",
+  },
+  {
     names: ["mode"],
     reason: "Of values that are as frequent Spark may take any, so it is told which: `mode(x, true)`.",
   },
@@ -237,8 +242,20 @@ export const FIRST_ARGUMENT: Readonly<Record<string, readonly string[]>> = {
   percentile_approx: ["TINYINT", "INT", "BIGINT", "DECIMAL(10,2)", "DATE", "TIMESTAMP"],
 };
 
-/** Functions that get the doubles of columns and literals only. */
-export const HASHES: ReadonlySet<string> = new Set(["hash", "xxhash64"]);
+const HASHES: ReadonlySet<string> = new Set(["hash", "xxhash64"]);
+const SWALLOW: ReadonlySet<string> = new Set([
+  "try_to_binary",
+  "try_aes_decrypt",
+  "try_add",
+  "try_subtract",
+  "try_multiply",
+  "try_divide",
+  "try_mod",
+]);
+
+/** Whether a function gets columns and literals only as arguments of a type; see NARROWED. */
+export const isShallow = (name: string, type: string): boolean =>
+  SWALLOW.has(name) || (HASHES.has(name) && /FLOAT|DOUBLE/.test(type));
 
 /** Days that are added to a date. */
 export const FEW_DAYS: readonly string[] = ["1", "-40", "0"];
