@@ -16,7 +16,7 @@ const share = param('"DOUBLE" or "ARRAY<DOUBLE>"', ({ type }) =>
       type.containsNull && type.elementType.kind !== "double"
       ? undefined
       : arrayOf(DOUBLE, false)
-    : isNumeric(type) || type.kind === "string"
+    : isNumeric(type) || type.kind === "string" || type.kind === "null"
       ? DOUBLE
       : undefined,
 );
@@ -99,6 +99,11 @@ const shared =
     if (ordered && !(typeof direction === "string" && DIRECTION.test(direction)))
       throw wrongArity(name, "1", given.length);
     if (!given[1]!.foldable && given[1]!.type.kind !== "null") throw notConstant(name, "percentage");
+    if (given[1]!.literal === null) {
+      throw new MillraceError("DATATYPE_MISMATCH.UNEXPECTED_NULL", `The percentage of \`${name}\` must not be null.`, {
+        parameters: { exprName: "`percentage`" },
+      });
+    }
     const shares = [given[1]!.literal].flat();
     const value = shares.find((p) => p !== undefined && p !== null && (Number(p) < 0 || Number(p) > 1));
     if (value === undefined) return types;

@@ -297,7 +297,7 @@ function positionOrKey(name: string): (types: readonly DataType[], given: readon
       const key = keyOfFirst(name, t as MapType, k!);
       return [{ ...(t as MapType), keyType: key }, key];
     }
-    if (!["byte", "short", "integer", "long"].includes(given[1]!.type.kind)) {
+    if (!["byte", "short", "integer"].includes(given[1]!.type.kind)) {
       throw new MillraceError(
         "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",
         `The second parameter of \`${name}\` requires the "INT" type.`,

@@ -4,7 +4,7 @@ import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType, StructType } from "../types/data-type.ts";
 import { sqlType } from "../types/duckdb-types.ts";
 import { type FunctionDef, family, type Result } from "./define.ts";
-import { any, array, arrayOrMap, constant, INT, int, rest } from "./params.ts";
+import { any, array, arrayOrMap, constant, INT, integer, rest } from "./params.ts";
 
 const fn = family("generator");
 
@@ -33,7 +33,7 @@ const posExplode = (x: string, t: DataType): string =>
 
 /** The rows that stack makes: its values in turn, the last row filled with nulls. */
 function stacked(args: readonly ArgumentType[]): { readonly rows: number; readonly columns: number } {
-  const rows = Number(args[0]?.literal ?? Number.NaN);
+  const rows = args[0]?.literal === undefined ? Number.NaN : Number(args[0].literal);
   if (args.length < 2)
     throw new MillraceError("WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "The `stack` requires > 1 parameters.");
   if (args[0]!.literal === undefined || !Number.isInteger(rows))
@@ -51,7 +51,7 @@ function stacked(args: readonly ArgumentType[]): { readonly rows: number; readon
 
 const stack = fn(
   "stack",
-  [constant(int), rest(any)],
+  [constant(integer), rest(any)],
   (types, args) => {
     const { columns } = stacked(args);
     return rowsOf(

@@ -34,6 +34,8 @@ export const orderable: Param = {
 export const boolean = param('"BOOLEAN"', castTo(BOOLEAN));
 export const string = param('"STRING"', castTo(STRING));
 export const int = param('"INT"', castTo(INT));
+/** An int as it is: nothing is cast to it. */
+export const integer = param('"INT"', ({ type }) => (type.kind === "integer" ? type : undefined));
 export const long = param('"BIGINT"', castTo(LONG));
 export const double = param('"DOUBLE"', castTo(DOUBLE));
 export const date = param('"DATE"', castTo(DATE));

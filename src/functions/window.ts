@@ -2,7 +2,7 @@ import { MillraceError } from "../errors.ts";
 import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { type FunctionDef, family, type Options, type SqlTypes } from "./define.ts";
-import { any, constant, DOUBLE, INT, int, opt, param, typeOf } from "./params.ts";
+import { any, constant, DOUBLE, INT, int, integer, opt, typeOf } from "./params.ts";
 
 const fn = family("window");
 const rows = {
@@ -23,9 +23,6 @@ const ranking = (name: string, type: typeof INT, result: unknown): FunctionDef =
     () => `CAST(${name}() AS ${type.kind === "double" ? "DOUBLE" : "INTEGER"})`,
     { kind: "window", nullable: "never", values: rows },
   );
-
-/** An int as it is: nothing is cast to it. */
-const integer = param('"INT"', ({ type }) => (type.kind === "integer" ? type : undefined));
 
 /** lag and lead: the value, how far, what where there is no row, and whether nulls are passed over. */
 function offset(name: string, [x, n = "1", d = "NULL"]: string[], { literals }: SqlTypes): string {
