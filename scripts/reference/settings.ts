@@ -131,9 +131,9 @@ const WITHOUT_EFFECT = [
   "spark.app.id",
 ];
 
-/** Names that stand in the sources for another reason: Spark Connect's messages, the metadata of Spark's checkpoints. */
+/** Names that stand in the sources for another reason: Spark Connect's messages, the metadata of Spark's checkpoints, what a server says of itself. */
 const NO_SETTINGS =
-  /^spark\.(connect|x|streams|example)|^spark\.sql\.(optimizer|streaming\.(aggregation|flatMapGroupsWithState|join|stateStore|statefulOperator))\.|^spark\.sql\.$/;
+  /^spark\.(connect|x|streams|example|dynamicAllocation|executor)|^spark\.sql\.(optimizer|streaming\.(aggregation|flatMapGroupsWithState|join|stateStore|statefulOperator))\.|^spark\.sql\.(unionOutputPartitioning)?$/;
 
 const VARIABLES: readonly (readonly [name: string, doc: string])[] = [
   ["MILLRACE_KAFKA", "Address of Kafka, `host:port`, several with commas."],
