@@ -57,12 +57,12 @@ async function rowByRow(lanes: Lanes, own: Own, o: Outcome | undefined): Promise
   return { ok: true, columns: [], rows };
 }
 
-/** What may stand where a part failed: a null, and where null means something of its own, as in `<=>`, a value. */
+/** What may stand where a part failed: a null, and where null means something of its own, as in `<=>`, values. */
 function standIns(type: string): Tree[] {
   const constant = (sql: string): Tree => ({ type, parts: [], render: () => sql });
   const none = `CAST(NULL AS ${type})`;
-  const [value] = literalsOf(parseType(type));
-  return [constant(none), ...(value === undefined || value === none ? [] : [constant(value)])];
+  const values = literalsOf(parseType(type)).filter((sql) => sql !== none);
+  return [none, ...values].map(constant);
 }
 
 const text = (row: readonly string[]): string => row.join(" | ");
