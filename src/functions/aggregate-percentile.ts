@@ -1,5 +1,6 @@
 import { MillraceError } from "../errors.ts";
 import { isIntegral, isInterval, isNumeric } from "../plan/coercion.ts";
+import type { ArgumentType } from "../plan/resolved.ts";
 import type { DataType } from "../types/data-type.ts";
 import { sqlName } from "../types/ddl.ts";
 import { sqlType } from "../types/duckdb-types.ts";
@@ -114,9 +115,31 @@ const shared =
     );
   };
 
+/** Shares as DuckDB takes them: a null in a list counts as 0. */
+const known = (p: string, type: DataType): string =>
+  type.kind === "array" && type.containsNull ? `list_transform(${p}, lambda e: coalesce(e, 0))` : p;
+
 /** Shares counted from the other end. */
 const flipped = (p: string, type: DataType): string =>
-  type.kind === "array" ? `list_transform(${p}, lambda e: 1 - e)` : `(1 - ${p})`;
+  type.kind === "array" ? `list_transform(${known(p, type)}, lambda e: 1 - e)` : `(1 - ${p})`;
+
+/** Refuses an accuracy that is no number of neighbours. */
+function checkAccuracy(name: string, accuracy: ArgumentType | undefined): void {
+  if (accuracy === undefined) return;
+  if (!accuracy.foldable) throw notConstant(name, "accuracy");
+  const { literal } = accuracy;
+  if (literal === null) {
+    throw new MillraceError("DATATYPE_MISMATCH.UNEXPECTED_NULL", `The accuracy of \`${name}\` must not be null.`, {
+      parameters: { exprName: "accuracy" },
+    });
+  }
+  if (literal === undefined || (Number(literal) > 0 && Number(literal) <= 2_147_483_647)) return;
+  throw new MillraceError(
+    "DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE",
+    `Cannot resolve "${name}" due to data type mismatch: the accuracy must be between (0, 2147483647], but it is ${literal}.`,
+    { parameters: { exprName: "accuracy", valueRange: "(0, 2147483647]", currentValue: String(literal) } },
+  );
+}
 
 const fiveValues = values("INT", 1, 2, 3, 4, 10);
 
@@ -129,7 +152,7 @@ export const percentileFunctions: readonly FunctionDef[] = [
     ["percentile(x, 0.5)", 2],
     ([x, p, n], { args, result }, native) =>
       n === undefined
-        ? `quantile_cont(${x}, ${p})`
+        ? `quantile_cont(${x}, ${known(p!, args[1]!)})`
         : native(
             weighted,
             [
@@ -146,7 +169,8 @@ export const percentileFunctions: readonly FunctionDef[] = [
     [number, constant(share), opt(any)],
     doubles,
     ["percentile_cont(0.25) WITHIN GROUP (ORDER BY x DESC)", 4],
-    ([x, p], { literals, args }) => `quantile_cont(${x}, ${descends(literals) ? flipped(p!, args[1]!) : p})`,
+    ([x, p], { literals, args }) =>
+      `quantile_cont(${x}, ${descends(literals) ? flipped(p!, args[1]!) : known(p!, args[1]!)})`,
     { values: fiveValues, coerce: shared("percentile_cont", true) },
   ),
   batch(
@@ -155,8 +179,9 @@ export const percentileFunctions: readonly FunctionDef[] = [
     doubles,
     ["percentile_disc(0.5) WITHIN GROUP (ORDER BY x)", 3],
     ([x, p], { literals, args }) => {
-      if (!descends(literals)) return `quantile_disc(${x}, ${p})`;
-      const negated = `quantile_disc(-${x}, ${p})`;
+      const shares = known(p!, args[1]!);
+      if (!descends(literals)) return `quantile_disc(${x}, ${shares})`;
+      const negated = `quantile_disc(-${x}, ${shares})`;
       return args[1]!.kind === "array" ? `list_transform(${negated}, lambda e: -e)` : `(-${negated})`;
     },
     { values: fiveValues, coerce: shared("percentile_disc", true) },
@@ -164,13 +189,16 @@ export const percentileFunctions: readonly FunctionDef[] = [
   // Exact, where Spark is approximate: an element of the input, as there.
   batch(
     "percentile_approx",
-    [measured, constant(share), opt(any)],
+    [measured, constant(share), opt(constant(whole))],
     ([t], args) => many(t!, args[1]!.type),
     ["percentile_approx(x, 0.5)", 2],
-    ([x, p]) => `quantile_disc(${x}, ${p})`,
+    ([x, p], { args }) => `quantile_disc(${x}, ${known(p!, args[1]!)})`,
     {
       aliases: ["approx_percentile"],
-      coerce: shared("percentile_approx"),
+      coerce: (types, given) => {
+        checkAccuracy("percentile_approx", given[2]);
+        return shared("percentile_approx")(types, given);
+      },
       differences: [
         {
           reason:

@@ -1,4 +1,5 @@
 import { MillraceError } from "../../errors.ts";
+import { sqlName } from "../../types/ddl.ts";
 import type { Expr } from "../expr.ts";
 import { foldedNumber } from "../folded-number.ts";
 import { AstConverter } from "../parse-convert.ts";
@@ -156,7 +157,14 @@ export class QueryBuilder {
 
   /** LIMIT and OFFSET take whole numbers, also computed from literals. */
   #count(clause: string, ast: Ast): number {
-    const value = foldedNumber(this.exprs().expr(ast));
+    const expr = this.exprs().expr(ast);
+    if (expr.kind === "literal" && expr.type.kind !== "integer") {
+      throw new MillraceError(
+        "INVALID_LIMIT_LIKE_EXPRESSION.DATA_TYPE",
+        `The ${clause} must be an INT, but it is a ${sqlName(expr.type)}.`,
+      );
+    }
+    const value = foldedNumber(expr);
     if (value === undefined || !Number.isInteger(value)) {
       throw new MillraceError(
         "INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE",

@@ -332,4 +332,29 @@ export const cases: readonly ParityCase[] = [
     "TRY_CAST('25:00:00' AS timestamp)",
     "TRY_CAST('12:34:56' AS timestamp_ntz)",
   ]),
+  // compared, a cast that may be null must not be left out
+  ...expressions("cast", "numbers", [
+    "TRY_CAST(l AS INT) > 3",
+    "TRY_CAST(w AS INT) > 3",
+    "CAST(TRY_CAST(w AS INT) AS BOOLEAN)",
+    "TRY_CAST(w AS DECIMAL(5,0)) < 3",
+    "TRY_CAST(m AS DECIMAL(4,2)) > 1.00",
+    "TRY_CAST(m AS TINYINT) <> 1",
+    "TRY_CAST(l AS DECIMAL(9,0)) = 2",
+    "TRY_CAST(CAST(timestamp_seconds(l % 100000000000) AS TIMESTAMP) AS INT) > 3",
+  ]),
+  // years of other than four digits
+  ...expressions("cast", undefined, [
+    "CAST(DATE'9999-12-31' + 1 AS STRING)",
+    "CAST(make_date(0, 1, 1) AS STRING)",
+    "CAST(CAST('-0044-03-15' AS DATE) AS STRING)",
+    "CAST('-70000' AS DATE)",
+    "CAST('+2020' AS DATE)",
+    "CAST('-2020-5' AS DATE)",
+    "CAST('-202' AS DATE)",
+    "CAST(make_timestamp(10000, 1, 1, 0, 0, 0.5) AS STRING)",
+    "CAST(CAST('-0044-03-15 01:02:03' AS TIMESTAMP_NTZ) AS STRING)",
+    "CAST('-32768' AS TIMESTAMP_NTZ)",
+    "to_json(struct(DATE'9999-12-31' + 1 AS d, make_timestamp(10000, 1, 1, 0, 0, 0) AS t))",
+  ]),
 ];
