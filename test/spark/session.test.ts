@@ -1,7 +1,9 @@
 import { expect, test, vi } from "vitest";
 import type { Backend, Conf } from "../../src/backend.ts";
+import { expr } from "../../src/dataframe/functions.ts";
 import { parseExpression } from "../../src/plan/parse.ts";
 import type { Relation } from "../../src/plan/relation.ts";
+import { SparkSession } from "../../src/session.ts";
 import { createSparkBackend } from "../../src/spark/backend.ts";
 import { SparkConnectClient } from "../../src/spark/client/client.ts";
 import { withStatePartitions } from "../../src/spark/streaming/state-partitions.ts";
@@ -124,5 +126,20 @@ test.skipIf(server === undefined)("a setting that is taken back is the server's 
     expect(await backend.client.conf.get(setting)).toBe("2");
   } finally {
     await backend.close();
+  }
+});
+
+test.skipIf(server === undefined)("with one partition a union is whole all the same", async () => {
+  const spark = new SparkSession({ remote: server!.url });
+  try {
+    spark.conf.set("spark.sql.shuffle.partitions", "1");
+    const ranks = spark
+      .sql("SELECT * FROM VALUES (1, 10), (2, 20), (3, 30), (4, 40) AS t(w, k)")
+      .withColumn("rank", expr("percent_rank() OVER (PARTITION BY k ORDER BY w)"));
+    const counted = ranks.union(ranks.filter("w IS NOT NULL")).withColumn("n", expr("count(*) OVER (ORDER BY rank)"));
+    const rows = await counted.union(counted.filter("w = w")).collect();
+    expect(rows.map((row) => row.n)).toEqual(Array(16).fill(8n));
+  } finally {
+    await spark.stop();
   }
 });
