@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { startSpark } from "../../services/spark.ts";
 import type { ExpressionCase, ParityCase, PlanCase, QueryCase, StreamCase } from "./case.ts";
 import { writtenCases } from "./cases/index.ts";
 import { exampleCases } from "./examples.ts";
@@ -15,7 +16,7 @@ import { judgeStreams, StreamSessions } from "./streams.ts";
 //   --every N             every Nth case of each family
 //   --only W, --not W     only these, or all but these: expression, query, plan, stream
 //   --kind K              print only unexpected differences of this kind: crash, error, value, type, nullable, name
-//   SPARK_REMOTE          the address of the Spark Connect server
+//   SPARK_REMOTE          the address of a Spark Connect server; without it one is started (services/spark.ts)
 const { values: options } = parseArgs({
   options: {
     family: { type: "string", multiple: true },
@@ -51,13 +52,14 @@ const log = (text: string): void => {
   if (!options.json) console.log(text);
 };
 
+let stopServer = async (): Promise<void> => {};
 const started = performance.now();
 const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1);
 const written = (await writtenCases()).filter((c) => wanted(c) && included(c.kind) && sampled(`${c.kind} ${c.family}`));
 const of = <K extends ParityCase["kind"]>(kind: K): Extract<ParityCase, { kind: K }>[] =>
   written.filter((c): c is Extract<ParityCase, { kind: K }> => c.kind === kind);
 
-const url = process.env.SPARK_REMOTE || "sc://localhost:15002";
+const url = process.env.SPARK_REMOTE || (await ownServer());
 // What is asked of Spark here is asked by name; a session made without one is embedded.
 delete process.env.SPARK_REMOTE;
 const jobs = Number(options.jobs);
@@ -90,6 +92,18 @@ const tell = (v: Verdict): void => {
   log(`    spark: ${short(v.spark)}\n    ${v.lane ?? "other"}: ${short(v.other)}`);
   if (v.shrunk) log(`    smaller: ${short(v.shrunk)}`);
 };
+
+/** A server for this run alone: it ends with this process. */
+async function ownServer(): Promise<string> {
+  const server = await startSpark({ memory: "3g" });
+  if ("unavailable" in server) {
+    console.error(`There is no Spark to compare with: ${server.unavailable}`);
+    process.exit(1);
+  }
+  log(`Spark ${server.version} started (${seconds()} s)`);
+  stopServer = () => server.stop();
+  return server.url;
+}
 
 // Ends through process.exit, which removes the tables.
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -165,3 +179,4 @@ log(
   `${verdicts.length} cases, ${count("equal")} equal, ${count("expected")} expected differences, ${count("unexpected")} unexpected (${seconds()} s)`,
 );
 process.exitCode = count("unexpected") > 0 ? 1 : 0;
+await stopServer();
