@@ -1,14 +1,12 @@
-import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { runCli, startCli } from "./cli-process.ts";
+import { runCli } from "./cli-process.ts";
+import { DevProcess } from "./dev-process.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 let directory: string;
@@ -26,27 +24,13 @@ const CONFIG = `import { defineConfig } from "millrace";
 export default defineConfig({ pipeline: "pipeline.ts", ports: { kafka: 0, postgres: 0, redis: 0, dashboard: 0 } });
 `;
 
-/** A project in a folder of its own, with `millrace dev --json` running in it. Lines that are no events are what the pipeline prints. */
-class Dev {
+/** A project in a folder of its own, with `millrace dev --json` running in it. */
+class Dev extends DevProcess {
   readonly folder: string;
-  readonly child: ChildProcessByStdio<null, Readable, Readable>;
-  readonly events: any[] = [];
-  readonly printed: string[] = [];
-  readonly #waiting: (() => void)[] = [];
-  errors = "";
 
   private constructor(folder: string) {
+    super([], { cwd: folder });
     this.folder = folder;
-    this.child = startCli(["dev", "--json"], { cwd: folder });
-    this.child.stderr.on("data", (data) => {
-      this.errors += data;
-    });
-    createInterface(this.child.stdout).on("line", (line) => {
-      if (line.startsWith('{"event"')) this.events.push(JSON.parse(line));
-      else this.printed.push(line);
-      this.#wake();
-    });
-    this.child.on("close", () => this.#wake());
     running.push(this);
   }
 
@@ -59,18 +43,9 @@ class Dev {
     return new Dev(folder);
   }
 
-  async until<T>(look: () => T | undefined): Promise<T> {
-    for (;;) {
-      const found = look();
-      if (found !== undefined) return found;
-      if (this.child.exitCode !== null) throw new Error(`dev has ended: ${this.errors}`);
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-  }
-
   /** The first event of that name from number `from` on. */
   event(name: string, from = 0): Promise<any> {
-    return this.until(() => this.events.slice(from).find((e) => e.event === name || e.event.startsWith(`${name}.`)));
+    return this.eventThat(from, (e) => e.event === name || e.event.startsWith(`${name}.`));
   }
 
   print(line: string): Promise<string> {
@@ -84,16 +59,6 @@ class Dev {
     const before = existsSync(path) ? await readFile(path, "utf8") : "";
     await writeFile(path, change(before));
     return this.event("reload", from);
-  }
-
-  async end(): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    this.child.kill("SIGTERM");
-    await once(this.child, "close");
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting.splice(0)) wake();
   }
 }
 

@@ -1,16 +1,12 @@
-import type { ChildProcessByStdio } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KafkaClient, KafkaProducer } from "../../src/kafka/client/index.ts";
 import { SparkSession } from "../../src/session.ts";
-import { startCli } from "./cli-process.ts";
+import { DevProcess, FREE_PORTS } from "./dev-process.ts";
 
 const KINDS = ["a", "b", "c"];
 const PIPELINE = `import { SparkSession, col, count, from_json, schema, t } from "millrace";
@@ -50,34 +46,21 @@ const BUSY_RELOAD_MS = 6_000;
  */
 describe("an editing session", () => {
   let directory: string;
-  let child: ChildProcessByStdio<null, Readable, Readable>;
+  let dev: DevProcess;
   let database: pg.Client;
   let stopProducing: () => Promise<number>;
-  const seen: any[] = [];
   const times: number[] = [];
-  const waiting: (() => void)[] = [];
-  let errors = "";
   const file = () => join(directory, "pipeline.ts");
-
-  /** The first event from number `from` on that `fits`. */
-  async function event(from: number, fits: (e: any) => boolean): Promise<any> {
-    for (;;) {
-      const found = seen.slice(from).find(fits);
-      if (found !== undefined) return found;
-      if (child.exitCode !== null) throw new Error(`dev has ended: ${errors}`);
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    }
-  }
 
   /** Changes the file and waits for what became of it; `ms` is from the write to the event. */
   async function edit(change: (text: string) => string): Promise<any> {
-    const from = seen.length;
+    const from = dev.events.length;
     const before = await readFile(file(), "utf8");
     const after = change(before);
     expect(after).not.toBe(before);
     const started = performance.now();
     await writeFile(file(), after);
-    const told = await event(from, (e) => e.event === "reload" || e.event === "reload.refused");
+    const told = await dev.eventThat(from, (e) => e.event === "reload" || e.event === "reload.refused");
     const wall = Math.round(performance.now() - started);
     times.push(wall);
     console.log(`${told.event}: ${told.ms} ms, seen after ${wall} ms${told.error ? `: ${told.error.message}` : ""}`);
@@ -86,27 +69,16 @@ describe("an editing session", () => {
 
   /** Batches of this query go on. */
   async function flows(name: string): Promise<void> {
-    const from = seen.length;
-    await event(from, (e) => e.event === "query.progress" && e.name === name && e.progress.numInputRows > 0);
+    const from = dev.events.length;
+    await dev.eventThat(from, (e) => e.event === "query.progress" && e.name === name && e.progress.numInputRows > 0);
   }
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "millrace-editing-"));
     await writeFile(file(), "export {};\n");
     await writeFile(join(directory, "limits.ts"), "export const highest: number = 2 ** 31 - 1;\n");
-    const ports = ["--kafka-port", "0", "--postgres-port", "0", "--redis-port", "0", "--metrics-port", "0"];
-    child = startCli(["dev", "pipeline.ts", "--json", ...ports], { cwd: directory });
-    child.stderr.on("data", (data) => {
-      errors += data;
-    });
-    createInterface(child.stdout).on("line", (line) => {
-      seen.push(JSON.parse(line));
-      for (const wake of waiting.splice(0)) wake();
-    });
-    child.on("close", () => {
-      for (const wake of waiting.splice(0)) wake();
-    });
-    const ready = await event(0, (e) => e.event === "ready");
+    dev = new DevProcess(["pipeline.ts", ...FREE_PORTS], { cwd: directory });
+    const ready = await dev.eventThat(0, (e) => e.event === "ready");
     const address = (name: string) => ready.layers.find((layer: any) => layer.name === name).address;
     database = new pg.Client(address("postgres"));
     await database.connect();
@@ -134,15 +106,12 @@ describe("an editing session", () => {
     };
     const written = await edit(() => PIPELINE);
     expect(written).toMatchObject({ event: "reload", added: ["lake", "counts"] });
-    await event(0, (e) => e.event === "query.progress" && e.name === "counts" && e.progress.numInputRows > 0);
+    await dev.eventThat(0, (e) => e.event === "query.progress" && e.name === "counts" && e.progress.numInputRows > 0);
   }, 60_000);
 
   afterAll(async () => {
     await database?.end();
-    if (child !== undefined && child.exitCode === null) {
-      child.kill("SIGTERM");
-      await once(child, "close");
-    }
+    await dev?.end();
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   });
 
@@ -226,9 +195,9 @@ describe("an editing session", () => {
   }, 30_000);
 
   test("a file that the pipeline imports", async () => {
-    const from = seen.length;
+    const from = dev.events.length;
     await writeFile(join(directory, "limits.ts"), "export const highest = 1_000_000;\n");
-    const told = await event(from, (e) => e.event.startsWith("reload"));
+    const told = await dev.eventThat(from, (e) => e.event.startsWith("reload"));
     expect(told).toMatchObject({ event: "reload", files: ["limits.ts"], changed: ["lake"], same: ["counts"] });
     await flows("lake");
   }, 30_000);

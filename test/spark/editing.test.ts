@@ -1,10 +1,8 @@
-import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CliProcess, startCli } from "../cli/cli-process.ts";
+import { DevProcess, FREE_PORTS } from "../cli/dev-process.ts";
 import { given } from "../needs.ts";
 import { sharedSpark } from "../shared-spark.ts";
 import { addFile } from "./query-session.ts";
@@ -32,34 +30,23 @@ await events
 describe.skipIf(server === undefined)("editing a pipeline that runs on Spark", { timeout: 120_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "millrace-spark-editing-"));
   const file = join(folder, "pipeline.ts");
-  const seen: any[] = [];
-  const waiting: (() => void)[] = [];
-  let errors = "";
-  let child: CliProcess;
+  let dev: DevProcess;
 
-  async function event(from: number, fits: (e: any) => boolean): Promise<any> {
-    for (;;) {
-      const found = seen.slice(from).find(fits);
-      if (found !== undefined) return found;
-      if (child.exitCode !== null) throw new Error(`dev has ended: ${errors}`);
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    }
-  }
   const edit = (from: string, to: string): Promise<any> => {
-    const at = seen.length;
+    const at = dev.events.length;
     const before = readFileSync(file, "utf8");
     expect(before).toContain(from);
     writeFileSync(file, before.replace(from, to));
-    return event(at, (e) => e.event === "reload" || e.event === "reload.refused");
+    return dev.eventThat(at, (e) => e.event === "reload" || e.event === "reload.refused");
   };
   /** Both queries have read input since. */
   const read = async (since: number): Promise<void> => {
     for (const name of ["kept", "counts"]) {
-      await event(since, (e) => e.event === "query.progress" && e.name === name && e.progress.numInputRows > 0);
+      await dev.eventThat(since, (e) => e.event === "query.progress" && e.name === name && e.progress.numInputRows > 0);
     }
   };
   const add = async (number: number, ids: number[]): Promise<void> => {
-    const at = seen.length;
+    const at = dev.events.length;
     const rows = ids.map((id) => ({ id }));
     addFile(join(folder, "input"), number, rows);
     await read(at);
@@ -79,26 +66,11 @@ describe.skipIf(server === undefined)("editing a pipeline that runs on Spark", {
   beforeAll(async () => {
     writeFileSync(file, PIPELINE);
     addFile(join(folder, "input"), 0, [{ id: 1 }, { id: 20 }]);
-    const ports = ["--kafka-port", "0", "--postgres-port", "0", "--redis-port", "0", "--metrics-port", "0"];
-    child = startCli(["dev", "pipeline.ts", "--json", ...ports], { cwd: folder, env: { SPARK_REMOTE: server!.url } });
-    child.stderr.on("data", (data) => {
-      errors += data;
-    });
-    createInterface(child.stdout).on("line", (line) => {
-      // the console sink writes its tables there too
-      if (line.startsWith("{")) seen.push(JSON.parse(line));
-      for (const wake of waiting.splice(0)) wake();
-    });
-    child.on("close", () => {
-      for (const wake of waiting.splice(0)) wake();
-    });
+    dev = new DevProcess(["pipeline.ts", ...FREE_PORTS], { cwd: folder, env: { SPARK_REMOTE: server!.url } });
     await read(0);
   }, 120_000);
   afterAll(async () => {
-    if (child.exitCode === null) {
-      child.kill("SIGTERM");
-      await once(child, "close");
-    }
+    await dev?.end();
     rmSync(folder, { recursive: true, force: true });
   }, 60_000);
 
