@@ -1,14 +1,8 @@
-import {
-  EARLIEST,
-  KafkaClient,
-  LATEST,
-  type OffsetRange,
-  type PartitionOffset,
-  RangeReader,
-} from "../kafka/client/index.ts";
+import { KafkaClient, type OffsetRange, type PartitionOffset, RangeReader } from "../kafka/client/index.ts";
 import type { ResolvedExpr } from "../plan/resolved.ts";
 import type { ConstantTimes } from "./constant-times.ts";
 import { comparisonOf, type ScanNeeds, unwidened } from "./scan-needs.ts";
+import { topicOffsets } from "./topic-offsets.ts";
 
 /** Offsets of a topic that hold all records that are wanted. */
 export interface TopicRanges {
@@ -35,12 +29,7 @@ export async function topicRanges(
   if (!wanted.isNarrow && wanted.limit === undefined) return undefined;
   const client = KafkaClient.connect({ "bootstrap.servers": servers, "client.id": "millrace-query" });
   try {
-    const [info] = await client.describeTopics([topic]);
-    const partitions = info!.partitions.map(({ partition }) => ({ topic, partition }));
-    const [first, next] = await Promise.all([
-      client.listOffsets(partitions, EARLIEST),
-      client.listOffsets(partitions, LATEST),
-    ]);
+    const { partitions, first, next } = await topicOffsets(client, topic);
     const ends = byPartition(next);
     const from = async (ms: number | undefined): Promise<ReadonlyMap<number, number>> =>
       ms === undefined

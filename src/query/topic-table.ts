@@ -2,12 +2,13 @@ import type { Column } from "../dataframe/column.ts";
 import type { DataFrame } from "../dataframe/dataframe.ts";
 import { col, from_json } from "../dataframe/functions.ts";
 import { MillraceError } from "../errors.ts";
-import { EARLIEST, KafkaClient, LATEST } from "../kafka/client/index.ts";
+import { KafkaClient } from "../kafka/client/index.ts";
 import type { SparkSession } from "../session.ts";
 import type { StructType } from "../types/data-type.ts";
 import { toDdl } from "../types/ddl.ts";
 import type { ReadOptions } from "./catalogs.ts";
 import { inferJsonSchema } from "./json-schema.ts";
+import { topicOffsets } from "./topic-offsets.ts";
 
 /** Records of each partition that are looked at to learn what their JSON is like. */
 const SAMPLE = 500;
@@ -63,12 +64,7 @@ async function jsonSchema(spark: SparkSession, servers: string, topic: string): 
   const client = KafkaClient.connect({ "bootstrap.servers": servers, "client.id": "millrace-query" });
   let starts: Record<string, number>;
   try {
-    const [info] = await client.describeTopics([topic]);
-    const partitions = info!.partitions.map(({ partition }) => ({ topic, partition }));
-    const [first, next] = await Promise.all([
-      client.listOffsets(partitions, EARLIEST),
-      client.listOffsets(partitions, LATEST),
-    ]);
+    const { first, next } = await topicOffsets(client, topic);
     const lowest = new Map(first.map((o) => [o.partition, o.offset]));
     starts = Object.fromEntries(
       next.map((o) => [String(o.partition), Math.max(lowest.get(o.partition) ?? 0, o.offset - SAMPLE)]),
