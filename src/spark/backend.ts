@@ -191,7 +191,6 @@ export class SparkBackend implements Backend, SparkSessionParts {
     return this.#schemaOf(root).finally(read);
   }
 
-  /** Our own analysis of a plan; undefined where only Spark knows what it means. */
   async analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation | undefined> {
     const { analysedPlan } = await import("./value-modes.ts");
     return analysedPlan(plan, conf, (leaf) => this.schema(leaf, conf));

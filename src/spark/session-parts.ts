@@ -1,5 +1,6 @@
 import type { Conf } from "../backend.ts";
 import type { Relation } from "../plan/relation.ts";
+import type { ResolvedRelation } from "../plan/resolved.ts";
 import type { StructType } from "../types/data-type.ts";
 import type { SparkConnectClient } from "./client/client.ts";
 import type { FunctionShipper } from "./functions/shipper.ts";
@@ -18,6 +19,8 @@ export interface SparkSessionParts {
   encoded<T>(plan: Relation, conf: Conf, use: (root: pb.Relation) => Promise<T>): Promise<T>;
   /** The plan's schema as the server sees it. */
   schema(plan: Relation, conf: Conf): Promise<StructType>;
+  /** Our own analysis of a plan; undefined where only Spark knows what it means. */
+  analyze(plan: Relation, conf: Conf): Promise<ResolvedRelation | undefined>;
   /** The client; another one, with another session, when the last one's session was lost. All who ask at the same time share it. */
   connected(): Promise<SparkConnectClient>;
   /** Says that the session of this client is gone, or its server. */

@@ -27,7 +27,7 @@ import type { SparkConnectClient } from "../client/client.ts";
 import { scriptRows } from "../encode.ts";
 import { workerFacts } from "../functions/probe.ts";
 import type { SparkSessionParts } from "../session-parts.ts";
-import { analysedModes, analysedPlan, withModes } from "../value-modes.ts";
+import { analysedModes, withModes } from "../value-modes.ts";
 import { ListenerBus } from "./listener-bus.ts";
 import { ServerQuery, type ServerSink, startOnServer } from "./messages.ts";
 import { SparkStreamingQuery } from "./query.ts";
@@ -185,7 +185,7 @@ async function planOf(
   conf: Conf,
   sinks: readonly SinkChoice[],
 ): Promise<QueryPlan | undefined> {
-  const resolved = await analysedPlan(plan, conf, (leaf) => session.schema(leaf, conf));
+  const resolved = await session.analyze(plan, conf);
   if (resolved === undefined) return undefined;
   // Spark lists its operators from the result down
   const stateful = [...walkResolved(resolved)].filter(isStateful);
